@@ -1,0 +1,7 @@
+"""The engine: the only room that runs the network."""
+
+from voxplain.engine.passes import Passes
+from voxplain.engine.problem import Gradients, Problem
+from voxplain.engine.store import MapStore
+
+__all__ = ["Gradients", "MapStore", "Passes", "Problem"]

@@ -1,0 +1,199 @@
+"""Expectations of the gradient: one forward per window and draw, shared by all targets that it touches.
+
+Samples of a batch are independent, so one backward pass serves a different target for every sample: with the
+windows of a batch sorted by the number of their targets, (almost) no backward pass is idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from voxplain.engine.layout import Slices
+from voxplain.engine.plan import Plan
+from voxplain.engine.runner import Runner
+from voxplain.engine.samplers import Fixed, Sampler
+from voxplain.engine.stitched import Stitched
+from voxplain.engine.terms import Term, WindowTerms
+from voxplain.errors import ModelError
+
+Add = Callable[[int, Slices, Tensor, int], None]
+
+
+@dataclass(frozen=True)
+class _Item:
+    window: int
+    draw: int
+
+
+class GradientEngine:
+    """Runs gradients of the targets of a plan."""
+
+    def __init__(self, runner: Runner, plan: Plan, dtype: torch.dtype) -> None:
+        self.runner, self.plan, self.dtype = runner, plan, dtype
+
+    def run(self, sampler: Sampler, targets: Sequence[int], add: Add, what: str) -> Tensor:
+        """Hand every weighted window gradient to ``add(target, where, block, draw)``.
+
+        Returns:
+            (n, T) scores of the targets at every draw; NaN for targets that were not asked for.
+        """
+        if not targets:
+            return torch.full((len(sampler), len(self.plan.functionals)), torch.nan, dtype=torch.float64)
+        self.runner.check_room(gradient=True)
+        scores = torch.full((len(sampler), len(self.plan.functionals)), torch.nan, dtype=torch.float64)
+        scores[:, list(targets)] = 0.0
+        linear = self.plan.linear(targets)
+        rest = [t for t in targets if t not in set(linear)]
+        with self.runner.session():
+            if linear:
+                items = self._items(linear, range(len(sampler)))
+                self.runner.each(
+                    items, lambda batch: self._batch(sampler, batch, linear, add, scores, {}), what
+                )
+            if rest:
+                self._two_phase(sampler, rest, add, scores, what)
+        return scores
+
+    def scores(self, inputs: Fixed, targets: Sequence[int], what: str = "scores") -> Tensor:
+        """Scores of whole (padded) inputs, by forward passes alone: (n, T), NaN for targets not asked for."""
+        scores = torch.full((len(inputs), len(self.plan.functionals)), torch.nan, dtype=torch.float64)
+        scores[:, list(targets)] = 0.0
+        linear = self.plan.linear(targets)
+        rest = [t for t in targets if t not in set(linear)]
+
+        def work(batch: list[_Item]) -> None:
+            with torch.no_grad():
+                z = self.runner.forward(self._inputs(inputs, batch))
+            for b, item in enumerate(batch):
+                self._add_scores(scores, item, z[b : b + 1], set(linear))
+
+        with self.runner.session():
+            if linear:
+                self.runner.each(self._items(linear, range(len(inputs))), work, what)
+            for draw in range(len(inputs) if rest else 0):
+                stitched = self.stitch(inputs, draw, rest)
+                for t in rest:
+                    scores[draw, t] = stitched.value(t)[0]
+        return scores
+
+    def _add_scores(self, scores: Tensor, item: _Item, z: Tensor, wanted: set[int]) -> None:
+        terms = self.plan.terms(item.window)
+        own = terms.scores(z)[0]
+        for k, term in enumerate(terms.terms):
+            if term.target in wanted:
+                scores[item.draw, term.target] += own[k]
+
+    def _items(self, targets: Sequence[int], draws: Sequence[int]) -> list[_Item]:
+        """Windows and draws, so that neighbours have about as many targets; draws of a window stay together."""
+        wanted = set(targets)
+        windows = sorted(
+            self.plan.windows(targets), key=lambda w: -len(wanted.intersection(self.plan.touching[w]))
+        )
+        return [_Item(w, i) for w in windows for i in draws]
+
+    def _two_phase(self, sampler: Sampler, targets: list[int], add: Add, scores: Tensor, what: str) -> None:
+        """Scores that are not linear: outputs are stitched first, then their derivative goes backwards."""
+        for draw in range(len(sampler)):
+            stitched = self.stitch(sampler, draw, targets)
+            linked = {}
+            for t in targets:
+                value, linked[t] = stitched.value(t)
+                scores[draw, t] = value
+            items = self._items(targets, [draw])
+            name = what if len(sampler) == 1 else f"{what} {draw + 1}/{len(sampler)}"
+
+            def work(batch: list[_Item], linked: dict[int, Tensor] = linked) -> None:
+                self._batch(sampler, batch, targets, add, None, linked)
+
+            self.runner.each(items, work, name)
+
+    def stitch(
+        self,
+        sampler: Sampler,
+        draw: int,
+        targets: Sequence[int],
+        parts: dict[int, dict[int, Tensor]] | None = None,
+    ) -> Stitched:
+        """Outputs of one draw, stitched at the voxels of the targets' regions; ``parts`` receives each window's."""
+        stitched = Stitched(self.plan.functionals, targets, self.runner.model.channels_out)
+
+        def work(batch: list[int]) -> None:
+            x = self._inputs(sampler, [_Item(w, draw) for w in batch])
+            with torch.no_grad():
+                z = self.runner.forward(x)
+            for w, sample in zip(batch, z, strict=True):
+                part = stitched.part(self.plan.terms(w), sample)
+                stitched.add(part, self.plan.places(w, targets))
+                if parts is not None:
+                    parts[w] = part
+
+        self.runner.each(self.plan.windows(targets), work, "stitching")
+        return stitched
+
+    def _inputs(self, sampler: Sampler, batch: Sequence[_Item]) -> Tensor:
+        parts = [sampler.input(item.draw, self.plan.where(item.window)) for item in batch]
+        return torch.stack(parts).to(self.runner.model.device, self.dtype)
+
+    def _batch(
+        self,
+        sampler: Sampler,
+        batch: list[_Item],
+        targets: Sequence[int],
+        add: Add,
+        scores: Tensor | None,
+        linked: dict[int, Tensor],
+    ) -> None:
+        """One forward; then as many backward passes as the richest sample of the batch has targets."""
+        wanted = set(targets)
+        terms = [self.plan.terms(item.window) for item in batch]
+        todo = [[term for term in tw.terms if term.target in wanted] for tw in terms]
+        x = self._inputs(sampler, batch).requires_grad_()
+        with torch.enable_grad():
+            z = self.runner.forward(x)
+        if not z.requires_grad:
+            raise ModelError(
+                f"{self.runner.model.name}: no gradient leads from its output to its input (it may round, take an argmax or "
+                "detach); use a method that needs none, such as occlusion"
+            )
+        rounds = max(map(len, todo))
+        for r in range(rounds):
+            active = [(b, lists[r]) for b, lists in enumerate(todo) if r < len(lists)]
+            gradient = self._backward(x, z, active, batch, terms, linked, keep=r + 1 < rounds)
+            self._hand_over(sampler, batch, active, gradient, add)
+        if scores is not None:
+            for b, item in enumerate(batch):
+                self._add_scores(scores, item, z[b : b + 1], wanted)
+
+    def _backward(
+        self,
+        x: Tensor,
+        z: Tensor,
+        active: list[tuple[int, Term]],
+        batch: list[_Item],
+        terms: list[WindowTerms],
+        linked: dict[int, Tensor],
+        *,
+        keep: bool,
+    ) -> Tensor:
+        cotangent = torch.zeros_like(z)
+        for b, term in active:
+            derivative = None
+            if term.target in linked:
+                ranks = self.plan.places(batch[b].window, [term.target])[term.target]
+                derivative = linked[term.target][:, ranks]
+            cotangent[b] = terms[b].cotangent(term, z[b].detach(), derivative)
+        self.runner.passes.backward += len(active)
+        (gradient,) = torch.autograd.grad(z, x, cotangent, retain_graph=keep, allow_unused=True)
+        return gradient if gradient is not None else torch.zeros_like(x)
+
+    def _hand_over(
+        self, sampler: Sampler, batch: list[_Item], active: list[tuple[int, Term]], gradient: Tensor, add: Add
+    ) -> None:
+        blocks = gradient.detach().cpu()
+        for b, term in active:
+            where = self.plan.where(batch[b].window)
+            add(term.target, where, blocks[b] * sampler.factor(batch[b].draw, where), batch[b].draw)

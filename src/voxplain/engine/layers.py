@@ -1,0 +1,263 @@
+"""Activations of a layer and the targets' gradients with respect to them, stitched over windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxplain.engine.samplers import clean
+from voxplain.engine.store import MapStore
+from voxplain.errors import ModelError
+
+if TYPE_CHECKING:
+    from voxplain.engine.problem import Problem
+
+# (target, activations (F, *s), gradient of the target (F, *s)) -> any tensor
+Reduce = Callable[[int, Tensor, Tensor], Tensor]
+Paint = Callable[[int, Tensor, Tensor], Tensor]
+# Activations of all windows are kept between two steps of a method if they take no more than this.
+KEPT_BYTES = 1 << 30
+
+
+class LayerView:
+    """One layer of a problem's network.
+
+    Args:
+        name: dotted name of a submodule whose output is (N, F, *s); by default the last of the deepest
+            spatial layers: a U-Net's bottleneck, a classifier's last feature map.
+
+    Attributes:
+        name: the layer's name.
+
+    Raises:
+        ModelError: unknown name (the closest are suggested), or a layer without a spatial output.
+    """
+
+    def __init__(self, problem: Problem, name: str | None = None) -> None:
+        self.problem = problem
+        self.name = name or default_layer(problem)
+        self.module = problem.model.layer(self.name)
+        self._kept: dict[int, Tensor] = {}
+
+    def gather(self, reduce: Reduce, what: str) -> dict[int, Tensor]:
+        """Σ over the target's windows of ``reduce(target, activations, gradient)``."""
+        sums: dict[int, Tensor] = {}
+
+        def take(window: int, target: int, activation: Tensor, gradient: Tensor) -> None:
+            value = reduce(target, activation, gradient)
+            sums[target] = sums[target] + value if target in sums else value
+
+        self._visit(take, what)
+        return sums
+
+    def paint(self, draw: Callable[[int, Tensor], Tensor], what: str) -> MapStore:
+        """Blend ``draw(target, activations)`` (*s) of the target's windows into maps (1, *spatial).
+
+        Every window's picture is interpolated linearly to the window and weighted as its output is.
+        """
+        store = self._padded_store()
+
+        def paint(window: int, activation: Tensor) -> None:
+            for target in self.problem.plan.touching[window]:
+                self._blend(store, window, target, self._upsample(draw(target, activation)), weighted=True)
+
+        def work(batch: list[int]) -> None:
+            x = self._inputs(batch)
+            with torch.no_grad(), self._capture() as seen:
+                self.problem.runner.forward(x)
+            for b, window in enumerate(batch):
+                paint(window, self._output(seen)[b])
+
+        windows = self.problem.plan.windows(self.problem.present)
+        for window in windows:
+            if window in self._kept:
+                paint(window, self._kept[window])
+        with self.problem.runner.session():
+            self.problem.runner.each([w for w in windows if w not in self._kept], work, what)
+        return self._unpadded(store)
+
+    def _keep(self, window: int, activation: Tensor) -> None:
+        """Save a second forward pass where the activations of all windows are small."""
+        windows = len(self.problem.plan.windows(self.problem.present))
+        if activation.numel() * activation.element_size() * windows <= KEPT_BYTES:
+            self._kept[window] = activation.detach().clone()
+
+    def paint_gradient(self, draw: Paint, what: str) -> MapStore:
+        """Sum ``draw(target, activations, gradient)`` (*s) of the target's windows into maps (1, *spatial).
+
+        The gradient already carries the blending weights, so the pictures are added as they are.
+        """
+        store = self._padded_store()
+
+        def take(window: int, target: int, activation: Tensor, gradient: Tensor) -> None:
+            self._blend(
+                store, window, target, self._upsample(draw(target, activation, gradient)), weighted=False
+            )
+
+        self._visit(take, what)
+        return self._unpadded(store)
+
+    def _visit(self, take: Callable[[int, int, Tensor, Tensor], None], what: str) -> None:
+        problem = self.problem
+        problem.runner.check_room(gradient=True)
+        self._require_linear()
+        scores = torch.full((len(problem.targets),), torch.nan, dtype=torch.float64)
+
+        def work(batch: list[int]) -> None:
+            x = self._inputs(batch).requires_grad_()
+            with torch.enable_grad(), self._capture() as seen:
+                z = problem.runner.forward(x)
+            output = self._output(seen)
+            terms = [problem.plan.terms(w) for w in batch]
+            for b, window in enumerate(batch):
+                self._keep(window, output[b])
+                for term, score in zip(terms[b].terms, terms[b].scores(z[b : b + 1])[0], strict=True):
+                    scores[term.target] = scores[term.target].nan_to_num() + score
+            rounds = max(len(t.terms) for t in terms)
+            for r in range(rounds):
+                cotangent = torch.zeros_like(z)
+                active = [b for b in range(len(batch)) if r < len(terms[b].terms)]
+                for b in active:
+                    cotangent[b] = terms[b].cotangent(terms[b].terms[r], z[b].detach())
+                problem.runner.passes.backward += len(active)
+                (gradient,) = torch.autograd.grad(
+                    z, output, cotangent, retain_graph=r + 1 < rounds, allow_unused=True
+                )
+                if gradient is None:
+                    raise ModelError(f"layer {self.name!r}: the network's output does not depend on it")
+                for b in active:
+                    take(batch[b], terms[b].terms[r].target, output[b].detach(), gradient[b].detach())
+
+        windows = sorted(problem.plan.windows(problem.present), key=lambda w: -len(problem.plan.touching[w]))
+        with problem.runner.session():
+            problem.runner.each(windows, work, what)
+        problem.remember(scores)
+
+    def _require_linear(self) -> None:
+        plan = self.problem.plan
+        if len(plan.linear(plan.present)) < len(plan.present):
+            raise ModelError(
+                f"layer {self.name!r}: with several windows, layer gradients are exact for the scores 'logit' and 'margin'; "
+                "choose one of these, or the whole image as one window"
+            )
+
+    def _inputs(self, batch: Sequence[int]) -> Tensor:
+        sampler = clean(self.problem.padded)
+        x = torch.stack([sampler.input(0, self.problem.plan.where(w)) for w in batch])
+        return x.to(self.problem.model.device, self.problem.dtype)
+
+    @contextmanager
+    def _capture(self) -> Iterator[list[Tensor]]:
+        with capture(self.module, self.name) as seen:
+            yield seen
+
+    def _output(self, seen: list[Tensor]) -> Tensor:
+        if not seen:
+            raise ModelError(
+                f"layer {self.name!r}: the network did not run it on this input; choose another layer"
+            )
+        output = seen[-1]
+        dims = len(self.problem.spatial_shape)
+        if output.dim() != dims + 2:
+            raise ModelError(
+                f"layer {self.name!r}: its output has shape {tuple(output.shape)}, expected (N, features, *{dims} spatial "
+                "axes); choose a convolutional layer (voxplain inspect lists them)"
+            )
+        return output
+
+    def _upsample(self, picture: Tensor) -> Tensor:
+        plan = self.problem.plan
+        size = tuple(s.stop - s.start for s in plan.where(0))
+        if tuple(picture.shape) == size:
+            return picture
+        mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[picture.dim()]
+        return F.interpolate(picture[None, None], size=size, mode=mode, align_corners=False)[0, 0]
+
+    def _blend(self, store: MapStore, window: int, target: int, picture: Tensor, *, weighted: bool) -> None:
+        picture = picture.cpu()
+        layout = self.problem.layout
+        if weighted and layout is not None:
+            picture = picture * layout.weight(window)
+        store.add(target, self.problem.plan.where(window), picture[None])
+
+    def _padded_store(self) -> MapStore:
+        problem = self.problem
+        return MapStore(
+            (1, *problem.plan.shape),
+            len(problem.present),
+            dtype=problem.dtype,
+            limit=problem.memory,
+            scratch=problem.scratch,
+        )
+
+    def _unpadded(self, store: MapStore) -> MapStore:
+        layout = self.problem.layout
+        if layout is not None:
+            store.transform(lambda _, m: layout.unpad(m))
+        return store
+
+
+@contextmanager
+def capture(module: nn.Module, name: str) -> Iterator[list[Tensor]]:
+    """Collect a module's outputs; later in-place operations change a copy, not what is collected."""
+    seen: list[Tensor] = []
+
+    def hook(_: nn.Module, __: Any, output: Any) -> Any:
+        if not isinstance(output, Tensor):
+            raise ModelError(
+                f"layer {name!r}: it returns {type(output).__name__}, expected one tensor; choose a layer inside it"
+            )
+        seen.append(output)
+        return output.clone()
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def default_layer(problem: Problem) -> str:
+    """The last of the layers with the smallest spatial extent above one voxel that still has features.
+
+    For an encoder-decoder this is the bottleneck, as in Seg-Grad-CAM; for a classifier the last feature map; for
+    a network without pooling the last hidden layer.
+    """
+    dims = len(problem.spatial_shape)
+    x = clean(problem.padded).input(0, problem.plan.where(0))[None].to(problem.model.device, problem.dtype)
+    shapes: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+    handles = []
+    for name, module in problem.model.module.named_modules():
+        if name and not list(module.children()):
+
+            def note(m: nn.Module, _: Any, out: Any, name: str = name) -> None:
+                if isinstance(out, Tensor) and out.dim() == dims + 2 and min(out.shape[2:]) > 1:
+                    shapes.append((name, m, tuple(out.shape)))
+
+            handles.append(module.register_forward_hook(note))
+    try:
+        with problem.runner.session(), torch.no_grad():
+            z = problem.runner.forward(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    # the read-out itself is no feature map
+    hidden = [s for s in shapes if s[2][1:] != tuple(z.shape[1:]) or s is not shapes[-1]]
+    if not hidden:
+        raise ModelError(
+            f"{problem.model.name}: no layer with a spatial output was found; name one with layer=…"
+        )
+    smallest = min(_volume(shape) for _, _, shape in hidden)
+    return [name for name, _, shape in hidden if _volume(shape) == smallest][-1]
+
+
+def _volume(shape: tuple[int, ...]) -> int:
+    out = 1
+    for size in shape[2:]:
+        out *= size
+    return out

@@ -1,0 +1,92 @@
+"""The clean stitched prediction, without ever holding all classes at all voxels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from voxplain.engine.layout import Layout
+from voxplain.engine.runner import Runner
+from voxplain.target.prediction import Prediction, decide
+
+
+def predict_class(runner: Runner, image: Tensor) -> Prediction:
+    """A classifier's output on the whole image (C, *spatial)."""
+    runner.check_room(gradient=False)
+    out: list[Tensor] = []
+
+    def work(_: list[int]) -> None:
+        with torch.no_grad():
+            out.append(runner.forward(image[None].to(runner.model.device))[0].cpu())
+
+    with runner.session():
+        runner.each([0], work, "prediction")
+    first, second, positive = decide(out[0], runner.model.output)
+    return Prediction(first, second, positive, output=out[0])
+
+
+def predict_segmentation(runner: Runner, layout: Layout, padded: Tensor) -> Prediction:
+    """Stitched classes of the image; ``padded`` is (C, *padded).
+
+    Windows are visited in the order of the first axis, and a slab is decided as soon as no later window
+    reaches it: memory is (K, window extent, rest) instead of (K, *image).
+    """
+    runner.check_room(gradient=False)
+    slabs = _Slabs(layout, runner)
+    order = sorted(range(len(layout)), key=lambda w: layout.slices[w][0].start)
+
+    def work(batch: list[int]) -> None:
+        x = torch.stack([padded[(slice(None), *layout.slices[w])] for w in batch]).to(runner.model.device)
+        with torch.no_grad():
+            z = runner.forward(x)
+        for w, sample in zip(batch, z, strict=True):
+            slabs.add(w, sample)
+
+    with runner.session():
+        runner.each(order, work, "prediction")
+    return slabs.finish()
+
+
+class _Slabs:
+    def __init__(self, layout: Layout, runner: Runner) -> None:
+        self.layout, self.runner = layout, runner
+        self.start = 0
+        self.band: Tensor | None = None
+        self.first = torch.zeros(layout.padded, dtype=torch.int16)
+        self.second = torch.zeros(layout.padded, dtype=torch.int16)
+        self.positive: Tensor | None = None
+
+    def add(self, window: int, z: Tensor) -> None:
+        where = self.layout.slices[window]
+        if self.band is None:
+            extent = max(s.stop - s.start for s in (w[0] for w in self.layout.slices))
+            self.band = torch.zeros((z.shape[0], extent, *self.layout.padded[1:]), dtype=z.dtype)
+        if where[0].start > self.start:
+            self._decide(where[0].start)
+        inside = (slice(None), slice(0, where[0].stop - where[0].start), *where[1:])
+        if len(self.layout) == 1:
+            self.band = z.cpu()
+        else:
+            self.band[inside] += z.cpu() * self.layout.weight(window).to(z.dtype)
+
+    def _decide(self, upto: int) -> None:
+        """Decide the planes before ``upto`` and move the band on."""
+        assert self.band is not None
+        count = min(upto - self.start, self.band.shape[1])
+        here = slice(self.start, self.start + count)
+        first, second, positive = decide(self.band[:, :count], self.runner.model.output)
+        self.first[here], self.second[here] = first, second
+        if positive is not None:
+            if self.positive is None:
+                self.positive = torch.zeros((positive.shape[0], *self.layout.padded), dtype=torch.bool)
+            self.positive[:, here] = positive
+        rest = self.band[:, count:].clone()
+        self.band[:, : rest.shape[1]] = rest
+        self.band[:, rest.shape[1] :] = 0
+        self.start += count
+
+    def finish(self) -> Prediction:
+        self._decide(self.layout.padded[0])
+        crop = self.layout.unpad
+        positive = crop(self.positive).clone() if self.positive is not None else None
+        return Prediction(crop(self.first).clone(), crop(self.second).clone(), positive)

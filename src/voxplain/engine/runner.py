@@ -1,0 +1,158 @@
+"""The one place that calls the network: batches, memory, counting, layout of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from voxplain.engine.footprint import Footprint, available_bytes, footprint
+from voxplain.engine.passes import Passes, chunks
+from voxplain.errors import OutOfMemoryError, VoxplainError
+from voxplain.model.model import Model
+
+Item = TypeVar("Item")
+Progress = Callable[[str, int, int], None]
+
+# Batches of about this many voxels fill the machine; larger ones were not faster (benchmarks/batch.py).
+CPU_VOXELS = 2 * 64**3
+CUDA_VOXELS = 16 * 96**3
+LARGEST_BATCH = 64
+# Share of the free memory that activations may take.
+MEMORY_SHARE = 0.6
+
+
+class Runner:
+    """Runs samples of one shape through a frozen model.
+
+    Args:
+        shape: (C, *roi) of one sample.
+        batch: samples at once; chosen from the sample's size and the free memory by default.
+        progress: told (what, done, of how many); an exception that it raises cancels the work.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        shape: tuple[int, ...],
+        *,
+        batch: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model = model
+        self.shape = shape
+        self.passes = Passes()
+        self.progress = progress
+        with self.session():
+            self.footprint: Footprint | None = footprint(model, shape)
+        self.fixed = model.fixed_batch
+        self.batch = self.fixed or batch or self._default_batch()
+
+    def _default_batch(self) -> int:
+        voxels = 1
+        for size in self.shape[1:]:
+            voxels *= size
+        wanted = (CPU_VOXELS if self.model.device.type == "cpu" else CUDA_VOXELS) // max(voxels, 1)
+        batch = min(max(wanted, 2), LARGEST_BATCH)
+        if self.footprint and self.footprint.gradient_bytes:
+            room = MEMORY_SHARE * available_bytes(self.model.device)
+            batch = min(batch, max(int(room // self.footprint.gradient_bytes), 1))
+        return batch
+
+    def check_room(self, *, gradient: bool) -> None:
+        """Refuse a sample that would kill the process.
+
+        Raises:
+            OutOfMemoryError: naming what one pass needs and what is free.
+        """
+        if self.footprint is None:
+            return
+        needed = self.footprint.gradient_bytes if gradient else self.footprint.forward_bytes
+        free = available_bytes(self.model.device)
+        if needed > 0.95 * free:
+            size = "×".join(map(str, self.shape[1:]))
+            raise OutOfMemoryError(
+                f"one {'gradient' if gradient else 'forward'} pass on {size} voxels needs about "
+                f"{needed / 2**30:.1f} GiB but {free / 2**30:.1f} GiB are free on {self.model.device}; "
+                f"use smaller windows (roi={max(32, min(self.shape[1:]) // 2)})"
+            )
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """The module frozen, its convolution weights laid out for speed; everything as it was afterwards."""
+        with self.model.frozen(), _channels_last(self.model):
+            yield
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw outputs of a batch (B, C, *roi), counted; gradients flow if ``x`` asks for them."""
+        self.passes.forward += x.shape[0]
+        if x.shape[0] == 1 and self.fixed is None and self.footprint is not None and self.footprint.pairs_pay:
+            return self.model.forward(torch.cat([x, x.detach()]))[:1]
+        return self.model.forward(x)
+
+    def each(self, items: Sequence[Item], work: Callable[[list[Item]], None], what: str) -> None:
+        """Do ``work`` on batches of items, halving the batch where memory runs out.
+
+        ``work`` must leave no trace when it fails before its first result.
+        """
+        queue = [list(items[c]) for c in chunks(len(items), self.batch)]
+        done, total = 0, len(items)
+        self._tell(what, done, total)
+        while queue:
+            batch = queue.pop(0)
+            try:
+                work(batch)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._give_way(batch, error)
+                queue = [batch[: len(batch) // 2], batch[len(batch) // 2 :], *queue]
+                continue
+            done += len(batch)
+            self._tell(what, done, total)
+
+    def _give_way(self, batch: Sequence[object], error: BaseException) -> None:
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(batch) == 1 or self.fixed:
+            size = "×".join(map(str, self.shape[1:]))
+            raise OutOfMemoryError(
+                f"a single sample of {size} voxels does not fit into the memory of {self.model.device}; "
+                "use smaller windows (roi) or another device"
+            ) from error
+        self.batch = max(len(batch) // 2, 1)
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(what, done, total)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, VoxplainError):
+        return False
+    text = str(error).lower()
+    known = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(k in text for k in known)
+
+
+@contextmanager
+def _channels_last(model: Model) -> Iterator[None]:
+    """Lay convolution weights out channels-last on the CPU, where oneDNN is up to twice as fast with it.
+
+    The parameters' own storage is put back afterwards, so they are bit-identical.
+    """
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    swapped: list[tuple[nn.Parameter, Tensor]] = []
+    if model.device.type == "cpu" and not isinstance(model.module, torch.jit.ScriptModule):
+        for parameter in model.module.parameters():
+            if parameter.dim() in formats and parameter.is_contiguous():
+                swapped.append((parameter, parameter.data))
+                parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
+    try:
+        yield
+    finally:
+        for parameter, data in swapped:
+            parameter.data = data

@@ -1,0 +1,49 @@
+"""The clean prediction that regions and rivals are taken from, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from voxplain.target.functional import Output
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says about the clean image.
+
+    Attributes:
+        labels: (*spatial) int16 winning class; for a classifier a scalar tensor. For independent (sigmoid)
+            classes the strongest class.
+        second: the runner-up, like ``labels``.
+        positive: (K, *spatial) bool, for sigmoid outputs only: classes beyond their threshold.
+        output: (K,) raw output of a classifier; ``None`` for segmentation.
+    """
+
+    labels: Tensor
+    second: Tensor
+    positive: Tensor | None = None
+    output: Tensor | None = None
+
+    def rival(self, class_index: int) -> Tensor:
+        """The strongest class other than ``class_index``, at every voxel."""
+        return torch.where(self.labels == class_index, self.second, self.labels)
+
+
+def decide(z: Tensor, output: Output) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Raw outputs (K, ...) -> winning class, runner-up (int16), and thresholded classes for sigmoid outputs."""
+    if z.shape[0] == 1:
+        first = (z[0] > (0.5 if output == "probabilities" else 0.0)).to(torch.int16)
+        return first, 1 - first, None
+    best, first = z.max(dim=0)
+    # the runner-up without a copy of all channels: the best of those below and those above the winner
+    second = torch.full_like(first, -1)
+    value = torch.full_like(best, -torch.inf)
+    for k in range(z.shape[0]):
+        better = (first != k) & ((z[k] > value) | (second < 0))
+        value = torch.where(better, z[k], value)
+        second = torch.where(better, torch.full_like(second, k), second)
+    positive = z > 0 if output == "sigmoid" else None
+    return first.to(torch.int16), second.to(torch.int16), positive

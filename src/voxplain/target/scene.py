@@ -1,0 +1,149 @@
+"""All that a target may look at while it is resolved, and what comes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from voxplain.errors import TargetError
+from voxplain.target.functional import Functional, Output, Score
+from voxplain.target.prediction import Prediction
+from voxplain.target.region import LabelMapRegion, MaskRegion, Region, label_regions
+
+Status = Literal["ok", "absent", "zero", "failed", "out-of-memory"]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One target on one case: a name, a status, and the frozen scalar where there is one.
+
+    Attributes:
+        name: unique among the targets of a problem and safe as a file name.
+        status: ``ok``, or ``absent`` where the region is empty: then there is nothing to explain.
+    """
+
+    name: str
+    class_index: int
+    class_name: str
+    score: Score
+    functional: Functional | None
+    status: Status = "ok"
+    note: str = ""
+    kind: str = "predicted"
+
+    @property
+    def region(self) -> Region | None:
+        return self.functional.region if self.functional else None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The clean prediction of a prepared case, and the ways from names and case voxels into it.
+
+    Attributes:
+        label: (*spatial) ground truth on the prepared grid, or ``None``.
+        bring: carries a mask from the case's grid to the prepared one (nearest).
+        voxel: carries a voxel index likewise.
+    """
+
+    classes: tuple[str, ...]
+    channels: int
+    output: Output
+    task: Literal["classification", "segmentation"]
+    spacing: tuple[float, ...]
+    prediction: Prediction
+    label: Tensor | None
+    class_index: Callable[[str | int], int]
+    bring: Callable[[np.ndarray], Tensor]
+    voxel: Callable[[Sequence[int]], tuple[int, ...]]
+    read_mask: Callable[[str], np.ndarray]
+
+    def require(self, task: str, asked: str) -> None:
+        if self.task != task:
+            kind = (
+                "a class score such as 'predicted' or a class name"
+                if task == "segmentation"
+                else "a region target"
+            )
+            raise TargetError(
+                f"target {asked}: it is for {task}, but this is a {self.task} network; ask for {kind}"
+            )
+
+    def predicted(self, class_index: int) -> Region:
+        """Voxels where the class wins; for independent classes, where it is beyond its threshold."""
+        if self.prediction.positive is not None:
+            return MaskRegion(self.prediction.positive[class_index])
+        return label_regions(self.prediction.labels, [class_index])[0]
+
+    def predicted_mask(self, class_index: int) -> Tensor:
+        if self.prediction.positive is not None:
+            return self.prediction.positive[class_index]
+        return self.prediction.labels == class_index
+
+    def truth(self, asked: str) -> Tensor:
+        if self.label is None:
+            raise TargetError(
+                f"target {asked}: it needs a ground-truth label map, but the case has none; pass label=…"
+            )
+        return self.label
+
+    def resolved(
+        self,
+        name: str,
+        class_index: int,
+        region: Region,
+        score: Score,
+        reduce: str,
+        kind: str,
+        note: str = "",
+    ) -> Resolved:
+        """A segmentation target over ``region``; absent where the region is empty."""
+        class_name = self.classes[class_index]
+        if region.count == 0:
+            why = note or f"{name}: no voxel of '{class_name}' here, so there is nothing to explain"
+            return Resolved(slug(name), class_index, class_name, score, None, "absent", why, kind)
+        functional = Functional(
+            class_index=class_index,
+            score=score,
+            output=self.output,
+            channels=self.channels,
+            region=region,
+            scale=1.0 / region.count if reduce == "mean" else 1.0,
+            rival=self.rival(class_index, score),
+        )
+        return Resolved(slug(name), class_index, class_name, score, functional, kind=kind, note=note)
+
+    def rival(self, class_index: int, score: Score) -> Tensor | int | None:
+        """The class that a margin is measured against, frozen; ``None`` where classes are independent."""
+        if score != "margin" or self.channels == 1 or self.output == "sigmoid":
+            return None
+        rival = self.prediction.rival(class_index)
+        return rival if self.task == "segmentation" else int(rival)
+
+
+def slug(name: str) -> str:
+    """A name that is safe as a file name on every system.
+
+    >>> slug("Thalamus-Proper* (left)")
+    'Thalamus-Proper-left'
+    """
+    return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "target"
+
+
+def unique(targets: list[Resolved]) -> tuple[Resolved, ...]:
+    """Number names that occur twice, also where they differ in letter case alone (some file systems fold it)."""
+    seen: dict[str, int] = {}
+    out = []
+    for target in targets:
+        key = target.name.casefold()
+        seen[key] = seen.get(key, 0) + 1
+        out.append(target if seen[key] == 1 else replace(target, name=f"{target.name}-{seen[key]}"))
+    return tuple(out)
+
+
+__all__ = ["LabelMapRegion", "MaskRegion", "Region", "Resolved", "Scene", "Status", "slug", "unique"]
