@@ -1,0 +1,165 @@
+"""What a method answers: signed maps with all that is needed to judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxplain.engine import MapStore, Passes, Problem
+from voxplain.errors import TargetError, suggest
+from voxplain.target import Resolved
+from voxplain.target.region import Region
+
+
+@dataclass
+class Answer:
+    """One target's share of an attribution.
+
+    Attributes:
+        target: what was asked; its ``status`` is the target's own.
+        status: ``ok``; ``absent`` (nothing to explain); ``zero`` (the map is zero or rounding noise);
+            ``failed`` (not finite).
+        score: the target's clean score.
+        checks: numbers that came for free, such as ``completeness_gap`` and ``agreement``.
+        note: one line for people.
+    """
+
+    target: Resolved
+    status: str
+    score: float
+    checks: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass
+class Attribution:
+    """Signed attributions of all targets of a problem.
+
+    Attributes:
+        method: the method's name.
+        parameters: its parameters, JSON-able.
+        problem: what was asked.
+        answers: one per target, in the problem's order.
+        maps: per target index, (C or 1, *spatial) on the prepared grid.
+        region_values: (T, R) of methods that explain by regions, else ``None``.
+        regions: these regions.
+        passes, seconds, peak_bytes: what it cost.
+        unit: what a voxel's value is.
+    """
+
+    method: str
+    parameters: dict[str, Any]
+    problem: Problem
+    answers: list[Answer]
+    maps: MapStore
+    passes: Passes
+    seconds: float
+    peak_bytes: int
+    seed: int
+    unit: str
+    region_values: Tensor | None = None
+    regions: Sequence[Region] | None = None
+
+    def index(self, target: int | str) -> int:
+        """Position of a target given by position or name.
+
+        Raises:
+            TargetError: unknown name (the closest are suggested).
+        """
+        if isinstance(target, int):
+            return target
+        names = [a.target.name for a in self.answers]
+        if target not in names:
+            raise TargetError(f"target {target!r}: not among those explained; {suggest(target, names)}")
+        return names.index(target)
+
+    def values(self, target: int | str = 0) -> Tensor:
+        """A target's map on the prepared grid, (C or 1, *spatial)."""
+        t = self._explained(target)
+        return self.maps[t]
+
+    def map(self, target: int | str = 0) -> np.ndarray:
+        """A target's map on the case's own grid, (C or 1, *case spatial), float32.
+
+        Raises:
+            TargetError: the target is absent or failed, so that there is no map.
+        """
+        t = self._explained(target)
+        return self.problem.prepared.restore(self.maps[t].float())
+
+    def _explained(self, target: int | str) -> int:
+        t = self.index(target)
+        answer = self.answers[t]
+        if answer.status not in ("ok", "zero"):
+            raise TargetError(
+                f"target {answer.target.name!r}: there is no map, its status is {answer.status}: {answer.note}"
+            )
+        return t
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row per target, for tables."""
+        return [self._row(answer) for answer in self.answers]
+
+    def _row(self, answer: Answer) -> dict[str, Any]:
+        target = answer.target
+        functional = target.functional
+        voxels = functional.region.count if functional is not None and functional.region is not None else None
+        return {
+            "case": self.problem.case.id,
+            "model": self.problem.model.name,
+            "method": self.method,
+            "target": target.name,
+            "kind": target.kind,
+            "class": target.class_name,
+            "class_index": target.class_index,
+            "region_voxels": voxels,
+            "score_kind": target.score,
+            "score": answer.score,
+            "status": answer.status,
+            "forward_passes": self.passes.forward,
+            "backward_passes": self.passes.backward,
+            "seconds": round(self.seconds, 3),
+            "peak_memory_mb": round(self.peak_bytes / 2**20, 1),
+            "seed": self.seed,
+            **{name: answer.checks.get(name, float("nan")) for name in CHECKS},
+            "note": answer.note,
+        }
+
+
+# Checks that a row always has a column for.
+CHECKS = ("completeness_gap", "agreement")
+
+
+def judge(
+    problem: Problem, maps: MapStore, scores: Tensor, floor: dict[int, float] | None = None
+) -> list[Answer]:
+    """Answers with a status each: a map that is zero, rounding noise or not finite is said to be so.
+
+    Args:
+        scores: (T,) clean scores.
+        floor: per target, the largest map value that rounding alone could explain.
+    """
+    answers = []
+    for t, target in enumerate(problem.targets):
+        score = float(scores[t])
+        if target.functional is None:
+            answers.append(Answer(target, target.status, float("nan"), note=target.note))
+            continue
+        values = maps[t]
+        largest = float(values.abs().max())
+        if not np.isfinite(largest) or not bool(torch.isfinite(values).all()):
+            note = "the map has NaN or infinite values; try fp32 precision or another scale of the input"
+            answers.append(Answer(target, "failed", score, note=note))
+        elif largest <= (floor or {}).get(t, 0.0):
+            note = (
+                "the map is zero to rounding: the score does not depend on the image in this method's sense"
+            )
+            answers.append(Answer(target, "zero", score, note=note))
+        else:
+            answers.append(Answer(target, "ok", score, note=target.note))
+    return answers

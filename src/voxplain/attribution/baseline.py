@@ -1,0 +1,163 @@
+"""What "nothing" looks like: the image against which an attribution is measured."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor, nn
+
+from voxplain.case import Case
+from voxplain.engine import Problem
+from voxplain.errors import InputError
+
+# Norms computed from the very image that is explained make the network blind to its scale.
+SCALE_BLIND = (
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.InstanceNorm3d,
+    nn.GroupNorm,
+    nn.LayerNorm,
+)
+
+
+class Baseline(ABC):
+    """Makes a reference image for a problem, in the prepared image's units."""
+
+    @abstractmethod
+    def __call__(self, problem: Problem) -> Tensor:
+        """(C, *spatial), like the prepared image."""
+
+    @property
+    @abstractmethod
+    def is_constant(self) -> bool:
+        """Whether every channel is one number: the case in which scale-blind networks jump."""
+
+
+@dataclass(frozen=True)
+class Constant(Baseline):
+    """One value everywhere."""
+
+    value: float = 0.0
+    is_constant = True
+
+    def __call__(self, problem: Problem) -> Tensor:
+        return torch.full_like(problem.image, self.value)
+
+
+@dataclass(frozen=True)
+class Minimum(Baseline):
+    """Each channel's smallest value: air on CT, darkness on MR."""
+
+    is_constant = True
+
+    def __call__(self, problem: Problem) -> Tensor:
+        return _per_channel(problem.image, problem.image.flatten(1).amin(1))
+
+
+@dataclass(frozen=True)
+class Mean(Baseline):
+    """Each channel's mean value."""
+
+    is_constant = True
+
+    def __call__(self, problem: Problem) -> Tensor:
+        return _per_channel(problem.image, problem.image.flatten(1).mean(1))
+
+
+@dataclass(frozen=True)
+class Blur(Baseline):
+    """The image itself without its detail.
+
+    Args:
+        sigma: standard deviation of the Gaussian, in millimetres where the spacing is known, else in voxels
+            (pixels); 4 voxels of the finest axis by default.
+    """
+
+    sigma: float | None = None
+    is_constant = False
+
+    def __call__(self, problem: Problem) -> Tensor:
+        spacing = np.asarray(problem.prepared.spacing, dtype=float)
+        sigma = 4.0 * spacing.min() if self.sigma is None else self.sigma
+        if sigma <= 0:
+            raise InputError(f"baseline blur: found sigma {sigma}, expected a positive length")
+        image = problem.image.numpy()
+        blurred = [ndimage.gaussian_filter(channel, sigma / spacing, mode="nearest") for channel in image]
+        return torch.from_numpy(np.stack(blurred)).to(problem.image.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherCase(Baseline):
+    """Another case's image, prepared in the same way; it must end up on the same grid."""
+
+    case: Case
+    is_constant = False
+
+    def __call__(self, problem: Problem) -> Tensor:
+        image = problem.model.prepare(self.case).image.to(problem.image.dtype)
+        if image.shape != problem.image.shape:
+            raise InputError(
+                f"baseline case {self.case.id!r}: its prepared image is {tuple(image.shape)}, expected "
+                f"{tuple(problem.image.shape)} as case {problem.case.id!r}; register or resample it first"
+            )
+        return image
+
+
+def is_scale_blind(problem: Problem) -> bool:
+    """Whether the network normalises by statistics of its own input (Instance-, Group- or LayerNorm)."""
+    return any(
+        isinstance(m, SCALE_BLIND) and not getattr(m, "track_running_stats", False)
+        for m in problem.model.module.modules()
+    )
+
+
+def default_baseline(problem: Problem) -> Baseline:
+    """Blur where the network is blind to scale, else the channels' minimum.
+
+    On networks with Instance- or GroupNorm ``f(αx)`` hardly depends on α and jumps as α goes to 0, so that
+    integrated gradients from a constant image miss most of the difference that they should explain.
+    """
+    return Blur() if is_scale_blind(problem) else Minimum()
+
+
+def parse_baseline(value: Baseline | float | str | None, problem: Problem) -> Baseline:
+    """A baseline from the command line or YAML: a number, ``minimum``, ``mean``, ``blur``, ``blur:4`` or a file.
+
+    Raises:
+        InputError: anything else.
+    """
+    if value is None or value == "auto":
+        return default_baseline(problem)
+    if isinstance(value, Baseline):
+        return value
+    if isinstance(value, (int, float)):
+        return Constant(float(value))
+    kind, _, argument = value.partition(":")
+    try:
+        if kind == "blur":
+            return Blur(float(argument) if argument else None)
+        if kind == "constant":
+            return Constant(float(argument or 0))
+        if kind in ("minimum", "mean") and not argument:
+            return Minimum() if kind == "minimum" else Mean()
+        if kind == "case" and argument:
+            from voxplain.case import read_case
+
+            return OtherCase(read_case(argument))
+        return Constant(float(value))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(
+            f"baseline: found {value!r}, expected a number, 'minimum', 'mean', 'blur', 'blur:SIGMA_MM', "
+            "'constant:VALUE' or 'case:FILE'"
+        ) from error
+
+
+def _per_channel(image: Tensor, values: Tensor) -> Tensor:
+    shape = (-1, *(1,) * (image.dim() - 1))
+    return values.reshape(shape).expand_as(image).clone()

@@ -1,0 +1,113 @@
+"""Class activation maps: which places of a feature map speak for the score.
+
+For a segmentation the score is the target's sum over its region, which makes these the published
+segmentation forms (Seg-Grad-CAM, Seg-HiRes-Grad-CAM). With several windows, channel weights are summed over
+the windows that the target touches and the windows' maps are blended as the network's outputs are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from voxplain.attribution.method import Method, Result, register
+from voxplain.engine import MapStore, Problem
+
+
+@dataclass(frozen=True)
+class Cam(Method):
+    """What the CAM methods share: a layer and a rectifier.
+
+    Args:
+        layer: dotted name of a layer with a spatial output; by default the last of the deepest ones.
+        relu: keep only what speaks for the score, as published; off, the map is signed.
+    """
+
+    layer: str | None = None
+    relu: bool = True
+
+    family: ClassVar[str] = "cam"
+    needs: ClassVar[tuple[str, ...]] = ("gradients", "layer")
+    reads: ClassVar[str] = "where the layer's features speak for the score, at the layer's resolution"
+
+    def _finish(self, problem: Problem, maps: MapStore, layer: str) -> Result:
+        if self.relu:
+            maps.transform(lambda _, m: m.clamp_min(0))
+        scores = problem.clean_scores()
+        notes = dict.fromkeys(problem.present, f"layer {layer}")
+        return Result(maps, scores, "score per feature sum", notes=notes)
+
+
+def _weighted(weights: dict[int, Tensor]) -> Callable[[int, Tensor], Tensor]:
+    """Σ_k α_k A_k of a target's weights (F,) and activations (F, *s)."""
+    return lambda t, activation: torch.tensordot(weights[t].to(activation), activation, dims=1)
+
+
+@register
+@dataclass(frozen=True)
+class GradCam(Cam):
+    """ReLU(Σ_k α_k A_k) with α_k the mean of ∂F/∂A_k over the feature map.
+
+    Selvaraju et al. 2017, "Grad-CAM", eq. 1 and 2; for segmentation Vinogradova et al. 2020, "Seg-Grad-CAM".
+    """
+
+    name: ClassVar[str] = "grad_cam"
+    title: ClassVar[str] = "Grad-CAM (Seg-Grad-CAM)"
+    source: ClassVar[str] = (
+        "Selvaraju et al. 2017, arXiv:1610.02391; Vinogradova et al. 2020, arXiv:2002.11434"
+    )
+
+    def compute(self, problem: Problem) -> Result:
+        view = problem.layer(self.layer)
+        weights = view.gather(lambda t, a, g: g.flatten(1).mean(1), f"{self.name} weights")
+        return self._finish(problem, view.paint(_weighted(weights), self.name), view.name)
+
+
+@register
+@dataclass(frozen=True)
+class GradCamPlusPlus(Cam):
+    """Grad-CAM with pixel-wise weights: α_k = Σ_ij a_kij ReLU(g_kij), a = g² / (2g² + g³ Σ_ab A_kab).
+
+    Chattopadhay et al. 2018, "Grad-CAM++", eq. 10, 19, with the score taken through an exponential, whose
+    derivative is a factor common to all channels and left out.
+    """
+
+    name: ClassVar[str] = "grad_cam_pp"
+    title: ClassVar[str] = "Grad-CAM++"
+    source: ClassVar[str] = "Chattopadhay et al. 2018, arXiv:1710.11063"
+
+    def compute(self, problem: Problem) -> Result:
+        view = problem.layer(self.layer)
+        weights = view.gather(lambda t, a, g: _plus_plus(a, g), f"{self.name} weights")
+        return self._finish(problem, view.paint(_weighted(weights), self.name), view.name)
+
+
+@register
+@dataclass(frozen=True)
+class HiResCam(Cam):
+    """Σ_k g_k ⊙ A_k, position by position: only places that the score really uses.
+
+    Draelos & Carin 2020, "Use HiResCAM instead of Grad-CAM"; for segmentation Rheude et al. 2024,
+    "Seg-HiRes-Grad-CAM".
+    """
+
+    name: ClassVar[str] = "hires_cam"
+    title: ClassVar[str] = "HiRes-CAM (Seg-HiRes-Grad-CAM)"
+    source: ClassVar[str] = "Draelos & Carin 2020, arXiv:2011.08891; Rheude et al. 2024, arXiv:2409.20287"
+
+    def compute(self, problem: Problem) -> Result:
+        view = problem.layer(self.layer)
+        maps = view.paint_gradient(lambda t, a, g: (g * a).sum(0), self.name)
+        return self._finish(problem, maps, view.name)
+
+
+def _plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
+    total = activation.flatten(1).sum(1).reshape(-1, *(1,) * (activation.dim() - 1))
+    squared = gradient**2
+    denominator = 2 * squared + total * gradient**3
+    share = torch.where(denominator != 0, squared / denominator, torch.zeros_like(squared))
+    return (share * gradient.clamp_min(0)).flatten(1).sum(1)

@@ -1,0 +1,345 @@
+"""Methods that read the gradient with respect to the image."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxplain.attribution.baseline import Baseline, is_scale_blind, parse_baseline
+from voxplain.attribution.method import Method, Result, register
+from voxplain.engine import Gradients, Problem
+from voxplain.engine.samplers import Noisy, Path, RandomPath, clean
+from voxplain.errors import InputError
+
+
+@register
+@dataclass(frozen=True)
+class Gradient(Method):
+    """∂F/∂x: how much the score changes per unit of intensity at each voxel.
+
+    Simonyan et al. 2013, "Deep inside convolutional networks".
+    """
+
+    name: ClassVar[str] = "gradient"
+    family: ClassVar[str] = "gradient"
+    title: ClassVar[str] = "Gradient (saliency)"
+    source: ClassVar[str] = "Simonyan et al. 2013, arXiv:1312.6034"
+    needs: ClassVar[tuple[str, ...]] = ("gradients",)
+    reads: ClassVar[str] = "positive: brighter here raises the score; negative: lowers it"
+
+    def compute(self, problem: Problem) -> Result:
+        found = problem.gradient(lambda p: clean(p.padded), what=self.name)
+        return Result(found.maps, found.scores[0], "score per unit of intensity")
+
+
+@register
+@dataclass(frozen=True)
+class InputXGradient(Method):
+    """x · ∂F/∂x: the first-order contribution of each voxel's intensity, measured from zero.
+
+    Shrikumar et al. 2016, "Not just a black box".
+    """
+
+    name: ClassVar[str] = "input_x_gradient"
+    family: ClassVar[str] = "gradient"
+    title: ClassVar[str] = "Input × gradient"
+    source: ClassVar[str] = "Shrikumar et al. 2016, arXiv:1605.01713"
+    needs: ClassVar[tuple[str, ...]] = ("gradients",)
+    reads: ClassVar[str] = "positive: this voxel's intensity speaks for the score, to first order"
+
+    def compute(self, problem: Problem) -> Result:
+        found = problem.gradient(lambda p: clean(p.padded), what=self.name)
+        found.maps.transform(lambda _, g: problem.image * g)
+        return Result(found.maps, found.scores[0], "score")
+
+
+@register
+@dataclass(frozen=True)
+class IntegratedGradients(Method):
+    """(x − b) · ∫₀¹ ∂F(b + α(x − b))/∂x dα: how F(x) − F(b) is shared out among the voxels.
+
+    Sundararajan et al. 2017, "Axiomatic attribution for deep networks", eq. 1. The maps sum to F(x) − F(b)
+    up to the quadrature's error, which is reported as ``completeness_gap`` relative to |F(x) − F(b)|.
+
+    Args:
+        nodes: gradient evaluations on the path.
+        rule: ``gauss-legendre``, or the ``midpoint``, ``trapezoid``, ``left`` or ``right`` rule.
+        baseline: a `Baseline`, a number, ``minimum``, ``mean``, ``blur``, ``blur:SIGMA_MM``, ``case:FILE``; by
+            default a blurred image where the network is blind to scale, else each channel's minimum.
+    """
+
+    nodes: int = 32
+    rule: Literal["gauss-legendre", "midpoint", "trapezoid", "left", "right"] = "gauss-legendre"
+    baseline: Baseline | float | str | None = None
+
+    name: ClassVar[str] = "integrated_gradients"
+    family: ClassVar[str] = "gradient"
+    title: ClassVar[str] = "Integrated gradients"
+    source: ClassVar[str] = "Sundararajan et al. 2017, arXiv:1703.01365"
+    needs: ClassVar[tuple[str, ...]] = ("gradients", "baseline")
+    reads: ClassVar[str] = "the share of the score's difference from the baseline that this voxel carries"
+
+    def __post_init__(self) -> None:
+        quadrature(self.rule, self.nodes)
+
+    def compute(self, problem: Problem) -> Result:
+        baseline = parse_baseline(self.baseline, problem)
+        warning = _blindness_warning(problem, baseline)
+        start = baseline(problem)
+        positions, weights = quadrature(self.rule, self.nodes)
+        padded = problem.pad(start)
+        found = problem.gradient(
+            lambda p: Path(p.padded, padded, positions, weights), what=f"{self.name} ({self.nodes} nodes)"
+        )
+        found.maps.transform(lambda _, g: (problem.image - start) * g)
+        ends = torch.stack([problem.clean_scores(), problem.scores([start])[0]])
+        checks, notes = _completeness(problem, found, ends)
+        for t in notes:
+            notes[t] = "; ".join(filter(None, [f"baseline {_describe(baseline)}", notes[t], warning]))
+        return Result(found.maps, ends[0], "score", checks, notes)
+
+
+@register
+@dataclass(frozen=True)
+class SmoothGrad(Method):
+    """Mean gradient over noisy copies of the image.
+
+    Smilkov et al. 2017, "SmoothGrad". The correlation of the maps from even and from odd draws is reported as
+    ``agreement``: well below 1, more draws are needed.
+
+    Args:
+        draws: noisy copies.
+        sigma: standard deviation of the noise as a share of each channel's range (maximum − minimum).
+    """
+
+    draws: int = 20
+    sigma: float = 0.1
+
+    name: ClassVar[str] = "smoothgrad"
+    family: ClassVar[str] = "gradient"
+    title: ClassVar[str] = "SmoothGrad"
+    source: ClassVar[str] = "Smilkov et al. 2017, arXiv:1706.03825"
+    needs: ClassVar[tuple[str, ...]] = ("gradients",)
+    reads: ClassVar[str] = "as the gradient, averaged over small changes of the image"
+    power: ClassVar[str] = "mean"
+
+    def __post_init__(self) -> None:
+        if self.draws < 2:
+            raise InputError(f"{self.name}: found draws={self.draws}, expected at least 2")
+        if self.sigma <= 0:
+            raise InputError(f"{self.name}: found sigma={self.sigma}, expected a positive share such as 0.1")
+
+    def compute(self, problem: Problem) -> Result:
+        sigma = self.sigma * channel_range(problem.image)
+        found = problem.gradient(
+            lambda p: Noisy(p.padded, p.noise(), sigma, self.draws),
+            squares=self.power != "mean",
+            halves=True,
+            what=f"{self.name} ({self.draws} draws)",
+        )
+        scores = problem.clean_scores()
+        checks = {t: {"agreement": a} for t, a in found.agreement.items()}
+        return Result(self._moment(found), scores, self._unit(), checks)
+
+    def _moment(self, found: Gradients) -> Any:
+        return found.maps
+
+    def _unit(self) -> str:
+        return "score per unit of intensity"
+
+
+@register
+@dataclass(frozen=True)
+class SmoothGradSquared(SmoothGrad):
+    """Mean squared gradient over noisy copies: never negative, larger where the score is sensitive.
+
+    Hooker et al. 2019, "A benchmark for interpretability methods".
+    """
+
+    name: ClassVar[str] = "smoothgrad_squared"
+    title: ClassVar[str] = "SmoothGrad²"
+    source: ClassVar[str] = "Hooker et al. 2019, arXiv:1806.10758"
+    reads: ClassVar[str] = "how sensitive the score is here, without a sign"
+    power: ClassVar[str] = "square"
+
+    def _moment(self, found: Gradients) -> Any:
+        return found.squares
+
+    def _unit(self) -> str:
+        return "(score per unit of intensity)²"
+
+
+@register
+@dataclass(frozen=True)
+class VarGrad(SmoothGrad):
+    """Variance of the gradient over noisy copies (population variance): where the gradient is unstable.
+
+    Adebayo et al. 2018, "Sanity checks for saliency maps".
+    """
+
+    name: ClassVar[str] = "vargrad"
+    title: ClassVar[str] = "VarGrad"
+    source: ClassVar[str] = "Adebayo et al. 2018, arXiv:1810.03307"
+    reads: ClassVar[str] = "how much the gradient itself changes under noise, without a sign"
+    power: ClassVar[str] = "variance"
+
+    def _moment(self, found: Gradients) -> Any:
+        squares = found.squares
+        assert squares is not None
+        # rounding may take a variance of zero slightly below it
+        squares.transform(lambda t, s: (s - found.maps[t] ** 2).clamp_min(0))
+        return squares
+
+    def _unit(self) -> str:
+        return "(score per unit of intensity)²"
+
+
+@register
+@dataclass(frozen=True)
+class ExpectedGradients(Method):
+    """E[(x − b) · ∂F(b + α(x − b))/∂x] over random baselines b and α ~ U(0, 1).
+
+    Erion et al. 2021, "Improving performance of deep learning models with axiomatic attribution priors and
+    expected gradients"; with noise on the image it is Captum's and SHAP's GradientSHAP.
+
+    Args:
+        draws: random (baseline, α) pairs; α is stratified over the draws, which lowers the error.
+        baselines: as in integrated gradients, one or several; by default the blurred image at three widths
+            where the network is blind to scale, else minimum, mean and blur.
+        sigma: noise on the image as a share of each channel's range; 0 for none.
+    """
+
+    draws: int = 32
+    baselines: tuple[Baseline | float | str, ...] | None = None
+    sigma: float = 0.0
+
+    name: ClassVar[str] = "expected_gradients"
+    family: ClassVar[str] = "gradient"
+    title: ClassVar[str] = "Expected gradients (GradientSHAP)"
+    source: ClassVar[str] = "Erion et al. 2021, arXiv:1906.10670; Lundberg & Lee 2017, arXiv:1705.07874"
+    needs: ClassVar[tuple[str, ...]] = ("gradients", "baseline")
+    reads: ClassVar[str] = (
+        "the share of the score's difference from the mean baseline that this voxel carries"
+    )
+
+    def __post_init__(self) -> None:
+        if self.draws < 2:
+            raise InputError(f"{self.name}: found draws={self.draws}, expected at least 2")
+        if self.sigma < 0:
+            raise InputError(f"{self.name}: found sigma={self.sigma}, expected 0 or more")
+        if self.baselines is not None and not self.baselines:
+            raise InputError(f"{self.name}: baselines is empty, expected at least one")
+
+    def compute(self, problem: Problem) -> Result:
+        starts = [b(problem) for b in self._baselines(problem)]
+        rng = np.random.default_rng(problem.seed)
+        # one α in each of `draws` equal strata, in random order, and baselines in equal shares
+        positions = (rng.permutation(self.draws) + rng.random(self.draws)) / self.draws
+        choices = rng.permutation(np.arange(self.draws) % len(starts))
+        padded = [problem.pad(s) for s in starts]
+        sigma = self.sigma * channel_range(problem.image)
+        found = problem.gradient(
+            lambda p: RandomPath(p.padded, padded, positions.tolist(), choices.tolist(), p.noise(), sigma),
+            halves=True,
+            what=f"{self.name} ({self.draws} draws)",
+        )
+        ends = torch.cat([problem.clean_scores()[None], problem.scores(starts)])
+        share = torch.bincount(torch.from_numpy(choices), minlength=len(starts)).double() / self.draws
+        mean = (share[:, None] * ends[1:]).sum(0)
+        checks, notes = _completeness(problem, found, torch.stack([ends[0], mean]))
+        for t, agreement in found.agreement.items():
+            checks[t]["agreement"] = agreement
+        return Result(found.maps, ends[0], "score", checks, notes)
+
+    def _baselines(self, problem: Problem) -> list[Baseline]:
+        from voxplain.attribution.baseline import Blur, Mean, Minimum
+
+        if self.baselines is not None:
+            return [parse_baseline(b, problem) for b in self.baselines]
+        if not is_scale_blind(problem):
+            return [Minimum(), Mean(), Blur()]
+        voxel = min(problem.prepared.spacing)
+        return [Blur(2 * voxel), Blur(4 * voxel), Blur(8 * voxel)]
+
+
+def quadrature(rule: str, nodes: int) -> tuple[list[float], list[float]]:
+    """Positions in [0, 1] and weights that sum to 1.
+
+    >>> quadrature("midpoint", 2)
+    ([0.25, 0.75], [0.5, 0.5])
+    """
+    rules: dict[str, Callable[[int], tuple[Any, Any]]] = {
+        "gauss-legendre": _gauss_legendre,
+        "midpoint": lambda n: ((np.arange(n) + 0.5) / n, np.full(n, 1 / n)),
+        "left": lambda n: (np.arange(n) / n, np.full(n, 1 / n)),
+        "right": lambda n: ((np.arange(n) + 1) / n, np.full(n, 1 / n)),
+        "trapezoid": lambda n: (np.linspace(0, 1, n), _trapezoid(n)),
+    }
+    least = 2 if rule == "trapezoid" else 1
+    if rule not in rules:
+        raise InputError(f"integrated_gradients: found rule={rule!r}, expected one of {', '.join(rules)}")
+    if nodes < least:
+        raise InputError(
+            f"integrated_gradients: found nodes={nodes}, expected at least {least} for rule {rule!r}"
+        )
+    positions, weights = rules[rule](nodes)
+    return [float(p) for p in positions], [float(w) for w in weights]
+
+
+def _gauss_legendre(n: int) -> tuple[Any, Any]:
+    points, weights = np.polynomial.legendre.leggauss(n)
+    return (points + 1) / 2, weights / 2
+
+
+def _trapezoid(n: int) -> Any:
+    weights = np.full(n, 1 / (n - 1))
+    weights[[0, -1]] /= 2
+    return weights
+
+
+def channel_range(image: Tensor) -> Tensor:
+    """Maximum − minimum of every channel, (C, 1, ...)."""
+    flat = image.flatten(1)
+    return (flat.amax(1) - flat.amin(1)).reshape(-1, *(1,) * (image.dim() - 1))
+
+
+def _completeness(
+    problem: Problem, found: Gradients, ends: Tensor
+) -> tuple[dict[int, dict[str, float]], dict[int, str]]:
+    """Relative error of Σ attribution against F(x) − F(b), per target."""
+    checks: dict[int, dict[str, float]] = {}
+    notes: dict[int, str] = {}
+    for t in problem.present:
+        difference = float(ends[0, t] - ends[1, t])
+        error = abs(float(found.maps[t].double().sum()) - difference)
+        gap = error / abs(difference) if difference else (0.0 if error == 0 else float("inf"))
+        checks[t] = {"completeness_gap": gap}
+        notes[t] = ""
+        if gap > 0.05:
+            notes[t] = (
+                f"the map misses {gap:.0%} of the score's difference of {difference:.3g}: "
+                "use more nodes or draws, or another baseline"
+            )
+    return checks, notes
+
+
+def _blindness_warning(problem: Problem, baseline: Baseline) -> str:
+    if not (baseline.is_constant and is_scale_blind(problem)):
+        return ""
+    text = (
+        "a constant baseline on a network with Instance-, Group- or LayerNorm: it is blind to scale and jumps at the "
+        "end of the path, so expect a large completeness gap; baseline='blur' avoids it"
+    )
+    warnings.warn(text, stacklevel=2)
+    return text
+
+
+def _describe(baseline: Baseline) -> str:
+    text = repr(baseline) if not hasattr(baseline, "case") else f"OtherCase({baseline.case.id!r})"
+    return text[0].lower() + text[1:]

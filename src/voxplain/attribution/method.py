@@ -1,0 +1,158 @@
+"""What every method is, and the list of all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+from voxplain.attribution.attribution import Answer, Attribution, judge
+from voxplain.attribution.peak import PeakMemory
+from voxplain.engine import MapStore, Problem
+from voxplain.errors import InputError, suggest
+from voxplain.target.region import Region
+
+
+@dataclass
+class Result:
+    """What a method hands back; the base class adds cost, status and provenance.
+
+    Attributes:
+        maps: per target index, (C or 1, *spatial).
+        scores: (T,) clean scores, NaN where absent.
+        checks: per target index, named numbers that came for free.
+        notes: per target index, a line for people.
+        unit: what a voxel's value is.
+    """
+
+    maps: MapStore
+    scores: Tensor
+    unit: str
+    checks: dict[int, dict[str, float]] = dataclasses.field(default_factory=dict)
+    notes: dict[int, str] = dataclasses.field(default_factory=dict)
+    region_values: Tensor | None = None
+    regions: list[Region] | None = None
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """A way to explain; its parameters are its dataclass fields.
+
+    Class attributes tell what a caller must know: ``name`` (unique), ``family`` (of the literature),
+    ``title``, ``source`` (paper), ``needs`` (such as gradients or a layer), ``reads`` (how to read the map).
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[str] = ""
+
+    @abstractmethod
+    def compute(self, problem: Problem) -> Result:
+        """The method's formula, in terms of what the problem offers."""
+
+    def attribute(self, problem: Problem) -> Attribution:
+        """Explain all targets of a problem.
+
+        Returns:
+            Maps with status, checks and cost. Targets that are absent keep that status; a map that is zero or
+            not finite gets it.
+
+        Raises:
+            VoxplainError: what was asked cannot be done on this model or case.
+        """
+        before, start = problem.passes.copy(), time.perf_counter()
+        with PeakMemory(problem.model.device) as peak:
+            result = self.compute(problem) if problem.present else _nothing(problem)
+        answers = judge(problem, result.maps, result.scores, _rounding(problem, result))
+        for t, answer in enumerate(answers):
+            answer.checks.update(result.checks.get(t, {}))
+            answer.note = "; ".join(filter(None, [answer.note, result.notes.get(t, "")]))
+        return Attribution(
+            method=self.name,
+            parameters=self.parameters(),
+            problem=problem,
+            answers=answers,
+            maps=result.maps,
+            passes=problem.passes - before,
+            seconds=time.perf_counter() - start,
+            peak_bytes=peak.bytes,
+            seed=problem.seed,
+            unit=result.unit,
+            region_values=result.region_values,
+            regions=result.regions,
+        )
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as plain values."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    return repr(value)
+
+
+def _nothing(problem: Problem) -> Result:
+    return Result(problem.store(), torch.full((len(problem.targets),), torch.nan, dtype=torch.float64), "")
+
+
+def _rounding(problem: Problem, result: Result) -> dict[int, float]:
+    """Exact zeros only: a linear network's tiny gradient is no noise, so no other threshold is safe here."""
+    del problem
+    return dict.fromkeys(range(len(result.scores)), 0.0)
+
+
+_REGISTRY: dict[str, type[Method]] = {}
+M = TypeVar("M", bound=type[Method])
+
+
+def register(method: M) -> M:
+    """Class decorator: list a method under its name."""
+    _REGISTRY[method.name] = method
+    return method
+
+
+def methods() -> dict[str, type[Method]]:
+    """All methods by name: voxplain's own, and those of packages with the entry point ``voxplain.methods``."""
+    from voxplain.attribution import cam, gradient, occlusion  # noqa: F401  they register themselves
+
+    for entry in entry_points(group="voxplain.methods"):
+        if entry.name not in _REGISTRY:
+            _REGISTRY[entry.name] = entry.load()
+    return dict(_REGISTRY)
+
+
+def method(name: str, **parameters: Any) -> Method:
+    """A method by name with parameters by keyword.
+
+    Raises:
+        InputError: unknown method or parameter (the closest are suggested).
+
+    >>> method("integrated_gradients", nodes=8).parameters()["nodes"]
+    8
+    """
+    known = methods()
+    key = name.strip().lower().replace("-", "_")
+    if key not in known:
+        raise InputError(f"method {name!r}: unknown; {suggest(key, known)}")
+    fields = {f.name for f in dataclasses.fields(known[key])}
+    for parameter in parameters:
+        if parameter not in fields:
+            raise InputError(f"method {key}: unknown parameter {parameter!r}; {suggest(parameter, fields)}")
+    return known[key](**parameters)
+
+
+__all__ = ["Answer", "Callable", "Method", "Result", "method", "methods", "register"]
