@@ -39,7 +39,9 @@ class Windows:
         if self.roi is not None:
             sizes = (self.roi,) if isinstance(self.roi, int) else tuple(self.roi)
             if not sizes or (isinstance(self.roi, int) and self.roi < 1) or any(s < -1 for s in sizes):
-                raise InputError(f"roi: found {self.roi}, expected positive voxel counts such as 96 or (96, 96, 64)")
+                raise InputError(
+                    f"roi: found {self.roi}, expected positive voxel counts such as 96 or (96, 96, 64)"
+                )
         overlaps = (self.overlap,) if isinstance(self.overlap, (int, float)) else tuple(self.overlap)
         if any(not 0 <= o < 1 for o in overlaps):
             raise InputError(f"overlap: found {self.overlap}, expected a share in [0, 1) such as 0.25")
@@ -50,7 +52,9 @@ class Windows:
                 f"padding: found {self.padding!r}, expected 'constant', 'reflect', 'replicate' or 'circular'"
             )
         if self.sigma_scale <= 0:
-            raise InputError(f"sigma_scale: found {self.sigma_scale}, expected a positive share such as 0.125")
+            raise InputError(
+                f"sigma_scale: found {self.sigma_scale}, expected a positive share such as 0.125"
+            )
 
     def sizes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Window size on an image of ``shape`` (spatial), which may be larger than the image."""
@@ -58,7 +62,9 @@ class Windows:
             return shape
         roi = (self.roi,) * len(shape) if isinstance(self.roi, int) else tuple(self.roi)
         if len(roi) != len(shape):
-            raise InputError(f"roi: found {len(roi)} sizes {roi} for an image with {len(shape)} spatial axes {shape}")
+            raise InputError(
+                f"roi: found {len(roi)} sizes {roi} for an image with {len(shape)} spatial axes {shape}"
+            )
         return tuple(r if r > 0 else s for r, s in zip(roi, shape, strict=True))
 
     def overlaps(self, dims: int) -> tuple[float, ...]:
@@ -66,5 +72,7 @@ class Windows:
         if isinstance(self.overlap, (int, float)):
             return (float(self.overlap),) * dims
         if len(self.overlap) != dims:
-            raise InputError(f"overlap: found {len(self.overlap)} values {self.overlap} for {dims} spatial axes")
+            raise InputError(
+                f"overlap: found {len(self.overlap)} values {self.overlap} for {dims} spatial axes"
+            )
         return tuple(self.overlap)

@@ -1,0 +1,159 @@
+"""Finding out by asking: dimensions, channels, task and number of classes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from voxplain.errors import InputError, ModelError
+from voxplain.model import outputs
+from voxplain.model.checks import OutputShapeError, PassError, out_of_memory
+
+if TYPE_CHECKING:
+    from voxplain.model.model import Model
+    from voxplain.model.preparation import Preparation
+    from voxplain.model.windows import Windows
+
+# multiples of 32 first, then what classifiers insist on; volumes stay small for the sake of time
+_EDGES = {2: (32, 64, 28, 96, 128, 224, 256, 48, 299, 512), 3: (32, 64, 16, 48, 96)}
+
+
+def spatial_dims(
+    module: nn.Module,
+    given: int | None,
+    windows: Windows,
+    prepare: Preparation,
+    fixed_shape: tuple[int, ...] | None,
+) -> int:
+    """Two or three, from what was given or from the first convolution.
+
+    Raises:
+        ModelError: it cannot be told.
+    """
+    if given is not None:
+        if given not in (2, 3):
+            raise InputError(f"spatial_dims: found {given}, expected 2 or 3")
+        return given
+    if prepare.dims is not None:
+        return prepare.dims
+    if fixed_shape is not None and len(fixed_shape) in (2, 3):
+        return len(fixed_shape)
+    weight = _first_convolution(module)
+    if weight is not None:
+        return weight.ndim - 2
+    for sizes in (windows.roi, prepare.size):
+        if isinstance(sizes, tuple) and len(sizes) in (2, 3):
+            return len(sizes)
+    raise ModelError(
+        f"{type(module).__name__}: cannot tell whether it takes 2-D or 3-D images; pass spatial_dims=2 or 3"
+    )
+
+
+def channels_in(module: nn.Module) -> int | None:
+    """Channels that the first registered convolution takes; a guess, which only shapes messages and probes."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Conv3d)):
+            return layer.in_channels
+    weight = _first_convolution(module)
+    return None if weight is None else int(weight.shape[1])
+
+
+def ask(model: Model) -> str:
+    """Let the model see small random inputs until one works.
+
+    Returns:
+        Why none worked, or "".
+
+    Raises:
+        ModelError: the outputs contradict what the user said, or lie on another grid than the input.
+    """
+    why = "no size was tried"
+    off_grid: OutputShapeError | None = None
+    with model.frozen(), torch.no_grad():
+        for shape in _candidates(model):
+            try:
+                out = _try(model, shape)
+            except OutputShapeError as error:
+                off_grid = off_grid or error
+                continue
+            except PassError as error:
+                why = str(error)
+                continue
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                return f"out of memory at {shape}"
+            _warn_of_probabilities(model, out, shape)
+            return ""
+    if off_grid is not None:
+        raise off_grid
+    return why
+
+
+def _try(model: Model, shape: tuple[int, ...]) -> Tensor:
+    """Two samples at once, or one where the module has the batch size built in."""
+    try:
+        return model.forward(_random(model, (model.fixed_batch or 2, *shape)))
+    except (PassError, OutputShapeError):
+        if model.fixed_batch:
+            raise
+        out = model.forward(_random(model, (1, *shape)))
+        model.fixed_batch = 1
+        return out
+
+
+def _random(model: Model, shape: tuple[int, ...], factor: float = 1.0) -> Tensor:
+    # a generator of its own: loading a model must not change the user's random numbers
+    values = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    return (values * factor).to(model.device)
+
+
+def _candidates(model: Model) -> Iterator[tuple[int, ...]]:
+    dims = model.spatial_dims
+    channels = [model.channels_in] if model.channels_in else [1, 3, 2, 4]
+    if model.fixed_shape is not None:
+        yield from ((c, *model.fixed_shape) for c in channels)
+        return
+    known = [s for s in (_grid(model.windows.roi, dims), _grid(model.prepare.size, dims)) if s]
+    small = [s for s in known if torch.Size(s).numel() <= 64**dims]
+    common = [(edge,) * dims for edge in _EDGES[dims]]
+    large = [s for s in known if s not in small]
+    for shape in dict.fromkeys([*small, *common[:2], *large, *common[2:]]):
+        yield from ((c, *shape) for c in channels)
+
+
+def _grid(sizes: int | tuple[int, ...] | None, dims: int) -> tuple[int, ...] | None:
+    if sizes is None:
+        return None
+    grid = (sizes,) * dims if isinstance(sizes, int) else tuple(sizes)
+    return grid if len(grid) == dims and min(grid) > 0 else None
+
+
+def _first_convolution(module: nn.Module) -> Tensor | None:
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+            return layer.weight
+    # compiled modules have no Python types: a convolution's weight is what has four or five axes
+    return next((p for n, p in module.named_parameters() if p.ndim in (4, 5) and "weight" in n), None)
+
+
+def _warn_of_probabilities(model: Model, out: Tensor, shape: tuple[int, ...]) -> None:
+    if model.asked_output is not None or not outputs.in_unit_interval(out):
+        return
+    if not outputs.sums_to_one(out):
+        whole = (model.fixed_batch or 2, *shape)
+        try:
+            wild = torch.cat([model.forward(_random(model, whole, factor)) for factor in (100.0, -100.0)])
+        except PassError:
+            return
+        if not outputs.in_unit_interval(wild):
+            return
+    warnings.warn(
+        f"{model.name}: its outputs look like probabilities (all in [0, 1]), but they are taken as logits; "
+        "pass output='probabilities', or leave the last softmax or sigmoid out of the network",
+        stacklevel=4,
+    )
