@@ -24,7 +24,8 @@ class Cam(Method):
 
     Args:
         layer: dotted name of a layer with a spatial output; by default the last of the deepest ones.
-        relu: keep only what speaks for the score, as published; off, the map is signed.
+        relu: keep only what speaks for the score, at the layer's own resolution, as published; off, the map is
+            signed.
     """
 
     layer: str | None = None
@@ -34,17 +35,18 @@ class Cam(Method):
     needs: ClassVar[tuple[str, ...]] = ("gradients", "layer")
     reads: ClassVar[str] = "where the layer's features speak for the score, at the layer's resolution"
 
+    def _rectified(self, coarse: Tensor) -> Tensor:
+        """Before interpolation and blending, where the papers and all implementations have it."""
+        return coarse.clamp_min(0) if self.relu else coarse
+
+    def _weighted(self, weights: dict[int, Tensor]) -> Callable[[int, Tensor], Tensor]:
+        """Σ_k α_k A_k of a target's weights (F,) and activations (F, *s)."""
+        return lambda t, a: self._rectified(torch.tensordot(weights[t].to(a), a, dims=1))
+
     def _finish(self, problem: Problem, maps: MapStore, layer: str) -> Result:
-        if self.relu:
-            maps.transform(lambda _, m: m.clamp_min(0))
         scores = problem.clean_scores()
         notes = dict.fromkeys(problem.present, f"layer {layer}")
         return Result(maps, scores, "score per feature sum", notes=notes)
-
-
-def _weighted(weights: dict[int, Tensor]) -> Callable[[int, Tensor], Tensor]:
-    """Σ_k α_k A_k of a target's weights (F,) and activations (F, *s)."""
-    return lambda t, activation: torch.tensordot(weights[t].to(activation), activation, dims=1)
 
 
 @register
@@ -64,7 +66,7 @@ class GradCam(Cam):
     def compute(self, problem: Problem) -> Result:
         view = problem.layer(self.layer)
         weights = view.gather(lambda t, a, g: g.flatten(1).mean(1), f"{self.name} weights")
-        return self._finish(problem, view.paint(_weighted(weights), self.name), view.name)
+        return self._finish(problem, view.paint(self._weighted(weights), self.name), view.name)
 
 
 @register
@@ -83,7 +85,7 @@ class GradCamPlusPlus(Cam):
     def compute(self, problem: Problem) -> Result:
         view = problem.layer(self.layer)
         weights = view.gather(lambda t, a, g: _plus_plus(a, g), f"{self.name} weights")
-        return self._finish(problem, view.paint(_weighted(weights), self.name), view.name)
+        return self._finish(problem, view.paint(self._weighted(weights), self.name), view.name)
 
 
 @register
@@ -101,7 +103,7 @@ class HiResCam(Cam):
 
     def compute(self, problem: Problem) -> Result:
         view = problem.layer(self.layer)
-        maps = view.paint_gradient(lambda t, a, g: (g * a).sum(0), self.name)
+        maps = view.paint_gradient(lambda t, a, g: self._rectified((g * a).sum(0)), self.name)
         return self._finish(problem, maps, view.name)
 
 

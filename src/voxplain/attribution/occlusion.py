@@ -73,7 +73,8 @@ class Occlusion(Method):
         if self.supervoxels is not None:
             return supervoxels(problem, self.supervoxels)
         size = _per_axis("size", self.size, dims)
-        return boxes(problem.spatial_shape, size, _per_axis("stride", self.stride or self.size, dims))
+        stride = self.size if self.stride is None else self.stride
+        return boxes(problem.spatial_shape, size, _per_axis("stride", stride, dims))
 
     def _painted(self, problem: Problem, parts: list[Region], lost: Tensor) -> MapStore:
         shape = problem.spatial_shape
@@ -85,7 +86,7 @@ class Occlusion(Method):
             total = torch.zeros(shape, dtype=problem.dtype)
             for part, value in zip(parts, lost[t].tolist(), strict=True):
                 share = value / part.count if self.paint == "density" else value
-                total[part.bounds] += share * part.crop(part.bounds)
+                total[part.bounds] += share * part.crop(part.bounds).to(problem.dtype)
             maps[t] = (total / covered.clamp_min(1))[None]
         return maps
 
