@@ -1,0 +1,61 @@
+"""Files that are whole or not there: written under a temporary name beside their place, then renamed."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voxplain.errors import InputError, suggest
+
+
+@contextmanager
+def whole(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """A temporary path to write to; on success it takes the place of `path`, on failure nothing is left.
+
+    Args:
+        path: what to write. An existing file is replaced; an existing folder must be empty.
+        folder: make a folder instead of a file.
+
+    Raises:
+        InputError: no such parent folder, no permission, a full disk, a folder that is not empty.
+    """
+    # Writers choose the format by the suffix, so the temporary name keeps it.
+    temporary = path.with_name(f".{uuid.uuid4().hex}{_suffixes(path)}")
+    try:
+        _check_place(path, folder)
+        if folder:
+            temporary.mkdir()
+        yield temporary
+        temporary.replace(path)
+    except InputError:
+        raise
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be written: {reason}") from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def _suffixes(path: Path) -> str:
+    """The last suffix, with ".gz" the last two; dots earlier in a name mean nothing."""
+    return "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
+
+
+def _check_place(path: Path, folder: bool) -> None:
+    parent = path.parent
+    if not parent.is_dir():
+        above = parent
+        while not above.is_dir():
+            missing, above = above, above.parent
+        known = sorted(p.name for p in above.iterdir() if p.is_dir())
+        raise InputError(f"{path}: there is no folder {parent}; in {above}: {suggest(missing.name, known)}")
+    if folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: exists and is not an empty folder; name a new one")
+    if not folder and path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
