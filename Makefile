@@ -3,6 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.complete
