@@ -10,19 +10,87 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# Public name -> the room it lives in. The block for type checkers repeats it; a test keeps both equal.
-_EXPORTS = {
-    "VoxplainError": "voxplain.errors",
-    "InputError": "voxplain.errors",
-    "GeometryError": "voxplain.errors",
-    "ModelError": "voxplain.errors",
-    "TargetError": "voxplain.errors",
-    "OutOfMemoryError": "voxplain.errors",
+# Room -> its public names. The block for type checkers repeats them; a test keeps both equal.
+_ROOMS = {
+    "voxplain.attribution": (
+        "Answer",
+        "Attribution",
+        "ExpectedGradients",
+        "GradCam",
+        "GradCamPlusPlus",
+        "Gradient",
+        "HiResCam",
+        "InputXGradient",
+        "IntegratedGradients",
+        "Method",
+        "Occlusion",
+        "SmoothGrad",
+        "SmoothGradSquared",
+        "VarGrad",
+        "method",
+        "methods",
+    ),
+    "voxplain.case": ("Case", "Geometry", "read_case", "read_mask", "write_array", "write_case"),
+    "voxplain.engine": ("Passes", "Problem"),
+    "voxplain.errors": (
+        "GeometryError",
+        "InputError",
+        "ModelError",
+        "OutOfMemoryError",
+        "TargetError",
+        "VoxplainError",
+    ),
+    "voxplain.model": ("Model", "Preparation", "Prepared", "Windows", "load_model"),
+    "voxplain.target": (
+        "AllClasses",
+        "Boundary",
+        "ClassScore",
+        "Component",
+        "FalseNegatives",
+        "FalsePositives",
+        "LabelRegion",
+        "Mask",
+        "PredictedRegion",
+        "Target",
+        "Voxel",
+        "parse_target",
+    ),
 }
+_EXPORTS = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604 (names and a string: checked by a test)
 
 if TYPE_CHECKING:
+    from voxplain.attribution import (
+        Answer as Answer,
+        Attribution as Attribution,
+        ExpectedGradients as ExpectedGradients,
+        GradCam as GradCam,
+        GradCamPlusPlus as GradCamPlusPlus,
+        Gradient as Gradient,
+        HiResCam as HiResCam,
+        InputXGradient as InputXGradient,
+        IntegratedGradients as IntegratedGradients,
+        Method as Method,
+        Occlusion as Occlusion,
+        SmoothGrad as SmoothGrad,
+        SmoothGradSquared as SmoothGradSquared,
+        VarGrad as VarGrad,
+        method as method,
+        methods as methods,
+    )
+    from voxplain.case import (
+        Case as Case,
+        Geometry as Geometry,
+        read_case as read_case,
+        read_mask as read_mask,
+        write_array as write_array,
+        write_case as write_case,
+    )
+    from voxplain.engine import (
+        Passes as Passes,
+        Problem as Problem,
+    )
     from voxplain.errors import (
         GeometryError as GeometryError,
         InputError as InputError,
@@ -30,6 +98,27 @@ if TYPE_CHECKING:
         OutOfMemoryError as OutOfMemoryError,
         TargetError as TargetError,
         VoxplainError as VoxplainError,
+    )
+    from voxplain.model import (
+        Model as Model,
+        Preparation as Preparation,
+        Prepared as Prepared,
+        Windows as Windows,
+        load_model as load_model,
+    )
+    from voxplain.target import (
+        AllClasses as AllClasses,
+        Boundary as Boundary,
+        ClassScore as ClassScore,
+        Component as Component,
+        FalseNegatives as FalseNegatives,
+        FalsePositives as FalsePositives,
+        LabelRegion as LabelRegion,
+        Mask as Mask,
+        PredictedRegion as PredictedRegion,
+        Target as Target,
+        Voxel as Voxel,
+        parse_target as parse_target,
     )
 
 

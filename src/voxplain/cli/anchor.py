@@ -1,0 +1,96 @@
+"""Making the paths in settings absolute, so that a settings file means the same from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from voxplain.cli.checks import method_spec
+
+
+def anchored(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """The settings with every relative path made absolute against ``base``.
+
+    >>> anchored({"image": "scan.nii", "targets": ["mask:1:m.nii", "all"]}, Path("/data"))
+    {'image': ['/data/scan.nii'], 'targets': ['mask:1:/data/m.nii', 'all']}
+    """
+    out = dict(settings)
+    for key, change in (("image", _path), ("targets", _target), ("methods", _method)):
+        if key in out and out[key] is not None:
+            items = out[key] if isinstance(out[key], list | tuple) else [out[key]]
+            out[key] = [change(item, base) for item in items]
+    for key in ("label", "mask", "out"):
+        if key in out:
+            out[key] = _path(out[key], base)
+    if isinstance(out.get("model"), str | Mapping):
+        out["model"] = _model(out["model"], base)
+    return out
+
+
+def _model(given: Any, base: Path) -> dict[str, Any]:
+    """``model: nets.py:unet`` is short for ``model: {source: nets.py:unet}``."""
+    model = {"source": given} if isinstance(given, str) else dict(given)
+    if "weights" in model:
+        model["weights"] = _path(model["weights"], base)
+    if "source" in model:
+        model["source"] = source(model["source"], base)
+    if isinstance(model.get("classes"), str) and model["classes"].lower().endswith(".json"):
+        model["classes"] = _path(model["classes"], base)
+    return model
+
+
+def source(text: Any, base: Path) -> Any:
+    """A model's source with its file made absolute; ``package.module:function`` stays as it is."""
+    if not isinstance(text, str | Path):
+        return text
+    path, colon, function = str(text).rpartition(":")
+    if colon and path.endswith(".py"):
+        return f"{_path(path, base)}:{function}"
+    if _at(str(text), base).exists() or (not colon and _looks_like_a_path(str(text))):
+        return _path(str(text), base)
+    return str(text)
+
+
+def _looks_like_a_path(text: str) -> bool:
+    return (
+        "/" in text
+        or "\\" in text
+        or Path(text).suffix.lower() in {".pt", ".pt2", ".pth", ".ts", ".jit", ".py"}
+    )
+
+
+def _target(target: Any, base: Path) -> Any:
+    if isinstance(target, Mapping) and "file" in target:
+        return {**target, "file": _path(target["file"], base)}
+    if not isinstance(target, str) or not target.startswith("mask:"):
+        return target
+    kind, name, path = [*target.split(":", 2), ""][:3]
+    return f"{kind}:{name}:{_path(path, base)}" if path else target
+
+
+def _method(method: Any, base: Path) -> Any:
+    """A baseline may be another case's file: ``case:FILE``."""
+    if isinstance(method, str) and "case:" in method:
+        method = method_spec(method)
+    if not isinstance(method, Mapping):
+        return method
+    return {
+        k: [_case(v, base) for v in value] if isinstance(value, list) else _case(value, base)
+        for k, value in method.items()
+    }
+
+
+def _case(value: Any, base: Path) -> Any:
+    if isinstance(value, str) and value.startswith("case:"):
+        return f"case:{_path(value.removeprefix('case:'), base)}"
+    return value
+
+
+def _path(path: Any, base: Path) -> Any:
+    return str(_at(path, base)) if isinstance(path, str | Path) and str(path) else path
+
+
+def _at(path: str | Path, base: Path) -> Path:
+    expanded = Path(path).expanduser()
+    return expanded if expanded.is_absolute() else (base / expanded)

@@ -1,0 +1,187 @@
+"""`voxplain explain`: the work behind the flags, resumable, one unit per method."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from shutil import rmtree
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import voxplain
+from voxplain.cli.cost import estimate
+from voxplain.cli.failures import DONE
+from voxplain.cli.fingerprint import of_named_files, of_parts, of_run
+from voxplain.cli.journal import Journal, versions
+from voxplain.cli.ledger import Ledger
+from voxplain.cli.make import make_case, make_method, make_model, make_targets
+from voxplain.cli.outcome import write_results
+from voxplain.cli.prediction import predict
+from voxplain.cli.progress import Show
+from voxplain.cli.template import resolved
+from voxplain.cli.unit import Unit, failed_rows, unit_names, work
+from voxplain.errors import InputError
+from voxplain.report.files import write_whole
+
+if TYPE_CHECKING:
+    from voxplain.case import Case
+    from voxplain.cli.config import ExplainSettings
+    from voxplain.engine import Problem
+    from voxplain.model import Model
+
+Result = dict[str, Any]
+SCRATCH = "scratch"  # folder of maps that do not fit into memory, while a method runs
+
+
+def run(settings: ExplainSettings, *, dry_run: bool = False) -> int:
+    """Explain, and leave maps, table, figures, report and settings in the output folder.
+
+    Methods that an earlier run finished with the same image, network and settings are not run again.
+
+    Args:
+        settings: what is asked.
+        dry_run: predict once, say what would be done and what it costs, and write nothing.
+
+    Returns:
+        0, or 1 where a method failed; the others are done all the same.
+
+    Raises:
+        VoxplainError: image, network or targets cannot be used, or the folder cannot be written to.
+    """
+    case, model = make_case(settings), make_model(settings)
+    units = plan(settings, case, model)
+    say(f"case    {case!r}\nmodel   {model!r}")
+    if dry_run:
+        with Show() as show:
+            say(costs(ask(settings, case, model, show), show, units))
+        return DONE
+    journal = start(settings, case, model)
+    with journal.until_stopped():
+        overview, results = do(units, settings, case, model, journal)
+        code = write_results(settings, overview, results)
+    rmtree(settings.out / SCRATCH, ignore_errors=True)
+    journal.note("end", code=code)
+    say(f"results {settings.out / 'table.csv'}")
+    if settings.maps.figures:
+        say(f"report  {settings.out / 'report.html'}")
+    return code
+
+
+def plan(settings: ExplainSettings, case: Case, model: Model) -> list[Unit]:
+    """One unit of work per method, each with the hash of all that its maps depend on."""
+    run_key = of_run(settings, case, model)
+    methods = [make_method(spec) for spec in settings.methods]
+    units = []
+    for name, method in zip(unit_names(methods), methods, strict=True):
+        parts = {
+            "run": run_key,
+            "method": name,
+            "parameters": method.parameters(),
+            "files": of_named_files(method.parameters()),
+            "maps": settings.maps.model_dump(mode="json"),
+        }
+        units.append(Unit(name, method, run_key, of_parts(parts)))
+    return units
+
+
+def do(
+    units: Sequence[Unit], settings: ExplainSettings, case: Case, model: Model, journal: Journal
+) -> tuple[Result, list[Result]]:
+    """Predict and run the methods that no earlier run finished; what the prediction and every method left."""
+    ledger = Ledger(settings.out)
+    overview = ledger.done("prediction", units[0].run_key)
+    todo = [u for u in units if ledger.done(u.name, u.key) is None]
+    for unit in units:
+        if unit not in todo:
+            say(f"{unit.name}: done by an earlier run")
+    failures: dict[str, list[Result]] = {}
+    if todo or overview is None:
+        with Show() as show:
+            problem = ask(settings, case, model, show)
+            overview = predict(problem, settings, ledger, units[0].run_key)
+            say(costs(problem, show, todo))
+            failures = run_units(todo, problem, settings, ledger, journal, show)
+    return overview, [
+        ledger.done(u.name, u.key) or {"rows": failures.get(u.name, []), "sections": []} for u in units
+    ]
+
+
+def ask(settings: ExplainSettings, case: Case, model: Model, show: Show) -> Problem:
+    """The problem, after its prediction."""
+    from voxplain.engine import Problem
+
+    return Problem(
+        model,
+        case,
+        make_targets(settings, model),
+        seed=settings.seed,
+        batch=settings.batch,
+        scratch=settings.out / SCRATCH,
+        progress=show,
+    )
+
+
+def start(settings: ExplainSettings, case: Case, model: Model) -> Journal:
+    """Write the resolved settings first, so that a full disk or a wrong folder is known at once."""
+    if settings.out.exists() and not settings.out.is_dir():
+        raise InputError(f"out: {settings.out} is a file; choose a folder")
+    header = f"voxplain {voxplain.__version__}; run again with: voxplain explain --config explain.yaml"
+    write_whole(settings.out / "explain.yaml", resolved(settings, settings.out, header).encode())
+    journal = Journal(settings.out / "log.jsonl")
+    journal.note("start", case=repr(case), model=repr(model), versions=versions(), command=sys.argv)
+    return journal
+
+
+def costs(problem: Problem, show: Show, units: Sequence[Unit]) -> str:
+    """What is about to be done: targets, and passes and time of every method."""
+    absent = [t.name for t in problem.targets if t.status != "ok"]
+    there = len(problem.targets) - len(absent)
+    lines = [f"targets {there}" + (f", absent: {', '.join(absent)}" if absent else "")]
+    seconds = show.took.get("prediction", 0.0)
+    windows = "" if problem.layout is None else f" over {len(problem.layout)} windows"
+    lines.append(f"prediction took {problem.passes.forward} forward passes{windows}, {seconds:.1f} s")
+    pace = seconds / max(problem.passes.forward, 1)
+    for unit in units:
+        passes = estimate(unit.method, problem)
+        if passes is None:
+            lines.append(f"{unit.name}: its cost is not known in advance")
+            continue
+        # a backward pass to the input costs about as much as a forward pass
+        about = (passes.forward + passes.backward) * pace
+        lines.append(f"{unit.name}: about {passes}, {'under a second' if about < 1 else f'{about:.0f} s'}")
+    return "\n".join(lines)
+
+
+def run_units(
+    units: Sequence[Unit],
+    problem: Problem,
+    settings: ExplainSettings,
+    ledger: Ledger,
+    journal: Journal,
+    show: Show,
+) -> dict[str, list[Result]]:
+    """Run every method; one that fails is told and leaves rows that say so."""
+    import traceback
+
+    failures: dict[str, list[Result]] = {}
+    for unit in units:
+        show.doing = unit.name
+        started = perf_counter()
+        journal.note("method", method=unit.name, parameters=unit.method.parameters())
+        try:
+            files, result = work(unit, problem, settings)
+            ledger.finish(unit.name, unit.key, files, result)
+        except Exception as error:  # noqa: BLE001  whatever a method does, the others still run
+            failures[unit.name] = failed_rows(unit, problem, error)
+            note = failures[unit.name][0]["note"]
+            print(f"voxplain: {unit.name} failed: {note}", file=sys.stderr)
+            journal.note("failed", method=unit.name, note=note, traceback=traceback.format_exc())
+            continue
+        journal.note("done", method=unit.name, seconds=round(perf_counter() - started, 3))
+        say(f"{unit.name}: done in {perf_counter() - started:.1f} s")
+    return failures
+
+
+def say(text: str) -> None:
+    """Tell the person who waits."""
+    print(text, flush=True)

@@ -1,0 +1,129 @@
+"""`voxplain explain`: the flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Text = str | None
+Words = list[str] | None
+
+
+def explain(
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="YAML with any of these settings; flags override it."),
+    ] = None,
+    image: Annotated[
+        Words,
+        typer.Option("--image", "-i", help="NIfTI, DICOM, picture or NumPy file; repeat to stack channels."),
+    ] = None,
+    label: Annotated[Text, typer.Option(help="Ground truth on the image's grid.")] = None,
+    mask: Annotated[Text, typer.Option(help="Mask for targets mask:CLASS.")] = None,
+    model: Annotated[
+        Text,
+        typer.Option(
+            "--model", "-m", help="file.py:function, package.module:function, TorchScript, .pt2 or bundle."
+        ),
+    ] = None,
+    weights: Annotated[
+        Text, typer.Option("--weights", "-w", help="Weights: .pt, .pth, .safetensors.")
+    ] = None,
+    classes: Annotated[Text, typer.Option(help="Names with commas, or a JSON file.")] = None,
+    task: Annotated[Text, typer.Option(help="classification or segmentation; found out by default.")] = None,
+    model_output: Annotated[
+        Text,
+        typer.Option("--output", help="softmax, sigmoid, binary or probabilities; found out by default."),
+    ] = None,
+    head: Annotated[Text, typer.Option(help="Which tensor of a nested output: out, 0, out.1.")] = None,
+    method: Annotated[
+        Words,
+        typer.Option("--method", help="NAME or NAME:parameter=value,…; repeatable; see `voxplain methods`."),
+    ] = None,
+    target: Annotated[
+        Words,
+        typer.Option("--target", "-t", help="all, CLASS, boundary:CLASS:MM, voxel:I,J,K, …; repeatable."),
+    ] = None,
+    score: Annotated[Text, typer.Option(help="logit, margin, log_probability or probability.")] = None,
+    orientation: Annotated[
+        Text, typer.Option(help="Axis codes the network wants, such as RAS or LIA.")
+    ] = None,
+    spacing: Annotated[Text, typer.Option(help="Voxel size in mm: 1 or 1,1,2.5.")] = None,
+    size: Annotated[Text, typer.Option(help="Fixed grid in voxels instead: 128 or 128,128,64.")] = None,
+    scale: Annotated[
+        Text,
+        typer.Option(help="minmax, percentile, zscore, zscore-nonzero, max, or LOW,HIGH in image units."),
+    ] = None,
+    crop: Annotated[
+        Text, typer.Option(help="foreground: keep the box around what is not background.")
+    ] = None,
+    roi: Annotated[
+        Text, typer.Option(help="Window in voxels: 96 or 96,96,64; the whole image by default.")
+    ] = None,
+    overlap: Annotated[Text, typer.Option(help="Share that windows have in common, such as 0.25.")] = None,
+    blend: Annotated[Text, typer.Option(help="constant or gaussian.")] = None,
+    out: Annotated[Text, typer.Option("--out", "-o", help="Folder of the results (default: out).")] = None,
+    device: Annotated[Text, typer.Option(help="auto, cpu, cuda:0, …")] = None,
+    precision: Annotated[Text, typer.Option(help="fp32 or bf16.")] = None,
+    seed: Annotated[Text, typer.Option(help="Of everything random (default: 0).")] = None,
+    batch: Annotated[Text, typer.Option(help="Samples per pass; measured by default.")] = None,
+    overrides: Annotated[
+        Words, typer.Option("--set", help="Any setting of the YAML: windows.padding=reflect; repeatable.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and what it costs.")
+    ] = False,
+) -> int:
+    """Explain what a model says about an image.
+
+    Writes maps in the image's own geometry, table.csv, report.html, and explain.yaml, which runs it again.
+    """
+    from voxplain.cli.load import load_settings
+
+    flags = {
+        "image": image,
+        "label": label,
+        "mask": mask,
+        "model": {
+            "source": model,
+            "weights": weights,
+            "classes": classes,
+            "task": task,
+            "output": model_output,
+            "head": head,
+            "device": device,
+            "precision": precision,
+        },
+        "prepare": {
+            "orientation": orientation,
+            "spacing": spacing,
+            "size": size,
+            "scale": scale,
+            "crop": crop,
+        },
+        "windows": {"roi": roi, "overlap": overlap, "blend": blend},
+        "targets": target,
+        "score": score,
+        "methods": method,
+        "out": out,
+        "seed": seed,
+        "batch": batch,
+    }
+    settings = load_settings(config, given(flags), overrides or ())
+    from voxplain.cli.explain import run
+
+    return run(settings, dry_run=dry_run)
+
+
+def given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that were used; sections without any are left out.
+
+    >>> given({"image": None, "model": {"source": "a.pt", "head": None}, "windows": {"roi": None}})
+    {'model': {'source': 'a.pt'}}
+    """
+    pruned = {k: given(v) if isinstance(v, Mapping) else v for k, v in flags.items()}
+    return {k: v for k, v in pruned.items() if v not in (None, [], {})}

@@ -1,0 +1,187 @@
+"""From settings to the things of the public API: case, model, targets, methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from voxplain.errors import InputError, ModelError, TargetError, suggest
+
+if TYPE_CHECKING:
+    from voxplain.attribution.method import Method
+    from voxplain.case import Case
+    from voxplain.cli.config import (
+        ExplainSettings,
+        MethodSpec,
+        ModelSettings,
+        PrepareSettings,
+        WindowSettings,
+    )
+    from voxplain.model import Model
+    from voxplain.target import Target
+
+
+def make_case(settings: ExplainSettings) -> Case:
+    """Read the image, and its label where there is one."""
+    from voxplain.case import read_case
+
+    paths = list(settings.image)
+    return read_case(
+        paths[0] if len(paths) == 1 else paths,
+        label=settings.label,
+        id=settings.id,
+        series=settings.series,
+        fill_nan=settings.fill_nan,
+    )
+
+
+def make_model(settings: ExplainSettings) -> Model:
+    """Load the network with its preparation and windows."""
+    return load(settings.model, settings.prepare, settings.windows)
+
+
+def load(
+    asked: ModelSettings, prepare: PrepareSettings | None = None, windows: WindowSettings | None = None
+) -> Model:
+    """Load the network; a bundle's own steps hold where none were asked for, and its windows field by field."""
+    from voxplain.model import Preparation, Windows, load_model
+
+    steps = {} if prepare is None else prepare.model_dump(exclude_unset=True)
+    sliding = {} if windows is None else windows.model_dump(exclude_unset=True)
+    is_bundle = Path(asked.source).is_dir()
+    model = load_model(
+        asked.source,
+        asked.weights,
+        classes=list(asked.classes) if isinstance(asked.classes, tuple) else asked.classes,
+        task=asked.task,
+        output=asked.output,
+        head=asked.head,
+        prepare=Preparation(**steps) if steps else None,
+        windows=Windows(**sliding) if sliding and not is_bundle else None,
+        device=device(asked.device),
+        precision=asked.precision,
+        spatial_dims=asked.spatial_dims,
+        trust_code=asked.trust_code,
+        factory_arguments=asked.arguments or None,
+        resize_output=asked.resize_output,
+    )
+    if is_bundle:
+        model.windows = replace(model.windows, **sliding)
+    return model
+
+
+def device(asked: str) -> str:
+    """``auto`` as the device that is here."""
+    if asked != "auto":
+        return asked
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def make_targets(settings: ExplainSettings, model: Model) -> list[Target | str]:
+    """The targets that were asked for; without any, all classes or the class that is predicted."""
+    try:
+        task = model.task
+    except ModelError:
+        # small random inputs did not tell; the Problem learns the task from the image
+        return _texts(settings)
+    asked = settings.targets or (("all",) if task == "segmentation" else ("predicted",))
+    mask = str(settings.mask) if settings.mask else None
+    return [make_target(t, task=task, score=settings.score, reduce=settings.reduce, mask=mask) for t in asked]
+
+
+def make_target(
+    asked: Any, *, task: str, score: str = "logit", reduce: str = "mean", mask: str | None = None
+) -> Target:
+    """A target from text in the grammar, or from a mapping: ``{kind: boundary, class: liver, width: 2}``."""
+    from voxplain.target import parse_target
+
+    if isinstance(asked, Mapping):
+        return _from_mapping(asked, score, reduce)
+    if isinstance(asked, bool) or not isinstance(asked, str | int):
+        raise TargetError(f"found {asked!r}, expected text such as 'all' or 'boundary:liver:2', or a mapping")
+    text = str(asked)
+    if text.startswith("mask:") and text.count(":") == 1:
+        # a file that is not known yet (while settings are being checked) is asked for when it is needed
+        text = f"{text}:{mask or 'mask'}"
+    return parse_target(text, task=task, score=score, reduce=reduce)
+
+
+def make_method(spec: MethodSpec) -> Method:
+    """A method with its parameters."""
+    from voxplain.attribution.method import method, methods
+
+    known = methods().get(spec.name.strip().lower().replace("-", "_"))
+    return method(spec.name, **(spec.parameters if known is None else coerced(known, spec.parameters)))
+
+
+def coerced(method: type[Method], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters in the types that the method declares; ``layer=3`` names a layer, though YAML reads a number.
+
+    Raises:
+        InputError: a value of another type.
+    """
+    hints = get_type_hints(method)
+    return {
+        k: _coerced(f"method {method.name}: {k}", v, hints[k]) if k in hints else v
+        for k, v in parameters.items()
+    }
+
+
+def _coerced(where: str, value: Any, hint: Any) -> Any:
+    adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    tries = [value] if isinstance(value, str | list | dict | None) else [value, str(value)]
+    for tried in tries:
+        try:
+            return adapter.validate_python(tried)
+        except ValidationError as error:
+            reason = error.errors()[-1]["msg"]
+    raise InputError(f"{where}: found {value!r}; {reason[0].lower()}{reason[1:]}")
+
+
+def _from_mapping(asked: Mapping[str, Any], score: str, reduce: str) -> Target:
+    from voxplain.target import targets
+
+    kinds: dict[str, Any] = {
+        "all": targets.AllClasses,
+        "class": targets.ClassScore,
+        "predicted": targets.PredictedRegion,
+        "label": targets.LabelRegion,
+        "component": targets.Component,
+        "fp": targets.FalsePositives,
+        "fn": targets.FalseNegatives,
+        "boundary": targets.Boundary,
+        "voxel": targets.Voxel,
+        "mask": targets.Mask,
+    }
+    kind = str(asked.get("kind", ""))
+    if kind not in kinds:
+        raise TargetError(f"target kind: found {kind!r}; {suggest(kind, kinds)}")
+    words = {"class": "class_name", "file": "mask"}
+    keys = {
+        words.get(str(k), str(k)): tuple(v) if isinstance(v, list) else v
+        for k, v in asked.items()
+        if k != "kind"
+    }
+    known = [f.name for f in fields(kinds[kind])]
+    for key in keys:
+        if key not in known:
+            shown = [{v: k for k, v in words.items()}.get(name, name) for name in known]
+            raise TargetError(f"target {kind}: unknown key {key!r}; {suggest(key, shown)}")
+    target: Target = kinds[kind](**{"score": score, "reduce": reduce, **keys})
+    return target
+
+
+def _texts(settings: ExplainSettings) -> list[Target | str]:
+    texts = [t for t in settings.targets if isinstance(t, str)]
+    if not texts or len(texts) < len(settings.targets) or settings.reduce != "mean":
+        raise InputError(
+            "model.task: it cannot be found out before the network runs on this image; "
+            "give it as task: segmentation or task: classification"
+        )
+    return [t if "@" in t else f"{t}@{settings.score}" for t in texts]

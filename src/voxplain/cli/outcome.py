@@ -1,0 +1,75 @@
+"""What a run leaves at its end: the table and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from voxplain.cli.failures import DONE, SOME_FAILED
+from voxplain.cli.journal import versions
+from voxplain.cli.table import as_csv
+from voxplain.report import (
+    Finding,
+    MethodCard,
+    Page,
+    Picture,
+    Predicted,
+    Section,
+    write_page,
+)
+from voxplain.report.files import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from voxplain.cli.config import ExplainSettings
+
+
+def write_results(
+    settings: ExplainSettings, overview: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
+) -> int:
+    """Write table.csv and report.html; the exit code."""
+    rows = [row for result in results for row in result["rows"]]
+    write_whole(settings.out / "table.csv", as_csv(rows).encode())
+    if settings.maps.figures:
+        write_page(settings.out / "report.html", _page(settings, overview, results))
+    bad = [row for row in rows if row["status"] in ("failed", "out-of-memory")]
+    return SOME_FAILED if bad else DONE
+
+
+def _page(
+    settings: ExplainSettings, overview: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
+) -> Page:
+    plain = yaml.safe_load((settings.out / "explain.yaml").read_text(encoding="utf-8"))
+    sections = tuple(_section(s, settings.out) for r in results for s in r["sections"])
+    limit = settings.maps.figures
+    undrawn = (
+        [f"figures of the {limit} largest targets only"]
+        if any(len(r["sections"]) > limit for r in results)
+        else []
+    )
+    failed = [f"{row['method']}: {row['note']}" for r in results if not r["sections"] for row in r["rows"]]
+    return Page(
+        case=overview["case"],
+        model=overview["model"],
+        image=overview["image"],
+        targets=tuple(overview["targets"]),
+        score=settings.score,
+        methods=tuple(MethodCard(**r["card"]) for r in results if "card" in r),
+        predicted=tuple(Predicted(**row) for row in overview["predicted"]),
+        sections=sections,
+        notes=tuple(dict.fromkeys([*overview["notes"], *failed, *undrawn])),
+        settings=plain,
+        versions=versions(),
+        command="voxplain explain --config explain.yaml",
+    )
+
+
+def _section(plain: Mapping[str, Any], out: Path) -> Section:
+    found = dict(plain)
+    found["findings"] = tuple(Finding(**f) for f in plain["findings"])
+    found["pictures"] = tuple(Picture(**{**p, "png": out / p["png"]}) for p in plain["pictures"])
+    found["notes"] = tuple(plain["notes"])
+    return Section(**found)

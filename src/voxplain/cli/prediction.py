@@ -1,0 +1,113 @@
+"""The clean prediction on the case's own grid, and what the page says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxplain.cli.listing import by
+from voxplain.cli.paths import prediction_path
+from voxplain.cli.table import as_csv
+from voxplain.report import Predicted, predicted_classes
+from voxplain.report.files import write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voxplain.cli.config import ExplainSettings
+    from voxplain.cli.ledger import Ledger
+    from voxplain.engine import Problem
+
+
+def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: str) -> dict[str, Any]:
+    """Write the prediction on the case's grid; what the page says of it and of the case, as plain data."""
+    if problem.layout is None:
+        path, rows = _write_scores(problem, settings)
+    else:
+        path, rows = _write_labels(problem, settings)
+    overview = {
+        "case": problem.case.id,
+        "model": problem.model.name,
+        "image": _image_facts(problem),
+        "targets": [_described(t) for t in problem.targets],
+        "predicted": [asdict(row) for row in rows],
+        "notes": [t.note for t in problem.targets if t.status != "ok"],
+    }
+    ledger.finish("prediction", key, [path], overview)
+    return overview
+
+
+def class_mask(problem: Problem, class_index: int) -> np.ndarray | None:
+    """Where the class is predicted, on the case's grid; None for a classifier or where it is nowhere."""
+    if problem.layout is None:
+        return None
+    found = problem.prediction
+    mask = found.labels == class_index if found.positive is None else found.positive[class_index]
+    restored = problem.prepared.restore(mask[None].float(), mode="nearest")[0] > 0
+    return restored.astype("uint8") if restored.any() else None
+
+
+def _write_labels(problem: Problem, settings: ExplainSettings) -> tuple[Path, Sequence[Predicted]]:
+    """Winning class per voxel; for independent classes one channel each."""
+    from voxplain.case import write_array
+
+    case, found, names = problem.case, problem.prediction, problem.model.classes
+    path = prediction_path(settings, case)
+    several = found.positive is not None
+    layers = found.positive if found.positive is not None else found.labels[None]
+    labels = problem.prepared.restore(layers.float(), mode="nearest").astype("int16")
+    write_array(path, labels if several else labels[0], case.geometry)
+    if not several:
+        return path, predicted_classes(labels[0], names, case.geometry)
+    rows = [
+        row
+        for mask, name in zip(labels, names, strict=True)
+        for row in predicted_classes(mask, ["", name], case.geometry)
+    ]
+    return path, rows
+
+
+def _write_scores(problem: Problem, settings: ExplainSettings) -> tuple[Path, Sequence[Predicted]]:
+    """A classifier's outputs, class by class."""
+    model, raw = problem.model, problem.prediction.output
+    assert raw is not None
+    share = _probabilities(raw.double(), model.output)
+    path = settings.out / "prediction.csv"
+    rows = [
+        {"class": name, "probability": float(p), "predicted": i == int(problem.prediction.labels)}
+        for i, (name, p) in enumerate(zip(model.classes, share, strict=True))
+    ]
+    write_whole(path, as_csv(rows, ()).encode())
+    ranked = sorted(zip(model.classes, share, strict=True), key=lambda pair: -float(pair[1]))
+    return path, [Predicted(name, 0, probability=float(p)) for name, p in ranked]
+
+
+def _probabilities(raw: Any, output: str) -> Any:
+    import torch
+
+    if output == "softmax":
+        return torch.softmax(raw, 0)
+    share = raw if output == "probabilities" else torch.sigmoid(raw)
+    return torch.stack([1 - share[0], share[0]]) if len(share) == 1 else share
+
+
+def _image_facts(problem: Problem) -> dict[str, str]:
+    case, prepared = problem.case, problem.prepared
+    facts = {"channels": str(case.channels), "shape": by(case.spatial_shape)}
+    if case.geometry is not None:
+        facts["spacing"] = f"{by(case.geometry.spacing, '.4g')} mm"
+        facts["orientation"] = case.geometry.orientation
+    facts["values"] = f"{case.image.min():g} to {case.image.max():g}"
+    facts["as the network sees it"] = f"{by(prepared.shape)} at {by(prepared.spacing, '.4g')}"
+    if problem.layout is not None:
+        facts["windows"] = f"{len(problem.layout)} of {by(problem.layout.roi)}"
+    return facts
+
+
+def _described(target: Any) -> str:
+    region = target.region
+    where = "" if region is None else f", {region.count} voxels"
+    status = "" if target.status == "ok" else f" ({target.status})"
+    return f"{target.name}: {target.score} of {target.class_name or target.class_index}{where}{status}"

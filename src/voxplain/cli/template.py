@@ -1,0 +1,76 @@
+"""Settings as YAML: the resolved ones of a run, and a commented file with every default."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from voxplain.cli.config import ExplainSettings
+
+
+def resolved(settings: ExplainSettings, folder: Path, header: str) -> str:
+    """The settings as YAML text that runs the same again from ``folder``, where it is to be written."""
+    plain = settings.model_dump(mode="json")
+    if Path(settings.model.source).is_dir():
+        # a bundle's own steps and windows hold where nothing was asked for, so defaults must not be written
+        plain["prepare"] = settings.prepare.model_dump(mode="json", exclude_unset=True)
+        plain["windows"] = settings.windows.model_dump(mode="json", exclude_unset=True)
+    if settings.out.resolve() == folder.resolve():
+        plain["out"] = "."
+    comment = "".join(f"# {line}\n" for line in header.splitlines())
+    return comment + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+
+
+def template() -> str:
+    """A commented YAML with every field, its default, unit and description."""
+    return "\n".join(
+        [
+            "# Settings of `voxplain explain --config FILE`: only image and source are no defaults.",
+            "# Delete what you do not change. Relative paths are relative to this file.",
+            "",
+            *_lines(ExplainSettings, ""),
+            "",
+        ]
+    )
+
+
+def _lines(section: type[BaseModel], indent: str) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield ""
+            yield f"{indent}{name}:  # {field.description}"
+            yield from _lines(inner, indent + "  ")
+            continue
+        comment = f"{field.description}{_unit(field)}"
+        yield from textwrap.wrap(comment, 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        if field.is_required():
+            yield f"{indent}{name}: {_EXAMPLES[name]}"
+        else:
+            yield f"{indent}{name}: {_inline(field.default)}"
+
+
+_EXAMPLES = {"source": "nets.py:unet", "image": "scan.nii.gz"}
+
+
+def _unit(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    unit = extra.get("unit") if isinstance(extra, Mapping) else None
+    return f" [{unit}]" if unit else ""
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(value, Path):
+        value = str(value)
+    text: str = (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()
+    )
+    return text

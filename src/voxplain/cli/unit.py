@@ -1,0 +1,181 @@
+"""One unit of work: one method on all targets, from the network to files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxplain.cli.paths import figure_folder, map_path
+from voxplain.errors import OutOfMemoryError, VoxplainError
+from voxplain.report import findings, pictures, save_figures
+from voxplain.report.page import MethodCard, Section
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voxplain.attribution import Attribution
+    from voxplain.attribution.method import Method
+    from voxplain.case import Case
+    from voxplain.cli.config import ExplainSettings
+    from voxplain.engine import Problem
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A method, the folder name of its results, and the hashes of all that they depend on."""
+
+    name: str
+    method: Method
+    run_key: str
+    key: str
+
+
+def unit_names(methods: Sequence[Method]) -> list[str]:
+    """The methods' names; one that is asked for twice gets a number."""
+    names: list[str] = []
+    for method in methods:
+        count = sum(name == method.name or name.startswith(f"{method.name}-") for name in names)
+        names.append(method.name if not count else f"{method.name}-{count + 1}")
+    return names
+
+
+def work(unit: Unit, problem: Problem, settings: ExplainSettings) -> tuple[list[Path], dict[str, Any]]:
+    """Run the method and write its maps and figures.
+
+    Returns:
+        The files, and what the table and the page need of them, as plain data.
+    """
+    attribution = unit.method.attribute(problem)
+    rows = [{**row, "method": unit.name} for row in attribution.rows()]
+    drawn = _to_draw(attribution, settings.maps.figures)
+    files: list[Path] = []
+    sections = []
+    for index, row in enumerate(rows):
+        made, section = _target(unit, attribution, index, row, settings, draw=index in drawn)
+        files += made
+        sections.append(plain_section(section, settings.out))
+    card = MethodCard(
+        name=unit.name,
+        parameters=attribution.parameters,
+        text=f"{unit.method.title}. How to read it: {unit.method.reads}.",
+        source=unit.method.source,
+    )
+    return files, {"rows": rows, "sections": sections, "card": asdict(card)}
+
+
+def failed_rows(unit: Unit, problem: Problem, error: Exception) -> list[dict[str, Any]]:
+    """Rows that say why a method has no maps."""
+    status = "out-of-memory" if isinstance(error, OutOfMemoryError | MemoryError) else "failed"
+    text = " ".join(str(error).split())
+    note = text if isinstance(error, VoxplainError) else f"unexpected {type(error).__name__}: {text}"
+    return [
+        {
+            "case": problem.case.id,
+            "model": problem.model.name,
+            "method": unit.name,
+            "target": target.name,
+            "kind": target.kind,
+            "class": target.class_name,
+            "class_index": target.class_index,
+            "score_kind": target.score,
+            "status": status if target.status == "ok" else target.status,
+            "seed": problem.seed,
+            "note": note if target.status == "ok" else target.note,
+        }
+        for target in problem.targets
+    ]
+
+
+def plain_section(section: Section, out: Path) -> dict[str, Any]:
+    """A section as plain data, its pictures relative to the output folder."""
+    data = asdict(section)
+    for picture in data["pictures"]:
+        picture["png"] = Path(picture["png"]).relative_to(out).as_posix()
+    return data
+
+
+def _target(
+    unit: Unit,
+    attribution: Attribution,
+    index: int,
+    row: dict[str, Any],
+    settings: ExplainSettings,
+    *,
+    draw: bool,
+) -> tuple[list[Path], Section]:
+    answer = attribution.answers[index]
+    files: list[Path] = []
+    shown: tuple[Any, ...] = ()
+    notes = [answer.note] if answer.note else []
+    if answer.status in ("ok", "zero"):
+        values = attribution.map(index)
+        if settings.maps.save:
+            files.append(_save(values, unit, row["target"], attribution.problem.case, settings))
+        if draw and answer.status == "ok":
+            try:
+                shown = _draw(values, unit, attribution, index, settings)
+            except VoxplainError as error:
+                notes.append(f"no figures: {error}")
+    files += [picture.png for picture in shown]
+    section = Section(
+        method=unit.name,
+        target=row["target"],
+        row={
+            "score": row["score"],
+            "status": row["status"],
+            "forward": row["forward_passes"],
+            "backward": row["backward_passes"],
+            "seconds": row["seconds"],
+            "peak_mb": row["peak_memory_mb"],
+        },
+        findings=findings(answer.status, answer.checks),
+        pictures=shown,
+        notes=tuple(notes),
+    )
+    return files, section
+
+
+def _save(values: np.ndarray, unit: Unit, target: str, case: Case, settings: ExplainSettings) -> Path:
+    from voxplain.case import write_array
+
+    path = map_path(settings, case, unit.name, target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_array(path, values, case.geometry)
+    return path
+
+
+def _to_draw(attribution: Attribution, limit: int) -> set[int]:
+    """The targets with the largest regions, as many as are asked for."""
+
+    def size(index: int) -> int:
+        region = attribution.answers[index].target.region
+        return region.count if region is not None else 0
+
+    return set(sorted(range(len(attribution.answers)), key=lambda i: (-size(i), i))[:limit])
+
+
+def _draw(
+    values: np.ndarray, unit: Unit, attribution: Attribution, index: int, settings: ExplainSettings
+) -> tuple[Any, ...]:
+    from voxplain.cli.prediction import class_mask
+    from voxplain.report import draw_all, scenes
+
+    problem, target = attribution.problem, attribution.answers[index].target
+    case = problem.case
+    truth = None if case.label is None else (case.label == target.class_index).astype("uint8")
+    scene = scenes(
+        case.image,
+        values,
+        geometry=case.geometry,
+        prediction=class_mask(problem, target.class_index),
+        truth=truth if truth is not None and truth.any() else None,
+        names={1: target.class_name},
+        title=f"{unit.name}: {target.name}",
+        unit=attribution.unit,
+        spatial_dims=case.spatial_dims,
+    )
+    drawings = draw_all(scene)
+    folder = figure_folder(settings, case, unit.name)
+    return pictures(save_figures(folder, drawings, stem=target.name), drawings)

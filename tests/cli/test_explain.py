@@ -1,0 +1,180 @@
+"""`voxplain explain` from files to files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+BASE = ("explain", "--model", "nets.py:linear", "--image", "scan.nii.gz", "--out", "out", "--target", "1")
+FAST = ("--set", "maps.figures=0")
+
+
+def table(path: str = "out/table.csv") -> list[dict[str, str]]:
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_map_of_a_known_network_lies_on_the_scan(folder: Path, voxplain: Callable[..., Any]) -> None:
+    """The logit of class 1 is 2x per voxel, its target the mean over the P voxels with x > 0 (where 2x > -x).
+
+    So the gradient is 2/P there and 0 elsewhere, the score 2·mean(x over them), and the prediction x > 0.
+    """
+    ran = voxplain(*BASE, *FAST)
+    assert ran.code == 0, ran.err
+    scan = nib.load("scan.nii.gz")
+    image = scan.get_fdata()
+    inside = image > 0
+    found = nib.load("out/maps/scan/gradient/class-1.nii.gz")
+    np.testing.assert_allclose(found.get_fdata(), np.where(inside, 2 / inside.sum(), 0), rtol=1e-6)
+    np.testing.assert_array_equal(found.affine, scan.affine)
+    np.testing.assert_array_equal(nib.load("out/prediction.nii.gz").get_fdata(), inside)
+    (row,) = table()
+    assert row["status"] == "ok"
+    assert float(row["score"]) == pytest.approx(2 * image[inside].mean(), rel=1e-5)
+    assert int(row["region_voxels"]) == inside.sum()
+    assert (int(row["forward_passes"]), int(row["backward_passes"])) == (1, 1)
+
+
+def test_axes_and_spacing_of_the_network_leave_no_trace_in_the_map(
+    folder: Path, voxplain: Callable[..., Any]
+) -> None:
+    """Reordering axes is exact, so the map of a voxelwise network is the same with and without it."""
+    voxplain(*BASE, *FAST)
+    voxplain(*BASE[:-4], "--target", "1", "--out", "turned", "--orientation", "SPR", *FAST)
+    plain, turned = (nib.load(f"{o}/maps/scan/gradient/class-1.nii.gz") for o in ("out", "turned"))
+    np.testing.assert_allclose(turned.get_fdata(), plain.get_fdata(), rtol=1e-6)
+    np.testing.assert_array_equal(turned.affine, plain.affine)
+
+
+def test_what_is_promised_is_there(folder: Path, voxplain: Callable[..., Any]) -> None:
+    ran = voxplain(*BASE, "--method", "gradient", "--method", "integrated-gradients:nodes=2")
+    assert ran.code == 0, ran.err
+    for name in ("table.csv", "report.html", "explain.yaml", "log.jsonl", "prediction.nii.gz"):
+        assert (Path("out") / name).stat().st_size, name
+    events = [
+        json.loads(line)["event"] for line in Path("out/log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert events == ["start", "method", "done", "method", "done", "end"]
+    assert {r["method"] for r in table()} == {"gradient", "integrated_gradients"}
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 2 * 3  # two methods, each with planes, montage, projection
+    assert not Path("out/scratch").exists()
+
+
+def test_the_cost_is_told_before_the_work(folder: Path, voxplain: Callable[..., Any]) -> None:
+    """12 × 10 × 8 voxels in windows of 6 × 10 × 8 without overlap are two; three nodes on each make six passes."""
+    words = ("--roi", "6,10,8", "--overlap", "0", "--method", "integrated-gradients:nodes=3", "--dry-run")
+    ran = voxplain(*BASE, *words)
+    assert ran.code == 0, ran.err
+    assert "over 2 windows" in ran.out
+    assert "integrated_gradients: about 6 forward and 6 backward passes" in ran.out
+    assert not Path("out").exists()
+
+
+def test_the_written_settings_run_the_same_again(
+    folder: Path, voxplain: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voxplain(*BASE, *FAST, "--scale", "zscore", "--method", "smoothgrad:draws=2", "--seed", "5")
+    before = nib.load("out/maps/scan/smoothgrad/class-1.nii.gz").get_fdata()
+    monkeypatch.chdir("/")
+    ran = voxplain(
+        "explain", "--config", str(folder / "out" / "explain.yaml"), "--out", str(folder / "again")
+    )
+    assert ran.code == 0, ran.err
+    after = nib.load(folder / "again" / "maps" / "scan" / "smoothgrad" / "class-1.nii.gz").get_fdata()
+    np.testing.assert_array_equal(after, before)
+
+
+def test_a_method_that_fails_is_named_and_the_others_run(folder: Path, voxplain: Callable[..., Any]) -> None:
+    ran = voxplain(*BASE, *FAST, "--method", "grad_cam:layer=encoder", "--method", "gradient")
+    assert ran.code == 1
+    assert "grad_cam failed" in ran.err
+    assert "'encoder'" in ran.err
+    failed, done = table()
+    assert (failed["method"], failed["status"]) == ("grad_cam", "failed")
+    assert "encoder" in failed["note"]
+    assert (done["method"], done["status"]) == ("gradient", "ok")
+
+
+def test_an_absent_class_is_a_status_and_no_failure(folder: Path, voxplain: Callable[..., Any]) -> None:
+    """With class 1's weight at -2 the logits are (-x, -2x); after scaling to [0, 1] no voxel has -2x > -x."""
+    ran = voxplain(
+        *BASE, *FAST, "--set", "model.arguments={scale: -2.0}", "--scale", "minmax", "--target", "0"
+    )
+    assert ran.code == 0, ran.err
+    rows = {row["class_index"]: row for row in table()}
+    assert rows["1"]["status"] == "absent"
+    assert "nothing to explain" in rows["1"]["note"]
+    assert rows["0"]["status"] == "ok"
+    assert not Path("out/maps/scan/gradient/class-1.nii.gz").exists()
+    assert "absent: class-1" in ran.out
+
+
+def test_pictures_get_pictures(folder: Path, voxplain: Callable[..., Any]) -> None:
+    import tifffile
+    from PIL import Image
+
+    pixels = np.random.default_rng(1).integers(0, 255, (20, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save("eye.png")
+    ran = voxplain(
+        "explain", "--model", "nets.py:picture", "--image", "eye.png", "--scale", "0,255", "--out", "out"
+    )
+    assert ran.code == 0, ran.err
+    (path,) = Path("out/maps/eye/gradient").iterdir()
+    assert tifffile.imread(path).shape == (3, 20, 16)
+    with Path("out/prediction.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(float(row["probability"]) for row in rows) == pytest.approx(1, abs=1e-5)
+    best = max(rows, key=lambda row: float(row["probability"]))
+    assert [row["class"] for row in rows if row["predicted"] == "True"] == [best["class"]]
+    assert table()[0]["class"] == best["class"]
+
+
+def test_targets_may_be_mappings(folder: Path, voxplain: Callable[..., Any]) -> None:
+    """The gradient of the logit 2x of class 1 at one voxel is 2 there and zero elsewhere."""
+    target = "targets=[{kind: voxel, index: [3, 4, 5], class: 1}]"
+    ran = voxplain(*BASE[:-2], *FAST, "--set", target)
+    assert ran.code == 0, ran.err
+    (path,) = Path("out/maps/scan/gradient").iterdir()
+    expected = np.zeros((12, 10, 8))
+    expected[3, 4, 5] = 2
+    np.testing.assert_allclose(nib.load(path).get_fdata(), expected)
+
+
+def test_only_as_many_targets_are_drawn_as_asked(folder: Path, voxplain: Callable[..., Any]) -> None:
+    ran = voxplain(*BASE, "--target", "0", "--set", "maps.figures=1")
+    assert ran.code == 0, ran.err
+    assert len(list(Path("out/maps/scan/gradient").iterdir())) == 2
+    drawn = {p.name.rsplit("-", 1)[0] for p in Path("out/figures/scan/gradient").iterdir()}
+    assert len(drawn) == 1
+    assert "1 largest" in Path("out/report.html").read_text(encoding="utf-8")
+
+
+def test_a_window_setting_leaves_the_rest_of_a_bundles_windows(
+    folder: Path, voxplain: Callable[..., Any]
+) -> None:
+    """16 voxels in windows of 8 without overlap are two per axis; the bundle's own half overlap would make three."""
+    network = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 2, "kernel_size": 1}
+    config = {
+        "network_def": network,
+        "inferer": {"_target_": "SlidingWindowInferer", "roi_size": [8, 8, 8], "overlap": 0.5},
+    }
+    for name in ("configs", "models"):
+        (Path("bundle") / name).mkdir(parents=True)
+    Path("bundle/configs/inference.json").write_text(json.dumps(config), encoding="utf-8")
+    Path("bundle/configs/metadata.json").write_text("{}", encoding="utf-8")
+    torch.save(torch.nn.Conv3d(1, 2, 1).state_dict(), "bundle/models/model.pt")
+    np.savez("cube.npz", image=np.random.default_rng(0).normal(size=(16, 16, 16)))
+    words = ("explain", "--model", "bundle", "--image", "cube.npz", "--out", "out", "--dry-run")
+    own, changed = voxplain(*words), voxplain(*words, "--overlap", "0")
+    assert own.code == changed.code == 0, own.err + changed.err
+    assert f"over {3**3} windows" in own.out
+    assert f"over {2**3} windows" in changed.out
