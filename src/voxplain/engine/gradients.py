@@ -34,6 +34,8 @@ class GradientEngine:
 
     def __init__(self, runner: Runner, plan: Plan, dtype: torch.dtype) -> None:
         self.runner, self.plan, self.dtype = runner, plan, dtype
+        # what was handed over before memory ran out in the middle of a batch, so that no retry counts it twice
+        self._served: set[tuple[_Item, int]] = set()
 
     def run(self, sampler: Sampler, targets: Sequence[int], add: Add, what: str) -> Tensor:
         """Hand every weighted window gradient to ``add(target, where, block, draw)``.
@@ -44,6 +46,7 @@ class GradientEngine:
         if not targets:
             return torch.full((len(sampler), len(self.plan.functionals)), torch.nan, dtype=torch.float64)
         self.runner.check_room(gradient=True)
+        self._served.clear()
         scores = torch.full((len(sampler), len(self.plan.functionals)), torch.nan, dtype=torch.float64)
         scores[:, list(targets)] = 0.0
         linear = self.plan.linear(targets)
@@ -150,7 +153,10 @@ class GradientEngine:
         """One forward; then as many backward passes as the richest sample of the batch has targets."""
         wanted = set(targets)
         terms = [self.plan.terms(item.window) for item in batch]
-        todo = [[term for term in tw.terms if term.target in wanted] for tw in terms]
+        todo = [
+            [term for term in tw.terms if term.target in wanted and (item, term.target) not in self._served]
+            for item, tw in zip(batch, terms, strict=True)
+        ]
         x = self._inputs(sampler, batch).requires_grad_()
         with torch.enable_grad():
             z = self.runner.forward(x)
@@ -167,6 +173,7 @@ class GradientEngine:
         if scores is not None:
             for b, item in enumerate(batch):
                 self._add_scores(scores, item, z[b : b + 1], wanted)
+        self._served.difference_update([(item, t) for item in batch for t in targets])
 
     def _backward(
         self,
@@ -186,8 +193,8 @@ class GradientEngine:
                 ranks = self.plan.places(batch[b].window, [term.target])[term.target]
                 derivative = linked[term.target][:, ranks]
             cotangent[b] = terms[b].cotangent(term, z[b].detach(), derivative)
-        self.runner.passes.backward += len(active)
         (gradient,) = torch.autograd.grad(z, x, cotangent, retain_graph=keep, allow_unused=True)
+        self.runner.passes.backward += len(active)
         return gradient if gradient is not None else torch.zeros_like(x)
 
     def _hand_over(
@@ -197,3 +204,4 @@ class GradientEngine:
         for b, term in active:
             where = self.plan.where(batch[b].window)
             add(term.target, where, blocks[b] * sampler.factor(batch[b].draw, where), batch[b].draw)
+            self._served.add((batch[b], term.target))

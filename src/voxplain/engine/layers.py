@@ -107,31 +107,40 @@ class LayerView:
         problem.runner.check_room(gradient=True)
         self._require_linear()
         scores = torch.full((len(problem.targets),), torch.nan, dtype=torch.float64)
+        served: set[tuple[int, int]] = set()  # so that a batch that runs out of memory counts nothing twice
 
         def work(batch: list[int]) -> None:
             x = self._inputs(batch).requires_grad_()
             with torch.enable_grad(), self._capture() as seen:
                 z = problem.runner.forward(x)
             output = self._output(seen)
+            if not z.requires_grad:
+                raise ModelError(
+                    f"{problem.model.name}: no gradient leads from its output to layer {self.name!r} (it may take an argmax "
+                    "or detach); use a method that needs none, such as occlusion"
+                )
             terms = [problem.plan.terms(w) for w in batch]
             for b, window in enumerate(batch):
                 self._keep(window, output[b])
-                for term, score in zip(terms[b].terms, terms[b].scores(z[b : b + 1])[0], strict=True):
-                    scores[term.target] = scores[term.target].nan_to_num() + score
-            rounds = max(len(t.terms) for t in terms)
+            todo = [[t for t in tw.terms if (tw.window, t.target) not in served] for tw in terms]
+            rounds = max(map(len, todo))
             for r in range(rounds):
                 cotangent = torch.zeros_like(z)
-                active = [b for b in range(len(batch)) if r < len(terms[b].terms)]
+                active = [b for b in range(len(batch)) if r < len(todo[b])]
                 for b in active:
-                    cotangent[b] = terms[b].cotangent(terms[b].terms[r], z[b].detach())
-                problem.runner.passes.backward += len(active)
+                    cotangent[b] = terms[b].cotangent(todo[b][r], z[b].detach())
                 (gradient,) = torch.autograd.grad(
                     z, output, cotangent, retain_graph=r + 1 < rounds, allow_unused=True
                 )
                 if gradient is None:
                     raise ModelError(f"layer {self.name!r}: the network's output does not depend on it")
+                problem.runner.passes.backward += len(active)
                 for b in active:
-                    take(batch[b], terms[b].terms[r].target, output[b].detach(), gradient[b].detach())
+                    take(batch[b], todo[b][r].target, output[b].detach(), gradient[b].detach())
+                    served.add((batch[b], todo[b][r].target))
+            for b in range(len(batch)):
+                for term, score in zip(terms[b].terms, terms[b].scores(z[b : b + 1])[0], strict=True):
+                    scores[term.target] = scores[term.target].nan_to_num() + score
 
         windows = sorted(problem.plan.windows(problem.present), key=lambda w: -len(problem.plan.touching[w]))
         with problem.runner.session():
@@ -223,22 +232,23 @@ def capture(module: nn.Module, name: str) -> Iterator[list[Tensor]]:
 
 
 def default_layer(problem: Problem) -> str:
-    """The last of the layers with the smallest spatial extent above one voxel that still has features.
+    """Of the modules whose output has the smallest spatial extent above one voxel, the last to finish.
 
     For an encoder-decoder this is the bottleneck, as in Seg-Grad-CAM; for a classifier the last feature map; for
-    a network without pooling the last hidden layer.
+    a network without pooling the last hidden layer. A residual block counts as a whole, since it finishes after
+    its branches.
     """
     dims = len(problem.spatial_shape)
     x = clean(problem.padded).input(0, problem.plan.where(0))[None].to(problem.model.device, problem.dtype)
-    shapes: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+    seen: list[tuple[str, tuple[int, ...], int]] = []
     handles = []
     for name, module in problem.model.module.named_modules():
-        if name and not list(module.children()):
 
-            def note(m: nn.Module, _: Any, out: Any, name: str = name) -> None:
-                if isinstance(out, Tensor) and out.dim() == dims + 2 and min(out.shape[2:]) > 1:
-                    shapes.append((name, m, tuple(out.shape)))
+        def note(_: nn.Module, __: Any, out: Any, name: str = name) -> None:
+            if name and isinstance(out, Tensor) and out.dim() == dims + 2 and min(out.shape[2:]) > 1:
+                seen.append((name, tuple(out.shape), out.data_ptr()))
 
+        if not isinstance(module, torch.jit.ScriptModule):
             handles.append(module.register_forward_hook(note))
     try:
         with problem.runner.session(), torch.no_grad():
@@ -246,14 +256,13 @@ def default_layer(problem: Problem) -> str:
     finally:
         for handle in handles:
             handle.remove()
-    # the read-out itself is no feature map
-    hidden = [s for s in shapes if s[2][1:] != tuple(z.shape[1:]) or s is not shapes[-1]]
-    if not hidden:
-        raise ModelError(
-            f"{problem.model.name}: no layer with a spatial output was found; name one with layer=…"
-        )
-    smallest = min(_volume(shape) for _, _, shape in hidden)
-    return [name for name, _, shape in hidden if _volume(shape) == smallest][-1]
+    # the read-out, and containers that end with it, are no feature maps
+    while seen and (seen[-1][2] == z.data_ptr() or seen[-1][1][1:] == tuple(z.shape[1:])):
+        seen.pop()
+    if not seen:
+        raise ModelError(f"{problem.model.name}: no layer with a spatial output was found; name one with layer=…")
+    smallest = min(_volume(shape) for _, shape, _ in seen)
+    return [name for name, shape, _ in seen if _volume(shape) == smallest][-1]
 
 
 def _volume(shape: tuple[int, ...]) -> int:

@@ -117,9 +117,20 @@ class Occluder:
         x = clean(self.padded).input(0, where)
         if item.region == CLEAN:
             return x
-        hidden = torch.zeros(x.shape[1:], dtype=torch.bool)
-        seen = None if self.plan.layout is None else self.plan.layout.overlap_with(item.window)
-        in_image = where if seen is None else seen[0]
-        in_window = tuple(slice(0, s) for s in x.shape[1:]) if seen is None else seen[1]
-        hidden[in_window] = regions[item.region].crop(in_image)
+        hidden = self._mask(regions[item.region], item.window)
         return torch.where(hidden, self.baseline[(slice(None), *where)], x)
+
+    def _mask(self, region: Region, window: int) -> Tensor:
+        """Which voxels of a window are hidden: (*roi) bool."""
+        where, layout = self.plan.where(window), self.plan.layout
+        if layout is None:
+            return region.crop(where)
+        if layout.is_padded and layout.windows.padding != "constant":
+            # padding repeats the image, so what is hidden is hidden in its repetition too
+            whole = region.crop(tuple(slice(0, s) for s in layout.shape))
+            return layout.pad(whole[None].to(self.padded.dtype))[0][where].bool()
+        hidden = torch.zeros([s.stop - s.start for s in where], dtype=torch.bool)
+        seen = layout.overlap_with(window)
+        if seen is not None:
+            hidden[seen[1]] = region.crop(seen[0])
+        return hidden

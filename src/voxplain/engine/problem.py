@@ -89,6 +89,8 @@ class Problem:
     ) -> None:
         if batch is not None and batch < 1:
             raise InputError(f"batch: found {batch}, expected at least 1")
+        if seed < 0:
+            raise InputError(f"seed: found {seed}, expected 0 or more")
         self.model, self.case, self.seed, self.memory = model, case, seed, memory
         self.scratch = Path(scratch) if scratch is not None else None
         self.dtype = dtype

@@ -88,10 +88,13 @@ class Runner:
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw outputs of a batch (B, C, *roi), counted; gradients flow if ``x`` asks for them."""
+        lone = x.shape[0] == 1 and self.fixed is None
+        if lone and self.footprint is not None and self.footprint.pairs_pay:
+            out = self.model.forward(torch.cat([x, x.detach()]))[:1]
+        else:
+            out = self.model.forward(x)
         self.passes.forward += x.shape[0]
-        if x.shape[0] == 1 and self.fixed is None and self.footprint is not None and self.footprint.pairs_pay:
-            return self.model.forward(torch.cat([x, x.detach()]))[:1]
-        return self.model.forward(x)
+        return out
 
     def each(self, items: Sequence[Item], work: Callable[[list[Item]], None], what: str) -> None:
         """Do ``work`` on batches of items, halving the batch where memory runs out.

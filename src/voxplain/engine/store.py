@@ -63,7 +63,8 @@ class MapStore:
             self._memory[target] = value
             return
         path = self._path(target)
-        self._guard(path, lambda: value.numpy().tofile(path))
+        # not ndarray.tofile, which does not notice that the last buffer found no room
+        self._guard(path, lambda: _write(path, value.numpy()))
         self._files[target] = (path, tuple(value.shape))
 
     def add(self, target: int, where: Slices, block: Tensor) -> None:
@@ -90,10 +91,14 @@ class MapStore:
 
     def _path(self, target: int) -> Path:
         if self._folder is None:
-            if self.scratch is not None:
-                self.scratch.mkdir(parents=True, exist_ok=True)
-            self._folder = tempfile.TemporaryDirectory(prefix="voxplain-maps-", dir=self.scratch)
+            self._guard(self.scratch or Path(tempfile.gettempdir()), self._make_folder)
+        assert self._folder is not None
         return Path(self._folder.name) / f"{target}.raw"
+
+    def _make_folder(self) -> None:
+        if self.scratch is not None:
+            self.scratch.mkdir(parents=True, exist_ok=True)
+        self._folder = tempfile.TemporaryDirectory(prefix="voxplain-maps-", dir=self.scratch)
 
     def _create(self, target: int) -> None:
         path = self._path(target)
@@ -110,9 +115,14 @@ class MapStore:
             write()
         except OSError as error:
             raise InputError(
-                f"scratch space {path.parent}: cannot write maps ({error.strerror}); "
+                f"scratch space {path}: cannot write maps ({error.strerror or error}); "
                 "free some disk or point `scratch` to another folder"
             ) from error
+
+
+def _write(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:
+        file.write(array.data.cast("B"))
 
 
 def _add_to_file(
