@@ -13,7 +13,9 @@ import torch
 from common import arguments, network
 
 
-def per_sample(net: torch.nn.Module, batch: int, edge: int, layout: torch.memory_format, repeats: int) -> tuple[float, float]:
+def per_sample(
+    net: torch.nn.Module, batch: int, edge: int, layout: torch.memory_format, repeats: int
+) -> tuple[float, float]:
     """Median seconds per sample of a forward and of an input-gradient backward pass."""
     net = net.to(memory_format=layout)
     for parameter in net.parameters():
@@ -40,7 +42,10 @@ def main() -> None:
             if batch * edge**3 > 4 * 96**3:
                 continue
             cells = []
-            for name, layout in (("contiguous", torch.contiguous_format), ("channels-last", torch.channels_last_3d)):
+            for name, layout in (
+                ("contiguous", torch.contiguous_format),
+                ("channels-last", torch.channels_last_3d),
+            ):
                 times = per_sample(net, batch, edge, layout, chosen.repeats)
                 cells.append(f"{name} {times[0]:.3f} {times[1]:.3f}")
             print(f"  batch {batch}: " + "   ".join(cells))

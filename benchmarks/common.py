@@ -77,7 +77,9 @@ def interleaved(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str
 def report(seconds: dict[str, list[float]], pairs: list[tuple[str, str, str]]) -> None:
     """Medians, and the median of the pairwise ratios ``a/b`` with a claim beside each."""
     for name, times in seconds.items():
-        print(f"  {name:<28} median {statistics.median(times):8.3f} s   (min {min(times):.3f}, max {max(times):.3f})")
+        print(
+            f"  {name:<28} median {statistics.median(times):8.3f} s   (min {min(times):.3f}, max {max(times):.3f})"
+        )
     for a, b, claim in pairs:
         ratios = [x / y for x, y in zip(seconds[a], seconds[b], strict=True)]
         print(f"  {a} / {b}: {statistics.median(ratios):.2f}   ({claim})")

@@ -30,7 +30,9 @@ def captum_loop(problem: Problem) -> dict[int, torch.Tensor]:
             inside = problem.prediction.labels[where[1:]] == target.class_index
             weight = inside * problem.layout.weight(w) * target.functional.scale
 
-            def score(x: torch.Tensor, c: int = target.class_index, weight: torch.Tensor = weight) -> torch.Tensor:
+            def score(
+                x: torch.Tensor, c: int = target.class_index, weight: torch.Tensor = weight
+            ) -> torch.Tensor:
                 return (net(x)[:, c] * weight).flatten(1).sum(1)
 
             total[where] += Saliency(score).attribute(problem.padded[where][None], abs=False)[0]
@@ -60,7 +62,9 @@ def main() -> None:
     model = Model(net, windows=Windows(roi=chosen.roi, overlap=chosen.overlap, blend="gaussian"))
     problem = Problem(model, case(chosen.net, chosen.edge), AllClasses(background=True))
     pairs = sum(len(t) for t in problem.plan.touching)
-    print(f"{chosen.net}: {len(problem.plan)} windows of {chosen.roi}³, {len(problem.present)} classes, {pairs} pairs")
+    print(
+        f"{chosen.net}: {len(problem.plan)} windows of {chosen.roi}³, {len(problem.present)} classes, {pairs} pairs"
+    )
     maps: dict[str, object] = {}
     seconds = interleaved(
         {
@@ -75,7 +79,9 @@ def main() -> None:
         float((maps["captum"][t] - maps["voxplain"].maps[t]).abs().max() / maps["captum"][t].abs().max())
         for t in problem.present
     )
-    print(f"  largest difference of the maps, relative to their maximum: {worst:.1e} (float32; both are exact in double)")
+    print(
+        f"  largest difference of the maps, relative to their maximum: {worst:.1e} (float32; both are exact in double)"
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ def measure(net: str, edge: int, roi: int, classes: int, memory: int) -> None:
     with PeakMemory(problem.model.device) as peak:
         Gradient().attribute(problem)
     maps = len(problem.present) * problem.image.numel() * 4
-    print(f"  {len(problem.present):3d} classes, maps {maps / 2**20:7.1f} MB, peak {(peak.bytes - start) / 2**20:7.1f} MB")
+    print(
+        f"  {len(problem.present):3d} classes, maps {maps / 2**20:7.1f} MB, peak {(peak.bytes - start) / 2**20:7.1f} MB"
+    )
 
 
 def main() -> None:

@@ -31,12 +31,20 @@ def captum_loop(problem: Problem, cube: int, classes: int) -> dict[int, torch.Te
         def score(x: torch.Tensor, c: int = target.class_index, mask: torch.Tensor = mask) -> torch.Tensor:
             with torch.no_grad():
                 z = sliding_window_inference(
-                    x, windows.sizes(problem.spatial_shape), 4, problem.model.module, windows.overlap, windows.blend
+                    x,
+                    windows.sizes(problem.spatial_shape),
+                    4,
+                    problem.model.module,
+                    windows.overlap,
+                    windows.blend,
                 )
             return (z[:, c] * mask).flatten(1).sum(1) / mask.sum()
 
         attribution = CaptumOcclusion(score).attribute(
-            problem.image[None], sliding_window_shapes=(1, cube, cube, cube), strides=(1, cube, cube, cube), baselines=0
+            problem.image[None],
+            sliding_window_shapes=(1, cube, cube, cube),
+            strides=(1, cube, cube, cube),
+            baselines=0,
         )
         out[t] = attribution[0]
     return out
@@ -52,7 +60,9 @@ def bare_passes(problem: Problem, passes: int, batch: int) -> None:
 
 def main() -> None:
     """Print the ratios."""
-    chosen = arguments(__doc__, net="unet", edge=72, roi=32, overlap=0.25, cube=24, repeats=1, bare=8, classes=1)
+    chosen = arguments(
+        __doc__, net="unet", edge=72, roi=32, overlap=0.25, cube=24, repeats=1, bare=8, classes=1
+    )
     net, _ = network(chosen.net)
     model = Model(net, windows=Windows(roi=chosen.roi, overlap=chosen.overlap, blend="gaussian"))
     problem = Problem(model, case(chosen.net, chosen.edge), AllClasses(background=True))

@@ -3,7 +3,7 @@
     python scripts/train_demo_brain.py
 
 Seven minutes on one free core. Prints the Dice coefficient on the MNI152 template in nilearn's wheel and
-writes src/voxplain/cli/demo_data/tissue.safetensors. The template is not trained on; but the ranges of
+writes src/voxplain/demo/data/tissue.safetensors. The template is not trained on; but the ranges of
 blur, size and contrast below were widened once after a look at the result on it, so that number is not
 quite that of unseen data. (Training on one half and testing on the other would be worse: the template is
 symmetric.)
@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from voxplain.cli.demo_networks import TISSUE_OF, TISSUE_SPACING, Draw, tissue_network, tissue_weights, train
+from voxplain.demo.networks import TISSUE_OF, TISSUE_SPACING, Draw, tissue_network, tissue_weights, train
 from voxplain.phantom import BRAIN_CLASSES, brain
 
 _FLUID, _GREY, _WHITE = 1, 2, 3

@@ -15,6 +15,8 @@ _ROOMS = {
     "voxplain.attribution": (
         "Answer",
         "Attribution",
+        "Blur",
+        "Constant",
         "ExpectedGradients",
         "GradCam",
         "GradCamPlusPlus",
@@ -22,8 +24,11 @@ _ROOMS = {
         "HiResCam",
         "InputXGradient",
         "IntegratedGradients",
+        "Mean",
         "Method",
+        "Minimum",
         "Occlusion",
+        "OtherCase",
         "SmoothGrad",
         "SmoothGradSquared",
         "VarGrad",
@@ -41,6 +46,7 @@ _ROOMS = {
         "VoxplainError",
     ),
     "voxplain.model": ("Model", "Preparation", "Prepared", "Windows", "load_model"),
+    "voxplain.study": ("ExplainSettings", "explain", "load_settings"),
     "voxplain.target": (
         "AllClasses",
         "Boundary",
@@ -64,6 +70,8 @@ if TYPE_CHECKING:
     from voxplain.attribution import (
         Answer as Answer,
         Attribution as Attribution,
+        Blur as Blur,
+        Constant as Constant,
         ExpectedGradients as ExpectedGradients,
         GradCam as GradCam,
         GradCamPlusPlus as GradCamPlusPlus,
@@ -71,8 +79,11 @@ if TYPE_CHECKING:
         HiResCam as HiResCam,
         InputXGradient as InputXGradient,
         IntegratedGradients as IntegratedGradients,
+        Mean as Mean,
         Method as Method,
+        Minimum as Minimum,
         Occlusion as Occlusion,
+        OtherCase as OtherCase,
         SmoothGrad as SmoothGrad,
         SmoothGradSquared as SmoothGradSquared,
         VarGrad as VarGrad,
@@ -105,6 +116,11 @@ if TYPE_CHECKING:
         Prepared as Prepared,
         Windows as Windows,
         load_model as load_model,
+    )
+    from voxplain.study import (
+        ExplainSettings as ExplainSettings,
+        explain as explain,
+        load_settings as load_settings,
     )
     from voxplain.target import (
         AllClasses as AllClasses,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import voxplain as package
-from voxplain.cli.ledger import Ledger
+from voxplain.study.ledger import Ledger
 
 BASE = (
     "explain",

@@ -12,8 +12,8 @@ def config(
     path: Annotated[Path | None, typer.Argument(help="File to write; printed where not given.")] = None,
 ) -> int:
     """Print or write a settings file with every default."""
-    from voxplain.cli.template import template
     from voxplain.errors import InputError
+    from voxplain.study.template import template
 
     if path is None:
         print(template(), end="")

@@ -16,8 +16,8 @@ def demo(
 
     Needs no data and about a minute and a half on two cores.
     """
-    from voxplain.cli.demo import demo as whole
-    from voxplain.cli.progress import Show
+    from voxplain.demo.run import demo as whole
+    from voxplain.study.progress import Show
 
     with Show() as show:
         whole(out, seed, show)

@@ -82,7 +82,7 @@ def explain(
 
     Writes maps in the image's own geometry, table.csv, report.html, and explain.yaml, which runs it again.
     """
-    from voxplain.cli.load import load_settings
+    from voxplain.study.load import load_settings
 
     flags = {
         "image": image,
@@ -114,7 +114,7 @@ def explain(
         "batch": batch,
     }
     settings = load_settings(config, given(flags), overrides or ())
-    from voxplain.cli.explain import run
+    from voxplain.study.explain import run
 
     return run(settings, dry_run=dry_run)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxplain.cli.listing import Listing, by
+from voxplain.cli.listing import Listing
+from voxplain.study.sizes import by
 
 if TYPE_CHECKING:
     from voxplain.case import Case

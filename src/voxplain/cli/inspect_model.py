@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxplain.cli.listing import Listing, by
+from voxplain.cli.listing import Listing
 from voxplain.errors import VoxplainError
+from voxplain.study.sizes import by
 
 if TYPE_CHECKING:
     from voxplain.model import Model
@@ -19,10 +20,10 @@ def print_model(flags: Mapping[str, Any], roi: str | None = None) -> None:
     Raises:
         ModelError: it cannot be loaded.
     """
-    from voxplain.cli.anchor import anchored
-    from voxplain.cli.config import ModelSettings, WindowSettings
-    from voxplain.cli.load import settings_of
-    from voxplain.cli.make import load
+    from voxplain.study.anchor import anchored
+    from voxplain.study.config import ModelSettings, WindowSettings
+    from voxplain.study.load import settings_of
+    from voxplain.study.make import load
 
     asked = settings_of(ModelSettings, anchored({"model": dict(flags)}, Path.cwd())["model"])
     windows = settings_of(WindowSettings, {} if roi is None else {"roi": roi})

@@ -42,12 +42,3 @@ class Listing:
             self._lines.append(f"  {name.ljust(width)}  {first}")
             self._lines.extend(f"  {' ' * width}  {line}" for line in more)
         self._rows = []
-
-
-def by(numbers: Iterable[float], form: str = "g") -> str:
-    """Sizes along the axes.
-
-    >>> by((137, 137, 93)), by((1.75, 1.75, 2.0), ".3g")
-    ('137 × 137 × 93', '1.75 × 1.75 × 2')
-    """
-    return " × ".join(format(n, form) for n in numbers)

@@ -260,7 +260,9 @@ def default_layer(problem: Problem) -> str:
     while seen and (seen[-1][2] == z.data_ptr() or seen[-1][1][1:] == tuple(z.shape[1:])):
         seen.pop()
     if not seen:
-        raise ModelError(f"{problem.model.name}: no layer with a spatial output was found; name one with layer=…")
+        raise ModelError(
+            f"{problem.model.name}: no layer with a spatial output was found; name one with layer=…"
+        )
     smallest = min(_volume(shape) for _, shape, _ in seen)
     return [name for name, shape, _ in seen if _volume(shape) == smallest][-1]
 

@@ -137,12 +137,16 @@ def slug(name: str) -> str:
 
 def unique(targets: list[Resolved]) -> tuple[Resolved, ...]:
     """Number names that occur twice, also where they differ in letter case alone (some file systems fold it)."""
-    seen: dict[str, int] = {}
+    taken = {target.name.casefold() for target in targets}
+    used: set[str] = set()
     out = []
     for target in targets:
-        key = target.name.casefold()
-        seen[key] = seen.get(key, 0) + 1
-        out.append(target if seen[key] == 1 else replace(target, name=f"{target.name}-{seen[key]}"))
+        name, number = target.name, 1
+        while name.casefold() in used or (number > 1 and name.casefold() in taken):
+            number += 1
+            name = f"{target.name}-{number}"
+        used.add(name.casefold())
+        out.append(target if number == 1 else replace(target, name=name))
     return tuple(out)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from voxplain.errors import TargetError
 from voxplain.target.functional import SCORES, Functional, Score
 from voxplain.target.region import MaskRegion, label_regions
-from voxplain.target.scene import Resolved, Scene
+from voxplain.target.scene import Resolved, Scene, slug
 
 Name = str | int
 
@@ -215,12 +215,14 @@ class Boundary(Target):
                 "expected a positive width in mm and 'inner', 'outer' or 'both'"
             )
         mask = scene.predicted_mask(index).numpy()
+        # spacing comes from headers in single precision: a width of exactly one voxel must reach the neighbour
+        reach = self.width + 1e-3 * min(scene.spacing)
         shell = np.zeros_like(mask)
         if mask.any() and not mask.all():
             if self.side != "outer":
-                shell |= mask & (ndimage.distance_transform_edt(mask, scene.spacing) <= self.width)
+                shell |= mask & (ndimage.distance_transform_edt(mask, scene.spacing) <= reach)
             if self.side != "inner":
-                shell |= ~mask & (ndimage.distance_transform_edt(~mask, scene.spacing) <= self.width)
+                shell |= ~mask & (ndimage.distance_transform_edt(~mask, scene.spacing) <= reach)
         label = f"boundary-{name}-{self.width:g}mm" + ("" if self.side == "both" else f"-{self.side}")
         return self._over(scene, torch.from_numpy(shell), index, label, "boundary")
 
@@ -278,6 +280,5 @@ def _class_score(scene: Scene, index: int, score: Score) -> Resolved:
         region=None,
         rival=scene.rival(index, score),
     )
-    return Resolved(
-        scene.classes[index] or str(index), index, scene.classes[index], score, functional, kind="class"
-    )
+    name = slug(scene.classes[index] or str(index))
+    return Resolved(name, index, scene.classes[index], score, functional, kind="class")

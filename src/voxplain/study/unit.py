@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxplain.cli.paths import figure_folder, map_path
 from voxplain.errors import OutOfMemoryError, VoxplainError
 from voxplain.report import findings, pictures, save_figures
 from voxplain.report.page import MethodCard, Section
+from voxplain.study.paths import figure_folder, map_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from voxplain.attribution import Attribution
     from voxplain.attribution.method import Method
     from voxplain.case import Case
-    from voxplain.cli.config import ExplainSettings
     from voxplain.engine import Problem
+    from voxplain.study.config import ExplainSettings
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ def _to_draw(attribution: Attribution, limit: int) -> set[int]:
 def _draw(
     values: np.ndarray, unit: Unit, attribution: Attribution, index: int, settings: ExplainSettings
 ) -> tuple[Any, ...]:
-    from voxplain.cli.prediction import class_mask
     from voxplain.report import draw_all, scenes
+    from voxplain.study.prediction import class_mask
 
     problem, target = attribution.problem, attribution.answers[index].target
     case = problem.case

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from voxplain.cli.config import MethodSpec
+    from voxplain.study.config import MethodSpec
 
 
 def method_spec(value: Any) -> Any:
@@ -42,7 +42,7 @@ def _split(text: str) -> list[str]:
 
 def check_method(spec: MethodSpec) -> MethodSpec:
     """The same, if the method can be made with these parameters."""
-    from voxplain.cli.make import make_method
+    from voxplain.study.make import make_method
 
     make_method(spec)
     return spec
@@ -50,7 +50,7 @@ def check_method(spec: MethodSpec) -> MethodSpec:
 
 def check_target(value: Any) -> Any:
     """The same, if it is in the grammar; class names wait for the model."""
-    from voxplain.cli.make import make_target
+    from voxplain.study.make import make_target
 
     make_target(value, task="segmentation")
     return value

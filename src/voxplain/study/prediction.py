@@ -7,18 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxplain.cli.listing import by
-from voxplain.cli.paths import prediction_path
-from voxplain.cli.table import as_csv
 from voxplain.report import Predicted, predicted_classes
 from voxplain.report.files import write_whole
+from voxplain.study.paths import prediction_path
+from voxplain.study.sizes import by
+from voxplain.study.table import as_csv
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from voxplain.cli.config import ExplainSettings
-    from voxplain.cli.ledger import Ledger
     from voxplain.engine import Problem
+    from voxplain.study.config import ExplainSettings
+    from voxplain.study.ledger import Ledger
 
 
 def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxplain.cli.demo_networks import (
+from voxplain.demo.networks import (
     TISSUE_CLASSES,
     TISSUE_SPACING,
     patches,
@@ -190,7 +190,7 @@ def with_tissues(case: Case) -> Case:
 
     import numpy as np
 
-    from voxplain.cli.demo_networks import TISSUE_OF
+    from voxplain.demo.networks import TISSUE_OF
     from voxplain.phantom import BRAIN_CLASSES
 
     table = np.array([TISSUE_OF.get(name, 0) for name in BRAIN_CLASSES], dtype=np.int32)

@@ -10,11 +10,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from voxplain.cli.anchor import anchored
 from voxplain.errors import InputError, suggest
+from voxplain.study.anchor import anchored
 
 if TYPE_CHECKING:
-    from voxplain.cli.config import ExplainSettings
+    from voxplain.study.config import ExplainSettings
 
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -36,7 +36,7 @@ def load_settings(
     Raises:
         SettingsError: lists every mistake with its path.
     """
-    from voxplain.cli.config import ExplainSettings
+    from voxplain.study.config import ExplainSettings
 
     settings = {} if config is None else anchored(read_yaml(config), config.resolve().parent)
     for layer in (dict(flags or {}), *map(parse_override, overrides)):

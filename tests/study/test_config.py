@@ -10,10 +10,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from voxplain.cli.config import ExplainSettings
-from voxplain.cli.load import SettingsError, load_settings, read_yaml
-from voxplain.cli.template import resolved, template
 from voxplain.errors import InputError
+from voxplain.study.config import ExplainSettings
+from voxplain.study.load import SettingsError, load_settings, read_yaml
+from voxplain.study.template import resolved, template
 
 GIVEN = {"image": ["scan.nii.gz"], "model": {"source": "nets.py:linear"}}
 

@@ -136,4 +136,4 @@ def zscore(image: np.ndarray) -> np.ndarray:
 
 def tissue_weights() -> Path:
     """The file of the tissue network's weights; `scripts/train_demo_brain.py` makes it."""
-    return Path(__file__).parent / "demo_data" / "tissue.safetensors"
+    return Path(__file__).parent / "data" / "tissue.safetensors"

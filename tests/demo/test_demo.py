@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from voxplain.case import Case
-from voxplain.cli.demo import demo, dice
-from voxplain.cli.demo_networks import TISSUE_CLASSES, patches, tissue_weights, train, zscore
-from voxplain.cli.demo_subjects import mni152, tissue_model, vessel_subject, with_tissues
+from voxplain.demo.networks import TISSUE_CLASSES, patches, tissue_weights, train, zscore
+from voxplain.demo.run import demo, dice
+from voxplain.demo.subjects import mni152, tissue_model, vessel_subject, with_tissues
 from voxplain.errors import InputError, ModelError
 from voxplain.phantom import brain, vessels
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from voxplain.cli.checks import method_spec
+from voxplain.study.checks import method_spec
 
 
 def anchored(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:

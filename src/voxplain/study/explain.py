@@ -9,25 +9,24 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import voxplain
-from voxplain.cli.cost import estimate
-from voxplain.cli.failures import DONE
-from voxplain.cli.fingerprint import of_named_files, of_parts, of_run
-from voxplain.cli.journal import Journal, versions
-from voxplain.cli.ledger import Ledger
-from voxplain.cli.make import make_case, make_method, make_model, make_targets
-from voxplain.cli.outcome import write_results
-from voxplain.cli.prediction import predict
-from voxplain.cli.progress import Show
-from voxplain.cli.template import resolved
-from voxplain.cli.unit import Unit, failed_rows, unit_names, work
 from voxplain.errors import InputError
 from voxplain.report.files import write_whole
+from voxplain.study.cost import estimate
+from voxplain.study.fingerprint import of_named_files, of_parts, of_run
+from voxplain.study.journal import Journal, versions
+from voxplain.study.ledger import Ledger
+from voxplain.study.make import make_case, make_method, make_model, make_targets
+from voxplain.study.outcome import DONE, write_results
+from voxplain.study.prediction import predict
+from voxplain.study.progress import Show
+from voxplain.study.template import resolved
+from voxplain.study.unit import Unit, failed_rows, unit_names, work
 
 if TYPE_CHECKING:
     from voxplain.case import Case
-    from voxplain.cli.config import ExplainSettings
     from voxplain.engine import Problem
     from voxplain.model import Model
+    from voxplain.study.config import ExplainSettings
 
 Result = dict[str, Any]
 SCRATCH = "scratch"  # folder of maps that do not fit into memory, while a method runs

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import voxplain
-from voxplain.cli.ledger import digest
+from voxplain.study.ledger import digest
 
 if TYPE_CHECKING:
     from voxplain.case import Case
-    from voxplain.cli.config import ExplainSettings
     from voxplain.model import Model
+    from voxplain.study.config import ExplainSettings
 
 
 def of_run(settings: ExplainSettings, case: Case, model: Model) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxplain.cli.demo_subjects import Progress, Subject, brain_subject, vessel_subject
+from voxplain.demo.subjects import Progress, Subject, brain_subject, vessel_subject
 from voxplain.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from voxplain.cli.failures import DONE, SOME_FAILED
-from voxplain.cli.journal import versions
-from voxplain.cli.table import as_csv
 from voxplain.report import (
     Finding,
     MethodCard,
@@ -20,11 +17,15 @@ from voxplain.report import (
     write_page,
 )
 from voxplain.report.files import write_whole
+from voxplain.study.journal import versions
+from voxplain.study.table import as_csv
+
+DONE, SOME_FAILED = 0, 1
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from voxplain.cli.config import ExplainSettings
+    from voxplain.study.config import ExplainSettings
 
 
 def write_results(

@@ -14,14 +14,14 @@ from voxplain.errors import InputError, ModelError, TargetError, suggest
 if TYPE_CHECKING:
     from voxplain.attribution.method import Method
     from voxplain.case import Case
-    from voxplain.cli.config import (
+    from voxplain.model import Model
+    from voxplain.study.config import (
         ExplainSettings,
         MethodSpec,
         ModelSettings,
         PrepareSettings,
         WindowSettings,
     )
-    from voxplain.model import Model
     from voxplain.target import Target
 
 

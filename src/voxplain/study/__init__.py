@@ -1,0 +1,27 @@
+"""From one configuration to a folder of results that a person can read and a killed run resumes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voxplain.study.config import ExplainSettings as ExplainSettings
+    from voxplain.study.explain import run as explain
+    from voxplain.study.load import load_settings as load_settings
+
+__all__ = ["ExplainSettings", "explain", "load_settings"]
+
+_WHERE = {
+    "ExplainSettings": ("config", "ExplainSettings"),
+    "explain": ("explain", "run"),
+    "load_settings": ("load", "load_settings"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load what the command line does not need for its help only when it is used."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'voxplain.study' has no attribute {name!r}")
+    module, attribute = _WHERE[name]
+    return getattr(import_module(f"voxplain.study.{module}"), attribute)
