@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from voxplain.engine import Problem
-from voxplain.engine.samplers import clean, Fixed, Noisy
+from voxplain.engine.samplers import Fixed, Noisy, clean
 from voxplain.model import Model, Windows
 from voxplain.target import AllClasses, PredictedRegion, Voxel
 

@@ -114,7 +114,7 @@ def explain(
         "batch": batch,
     }
     settings = load_settings(config, given(flags), overrides or ())
-    from voxplain.study.explain import run
+    from voxplain.study.run import run
 
     return run(settings, dry_run=dry_run)
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voxplain.study.config import ExplainSettings as ExplainSettings
-    from voxplain.study.explain import run as explain
+    from voxplain.study.run import run as explain
     from voxplain.study.load import load_settings as load_settings
 
 __all__ = ["ExplainSettings", "explain", "load_settings"]
 
 _WHERE = {
     "ExplainSettings": ("config", "ExplainSettings"),
-    "explain": ("explain", "run"),
+    "explain": ("run", "run"),
     "load_settings": ("load", "load_settings"),
 }
 
