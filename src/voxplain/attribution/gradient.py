@@ -88,6 +88,10 @@ class IntegratedGradients(Method):
     def __post_init__(self) -> None:
         quadrature(self.rule, self.nodes)
 
+    @property
+    def draw_count(self) -> int:
+        return self.nodes
+
     def compute(self, problem: Problem) -> Result:
         baseline = parse_baseline(self.baseline, problem)
         warning = _blindness_warning(problem, baseline)
@@ -134,6 +138,10 @@ class SmoothGrad(Method):
             raise InputError(f"{self.name}: found draws={self.draws}, expected at least 2")
         if self.sigma <= 0:
             raise InputError(f"{self.name}: found sigma={self.sigma}, expected a positive share such as 0.1")
+
+    @property
+    def draw_count(self) -> int:
+        return self.draws
 
     def compute(self, problem: Problem) -> Result:
         sigma = self.sigma * channel_range(problem.image)
@@ -235,6 +243,10 @@ class ExpectedGradients(Method):
             raise InputError(f"{self.name}: found sigma={self.sigma}, expected 0 or more")
         if self.baselines is not None and not self.baselines:
             raise InputError(f"{self.name}: baselines is empty, expected at least one")
+
+    @property
+    def draw_count(self) -> int:
+        return self.draws
 
     def compute(self, problem: Problem) -> Result:
         starts = [b(problem) for b in self._baselines(problem)]

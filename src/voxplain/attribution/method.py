@@ -15,7 +15,7 @@ from torch import Tensor
 
 from voxplain.attribution.attribution import Answer, Attribution, judge
 from voxplain.attribution.peak import PeakMemory
-from voxplain.engine import MapStore, Problem
+from voxplain.engine import MapStore, Passes, Problem
 from voxplain.errors import InputError, suggest
 from voxplain.target.region import Region
 
@@ -91,6 +91,19 @@ class Method(ABC):
             region_values=result.region_values,
             regions=result.regions,
         )
+
+    def cost(self, problem: Problem) -> Passes:
+        """Passes that `attribute` will take, before it starts (without those for scores that may be known).
+
+        Per draw, every window that a target touches goes forwards once, and backwards once per such target.
+        """
+        touched = [len(problem.plan.touching[w]) for w in problem.plan.windows(problem.present)]
+        return Passes(forward=self.draw_count * len(touched), backward=self.draw_count * sum(touched))
+
+    @property
+    def draw_count(self) -> int:
+        """Inputs at which the gradient is taken."""
+        return 1
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from voxplain.attribution.baseline import Baseline, parse_baseline
 from voxplain.attribution.method import Method, Result, register
 from voxplain.attribution.regions import boxes, from_labels, supervoxels
-from voxplain.engine import MapStore, Problem
+from voxplain.engine import MapStore, Passes, Problem
 from voxplain.errors import InputError
 from voxplain.target.region import Region
 
@@ -65,8 +65,14 @@ class Occlusion(Method):
         unit = "lost score" if self.paint == "effect" else "lost score per voxel"
         return Result(maps, clean, unit, notes=notes, region_values=lost, regions=parts)
 
+    def cost(self, problem: Problem) -> Passes:
+        return problem.occlusion_cost(self.parts(problem))
+
     def parts(self, problem: Problem) -> list[Region]:
-        """The parts that are hidden, one after the other."""
+        """The parts that are hidden, one after the other; cut once per problem."""
+        return problem.once(("occlusion parts", repr(self)), lambda: self._cut(problem))
+
+    def _cut(self, problem: Problem) -> list[Region]:
         dims = len(problem.spatial_shape)
         if self.regions is not None:
             return from_labels(problem.prepared.bring(problem.label_array(self.regions)))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from voxplain.engine.gradients import GradientEngine
+from voxplain.engine.passes import Passes
 from voxplain.engine.samplers import Fixed, clean
 from voxplain.engine.stitched import Stitched
 from voxplain.target.region import Region
@@ -50,12 +51,7 @@ class Occluder:
         return lost, clean
 
     def _linear(self, regions: Sequence[Region], targets: list[int], lost: Tensor, clean: Tensor) -> None:
-        items = []
-        touched: dict[tuple[int, int], int] = {}
-        for window in self.plan.windows(targets):
-            own = [r for r in range(len(regions)) if self._touches(regions[r], window)]
-            items += [_Item(window, r) for r in (CLEAN, *own)]
-            touched[window, CLEAN] = 0
+        items = self._items(regions, targets)
         shares: dict[int, Tensor] = {}
         wanted = set(targets)
 
@@ -77,6 +73,20 @@ class Occluder:
                         lost[term.target, item.region] += shares[item.window][k] - scores[k]
 
         self.runner.each(items, work, "occlusion")
+
+    def cost(self, regions: Sequence[Region], targets: Sequence[int]) -> Passes:
+        """Forward passes that `run` will take."""
+        linear = set(self.plan.linear(targets))
+        groups = [[t for t in targets if t in linear], [t for t in targets if t not in linear]]
+        return Passes(forward=sum(len(self._items(regions, group)) for group in groups if group))
+
+    def _items(self, regions: Sequence[Region], targets: Sequence[int]) -> list[_Item]:
+        """Every window that matters, clean, and with each region that touches it hidden."""
+        out = []
+        for window in self.plan.windows(targets):
+            own = [r for r in range(len(regions)) if self._touches(regions[r], window)]
+            out += [_Item(window, r) for r in (CLEAN, *own)]
+        return out
 
     def _stitched(self, regions: Sequence[Region], targets: list[int], lost: Tensor, clean: Tensor) -> None:
         """Non-linear scores over several windows: exchange the touched windows' share of the stitched output."""

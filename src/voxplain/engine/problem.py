@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ from voxplain.target.targets import Target
 if TYPE_CHECKING:
     from voxplain.engine.layers import LayerView
     from voxplain.target.region import Region
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Problem:
         self.plan = Plan(self.layout, layout.padded, [t.functional for t in self.targets])
         self.engine = GradientEngine(self.runner, self.plan, dtype)
         self._clean: Tensor | None = None
+        self._once: dict[Hashable, object] = {}
 
     @property
     def passes(self) -> Passes:
@@ -211,6 +214,18 @@ class Problem:
         from voxplain.engine.occlusion import Occluder
 
         return Occluder(self.engine, self.padded, self.pad(baseline)).run(regions, self.present)
+
+    def occlusion_cost(self, regions: Sequence[Region]) -> Passes:
+        """Passes that `occlusion` will take."""
+        from voxplain.engine.occlusion import Occluder
+
+        return Occluder(self.engine, self.padded, self.padded).cost(regions, self.present)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` returned when it was first asked for under this key."""
+        if key not in self._once:
+            self._once[key] = make()
+        return cast("T", self._once[key])
 
     def layer(self, name: str | None = None) -> LayerView:
         """Activations and gradients of a layer; the deepest spatial one by default (see `LayerView`)."""

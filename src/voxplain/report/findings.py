@@ -42,15 +42,8 @@ _HALVES = _Rule(
     "correlation of two maps, each from one half of the random draws",
     higher_is_better=True,
 )
-_RULES = {
-    "completeness": _GAP,
-    "completeness_gap": _GAP,
-    "relative_gap": _GAP,
-    "gap": _GAP,
-    "split_half": _HALVES,
-    "split_half_agreement": _HALVES,
-    "split_half_correlation": _HALVES,
-}
+# By the names that attributions give their checks.
+_RULES = {"completeness_gap": _GAP, "agreement": _HALVES}
 
 _STATUS: dict[str, tuple[Level, str]] = {
     # Not "good": that a map could be computed does not yet say that it can be believed.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voxplain.study.config import ExplainSettings as ExplainSettings
-    from voxplain.study.run import run as explain
     from voxplain.study.load import load_settings as load_settings
+    from voxplain.study.run import run as explain
 
 __all__ = ["ExplainSettings", "explain", "load_settings"]
 

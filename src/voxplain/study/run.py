@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import voxplain
 from voxplain.errors import InputError
 from voxplain.report.files import write_whole
-from voxplain.study.cost import estimate
 from voxplain.study.fingerprint import of_named_files, of_parts, of_run
 from voxplain.study.journal import Journal, versions
 from voxplain.study.ledger import Ledger
@@ -141,10 +140,7 @@ def costs(problem: Problem, show: Show, units: Sequence[Unit]) -> str:
     lines.append(f"prediction took {problem.passes.forward} forward passes{windows}, {seconds:.1f} s")
     pace = seconds / max(problem.passes.forward, 1)
     for unit in units:
-        passes = estimate(unit.method, problem)
-        if passes is None:
-            lines.append(f"{unit.name}: its cost is not known in advance")
-            continue
+        passes = unit.method.cost(problem)
         # a backward pass to the input costs about as much as a forward pass
         about = (passes.forward + passes.backward) * pace
         lines.append(f"{unit.name}: about {passes}, {'under a second' if about < 1 else f'{about:.0f} s'}")
