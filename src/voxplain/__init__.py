@@ -35,7 +35,15 @@ _ROOMS = {
         "method",
         "methods",
     ),
-    "voxplain.case": ("Case", "Geometry", "read_case", "read_mask", "write_array", "write_case"),
+    "voxplain.case": (
+        "Case",
+        "Geometry",
+        "read_case",
+        "read_mask",
+        "take_slice",
+        "write_array",
+        "write_case",
+    ),
     "voxplain.engine": ("Passes", "Problem"),
     "voxplain.errors": (
         "GeometryError",
@@ -95,6 +103,7 @@ if TYPE_CHECKING:
         Geometry as Geometry,
         read_case as read_case,
         read_mask as read_mask,
+        take_slice as take_slice,
         write_array as write_array,
         write_case as write_case,
     )

@@ -178,3 +178,51 @@ def test_a_window_setting_leaves_the_rest_of_a_bundles_windows(
     assert own.code == changed.code == 0, own.err + changed.err
     assert f"over {3**3} windows" in own.out
     assert f"over {2**3} windows" in changed.out
+
+
+def test_a_2d_network_explains_one_slice_of_a_volume(folder: Path, voxplain: Callable[..., Any]) -> None:
+    Path("flat.py").write_text(
+        "import torch\nfrom torch import nn\n\n\ndef net():\n"
+        "    net = nn.Conv2d(1, 2, 1, bias=False)\n"
+        "    net.weight.data = torch.tensor([-1.0, 2.0]).reshape(2, 1, 1, 1)\n    return net\n",
+        encoding="utf-8",
+    )
+    words = (
+        "explain",
+        "--model",
+        "flat.py:net",
+        "--image",
+        "scan.nii.gz",
+        "--slice",
+        "k=2",
+        "--out",
+        "out",
+        "--target",
+        "1",
+    )
+    ran = voxplain(*words)
+    assert ran.code == 0, ran.err
+    (path,) = Path("out/maps").rglob("*.nii.gz")
+    scan, found = nib.load("scan.nii.gz"), nib.load(path)
+    assert found.shape[2] == 1
+    # voxel (0, 0, 0) of the map lies where voxel (0, 0, 2) of the scan does
+    np.testing.assert_allclose(found.affine @ [0, 0, 0, 1], scan.affine @ [0, 0, 2, 1], atol=1e-4)
+    # logit 1 is twice the image and averaged over its region: the gradient is 2 / region size inside, 0 outside
+    inside = scan.get_fdata()[..., 2:3] > 0
+    np.testing.assert_allclose(found.get_fdata(), inside * 2 / inside.sum(), atol=1e-6)
+
+
+def test_nothing_but_absent_targets_is_told_and_exits_with_1(
+    folder: Path, voxplain: Callable[..., Any]
+) -> None:
+    Path("dark.py").write_text(
+        "import torch\nfrom torch import nn\n\n\ndef net():\n"
+        "    net = nn.Conv3d(1, 2, 1)\n    net.weight.data.zero_()\n"
+        "    net.bias.data = torch.tensor([1.0, 0.0])\n    return net\n",
+        encoding="utf-8",
+    )
+    ran = voxplain(
+        "explain", "--model", "dark.py:net", "--image", "scan.nii.gz", "--target", "1", "--out", "out"
+    )
+    assert ran.code == 1
+    assert "no voxel of" in ran.err

@@ -23,8 +23,12 @@ LAYOUTS = [
     pytest.param((5, 12), Windows(roi=8, overlap=0.3, padding="replicate"), id="2d-replicate"),
     pytest.param((5, 12), Windows(roi=8, overlap=0.3, padding="circular"), id="2d-circular"),
     pytest.param((9, 7, 10), Windows(roi=6, overlap=0.5), id="3d-constant"),
-    pytest.param((8, 9, 7), Windows(roi=(6, 4, 6), overlap=(0.5, 0.25, 0.6), blend="gaussian"), id="3d-gaussian"),
-    pytest.param((5, 9, 11), Windows(roi=8, overlap=0.25, blend="gaussian", padding_value=-0.7), id="3d-padded"),
+    pytest.param(
+        (8, 9, 7), Windows(roi=(6, 4, 6), overlap=(0.5, 0.25, 0.6), blend="gaussian"), id="3d-gaussian"
+    ),
+    pytest.param(
+        (5, 9, 11), Windows(roi=8, overlap=0.25, blend="gaussian", padding_value=-0.7), id="3d-padded"
+    ),
     pytest.param((8, 6, 8), Windows(), id="3d-whole"),
 ]
 PADDING = {"constant": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
@@ -35,12 +39,21 @@ def stitched(net: nn.Module, x: torch.Tensor, windows: Windows) -> torch.Tensor:
     if windows.roi is None:
         return net(x[None])[0]
     return sliding_window_inference(
-        x[None], windows.sizes(tuple(x.shape[1:])), 1, net, overlap=windows.overlap, mode=windows.blend,
-        sigma_scale=windows.sigma_scale, padding_mode=PADDING[windows.padding], cval=windows.padding_value,
+        x[None],
+        windows.sizes(tuple(x.shape[1:])),
+        1,
+        net,
+        overlap=windows.overlap,
+        mode=windows.blend,
+        sigma_scale=windows.sigma_scale,
+        padding_mode=PADDING[windows.padding],
+        cval=windows.padding_value,
     )[0]
 
 
-def problem(shape: tuple[int, ...], windows: Windows, targets: object, seed: int = 0, **kwargs: object) -> Problem:
+def problem(
+    shape: tuple[int, ...], windows: Windows, targets: object, seed: int = 0, **kwargs: object
+) -> Problem:
     net = smooth_segmenter(len(shape), seed=seed).double()
     model = Model(net, spatial_dims=len(shape), windows=windows)
     return Problem(model, random_case(shape, seed=seed), targets, dtype=torch.float64, **kwargs)
@@ -122,7 +135,9 @@ def test_mean_and_second_moment_are_of_the_stitched_gradient(shape, windows):
         torch.testing.assert_close(found.maps[t], stack.mean(0), rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(found.squares[t], (stack**2).mean(0), rtol=1e-9, atol=1e-14)
         even, odd = stack[::2].sum(0).flatten(), stack[1::2].sum(0).flatten()
-        assert found.agreement[t] == pytest.approx(float(torch.corrcoef(torch.stack([even, odd]))[0, 1]), abs=1e-9)
+        assert found.agreement[t] == pytest.approx(
+            float(torch.corrcoef(torch.stack([even, odd]))[0, 1]), abs=1e-9
+        )
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
@@ -140,7 +155,9 @@ def test_instance_norm_inside_windows_is_exact():
     """InstanceNorm couples all voxels of a window, so a wrong window cotangent would show everywhere."""
     windows = Windows(roi=6, overlap=0.5)
     net = InstanceNormSegmenter(3).double().eval()
-    p = Problem(Model(net, windows=windows), random_case((8, 9, 7)), AllClasses(background=True), dtype=torch.float64)
+    p = Problem(
+        Model(net, windows=windows), random_case((8, 9, 7)), AllClasses(background=True), dtype=torch.float64
+    )
     x = p.image.clone().requires_grad_()
     z = stitched(net, x, windows)
     truth = expected_scores(z, z.detach(), "logit")
@@ -200,15 +217,21 @@ def test_binary_network_speaks_for_both_classes(score, class_index):
     net = smooth_segmenter(3, classes=1).double()
     windows = Windows(roi=6, overlap=0.5)
     p = Problem(
-        Model(net, windows=windows), random_case((8, 9, 7)), PredictedRegion(class_name=class_index, score=score),
+        Model(net, windows=windows),
+        random_case((8, 9, 7)),
+        PredictedRegion(class_name=class_index, score=score),
         dtype=torch.float64,
     )
     x = p.image.clone().requires_grad_()
     z = stitched(net, x, windows)[0]
     member = (z.detach() > 0) == bool(class_index)
     log_odds = z if class_index == 1 else -z
-    s = {"logit": log_odds, "margin": log_odds, "log_probability": F.logsigmoid(log_odds),
-         "probability": torch.sigmoid(log_odds)}[score]
+    s = {
+        "logit": log_odds,
+        "margin": log_odds,
+        "log_probability": F.logsigmoid(log_odds),
+        "probability": torch.sigmoid(log_odds),
+    }[score]
     (gradient,) = torch.autograd.grad(s[member].mean(), x)
     torch.testing.assert_close(p.gradient(lambda q: clean(q.padded)).maps[0], gradient, rtol=1e-9, atol=1e-12)
 

@@ -217,7 +217,7 @@ class ExpectedGradients(Method):
     expected gradients"; with noise on the image it is Captum's and SHAP's GradientSHAP.
 
     Args:
-        draws: random (baseline, α) pairs; α is stratified over the draws, which lowers the error.
+        draws: random (baseline, α) pairs; α is stratified for each baseline, which lowers the error.
         baselines: as in integrated gradients, one or several; by default the blurred image at three widths
             where the network is blind to scale, else minimum, mean and blur.
         sigma: noise on the image as a share of each channel's range; 0 for none.
@@ -251,9 +251,7 @@ class ExpectedGradients(Method):
     def compute(self, problem: Problem) -> Result:
         starts = [b(problem) for b in self._baselines(problem)]
         rng = np.random.default_rng(problem.seed)
-        # one α in each of `draws` equal strata, in random order, and baselines in equal shares
-        positions = (rng.permutation(self.draws) + rng.random(self.draws)) / self.draws
-        choices = rng.permutation(np.arange(self.draws) % len(starts))
+        positions, choices = stratified(self.draws, len(starts), rng)
         padded = [problem.pad(s) for s in starts]
         sigma = self.sigma * channel_range(problem.image)
         found = problem.gradient(
@@ -278,6 +276,22 @@ class ExpectedGradients(Method):
             return [Minimum(), Mean(), Blur()]
         voxel = min(problem.prepared.spacing)
         return [Blur(2 * voxel), Blur(4 * voxel), Blur(8 * voxel)]
+
+
+def stratified(draws: int, baselines: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Random (α, baseline) pairs: baselines in equal shares, and for each one α in every equal stratum of [0, 1].
+
+    Returns:
+        (draws,) positions in [0, 1] and (draws,) indices of baselines, in random order.
+    """
+    choices = np.arange(draws) % baselines
+    positions = np.empty(draws)
+    for baseline in range(baselines):
+        mine = choices == baseline
+        count = int(mine.sum())
+        positions[mine] = (np.arange(count) + rng.random(count)) / count
+    order = rng.permutation(draws)
+    return positions[order], choices[order]
 
 
 def quadrature(rule: str, nodes: int) -> tuple[list[float], list[float]]:

@@ -22,6 +22,9 @@ def explain(
         Words,
         typer.Option("--image", "-i", help="NIfTI, DICOM, picture or NumPy file; repeat to stack channels."),
     ] = None,
+    slice_: Annotated[
+        Text, typer.Option("--slice", help="One slice of a volume for a 2-D network: k=40.")
+    ] = None,
     label: Annotated[Text, typer.Option(help="Ground truth on the image's grid.")] = None,
     mask: Annotated[Text, typer.Option(help="Mask for targets mask:CLASS.")] = None,
     model: Annotated[
@@ -86,6 +89,7 @@ def explain(
 
     flags = {
         "image": image,
+        "slice": slice_,
         "label": label,
         "mask": mask,
         "model": {

@@ -75,7 +75,7 @@ def _flat_axis(case: Case, dims: int) -> int | None:
     if not single:
         raise ModelError(
             f"case {case.id}: a volume {shape}, but the network takes 2-D images; "
-            "give one slice of it (one axis of length 1), or a 3-D network"
+            "give one slice of it (--slice k=40, take_slice(case, 2, 40)), or a 3-D network"
         )
     return single[-1]
 

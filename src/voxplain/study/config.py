@@ -129,6 +129,9 @@ class ExplainSettings(Section):
     label: Existing | None = setting(None, "ground truth on the image's grid")
     mask: Existing | None = setting(None, "mask on the image's grid for targets mask:CLASS without a file")
     series: str | None = setting(None, "which DICOM series of a folder")
+    slice: str | None = setting(
+        None, "one slice of a volume for a 2-D network, by voxel axis and index: k=40", pattern=r"^[ijk]=\d+$"
+    )
     fill_nan: float | None = setting(None, "replace NaN in the image by this; without it they are an error")
     id: str | None = setting(None, "name of the case in the results; the file's name where not given")
     model: ModelSettings = Field(description="who is asked")

@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 
 def make_case(settings: ExplainSettings) -> Case:
     """Read the image, and its label where there is one."""
-    from voxplain.case import read_case
+    from voxplain.case import parse_slice, read_case, take_slice
 
     paths = list(settings.image)
-    return read_case(
+    case = read_case(
         paths[0] if len(paths) == 1 else paths,
         label=settings.label,
         id=settings.id,
         series=settings.series,
         fill_nan=settings.fill_nan,
     )
+    return case if settings.slice is None else take_slice(case, *parse_slice(settings.slice))
 
 
 def make_model(settings: ExplainSettings) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,10 @@ def write_results(
     if settings.maps.figures:
         write_page(settings.out / "report.html", _page(settings, overview, results))
     bad = [row for row in rows if row["status"] in ("failed", "out-of-memory")]
+    if rows and all(row["status"] == "absent" for row in rows):
+        for note in dict.fromkeys(row["note"] for row in rows):
+            print(f"voxplain: {note}", file=sys.stderr)
+        return SOME_FAILED
     return SOME_FAILED if bad else DONE
 
 

@@ -23,7 +23,8 @@ from voxplain.target.targets import (
 )
 
 GRAMMAR = (
-    "all | all+background | predicted | CLASS | class:CLASS | predicted:CLASS | label:CLASS[:VALUE] | "
+    "all | all+background | CLASS | predicted (a classifier's top class) | class:CLASS | predicted:CLASS | "
+    "label:CLASS[:VALUE] | "
     "component:CLASS[:RANK or I,J,K] | fp:CLASS | fn:CLASS | boundary:CLASS[:WIDTH_MM] | "
     "voxel:[CLASS:]I,J,K | mask:CLASS:FILE; append @logit, @margin, @log_probability or @probability"
 )
