@@ -19,7 +19,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(READY) ## train a small network on phantoms, explain it, print the path of the HTML page
-	$(BIN)/voxplain demo $(ARGS)
+	OMP_WAIT_POLICY=passive $(BIN)/voxplain demo $(ARGS)
 
 test: lint pytest ## lint, types and all tests
 

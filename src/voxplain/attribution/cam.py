@@ -94,8 +94,10 @@ class HiResCam(Cam):
     """Σ_k g_k ⊙ A_k, position by position: only places that the score really uses.
 
     Draelos & Carin 2020, "Use HiResCAM instead of Grad-CAM"; for segmentation Rheude et al. 2024,
-    "Seg-HiRes-Grad-CAM".
+    "Seg-HiRes-Grad-CAM". Signed by default, as the paper defines it; ``relu`` keeps the positive part.
     """
+
+    relu: bool = False
 
     name: ClassVar[str] = "hires_cam"
     title: ClassVar[str] = "HiRes-CAM (Seg-HiRes-Grad-CAM)"
