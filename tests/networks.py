@@ -49,8 +49,13 @@ def classifier(dims: int, channels: int = 1, classes: int = 3, seed: int = 0) ->
     make = conv(dims)
     pool = nn.AdaptiveAvgPool2d(1) if dims == 2 else nn.AdaptiveAvgPool3d(1)
     return nn.Sequential(
-        make(channels, 4, 3, padding=1), nn.Softplus(), make(4, 5, 3, stride=2, padding=1), nn.Tanh(), pool,
-        nn.Flatten(), nn.Linear(5, classes),
+        make(channels, 4, 3, padding=1),
+        nn.Softplus(),
+        make(4, 5, 3, stride=2, padding=1),
+        nn.Tanh(),
+        pool,
+        nn.Flatten(),
+        nn.Linear(5, classes),
     )
 
 
