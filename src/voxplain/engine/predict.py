@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from voxplain.engine.layout import Layout
+from voxplain.engine.layout import Layout, Slices
 from voxplain.engine.runner import Runner
-from voxplain.target.prediction import Prediction, decide
+from voxplain.target.prediction import Prediction, decide, winner
 
 
 def predict_class(runner: Runner, image: Tensor) -> Prediction:
@@ -55,9 +55,13 @@ class _Slabs:
         self.first = torch.zeros(layout.padded, dtype=torch.int16)
         self.second = torch.zeros(layout.padded, dtype=torch.int16)
         self.positive: Tensor | None = None
+        # the class that the first window to see a voxel gave it, -1 for none yet
+        self.earlier = torch.full(layout.padded, -1, dtype=torch.int16) if len(layout) > 1 else None
+        self.shared = self.differing = 0
 
     def add(self, window: int, z: Tensor) -> None:
         where = self.layout.slices[window]
+        self._compare(where, z)
         if self.band is None:
             extent = max(s.stop - s.start for s in (w[0] for w in self.layout.slices))
             self.band = torch.zeros((z.shape[0], extent, *self.layout.padded[1:]), dtype=z.dtype)
@@ -68,6 +72,17 @@ class _Slabs:
             self.band = z.cpu()
         else:
             self.band[inside] += z.cpu() * self.layout.weight(window).to(z.dtype)
+
+    def _compare(self, where: Slices, z: Tensor) -> None:
+        """Count where this window's own classes differ from those of the windows before it."""
+        if self.earlier is None:
+            return
+        own = winner(z, self.runner.model.output).cpu()
+        before = self.earlier[where]
+        shared = (before >= 0) & ((before > 0) | (own > 0))
+        self.shared += int(shared.sum())
+        self.differing += int((shared & (before != own)).sum())
+        self.earlier[where] = torch.where(before >= 0, before, own)
 
     def _decide(self, upto: int) -> None:
         """Decide the planes before ``upto`` and move the band on."""
@@ -89,4 +104,7 @@ class _Slabs:
         self._decide(self.layout.padded[0])
         crop = self.layout.unpad
         positive = crop(self.positive).clone() if self.positive is not None else None
-        return Prediction(crop(self.first).clone(), crop(self.second).clone(), positive)
+        disagreement = self.differing / self.shared if self.shared else float("nan")
+        return Prediction(
+            crop(self.first).clone(), crop(self.second).clone(), positive, disagreement=disagreement
+        )

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from voxplain.target.region import Region
 
 T = TypeVar("T")
+# Share of the common foreground about which overlapping windows may disagree before it is said.
+DISAGREEMENT = 0.15
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,17 @@ class Problem:
     @property
     def spatial_shape(self) -> tuple[int, ...]:
         return tuple(self.image.shape[1:])
+
+    def remarks(self) -> list[str]:
+        """What is doubtful about the prediction itself, one line each."""
+        share = self.prediction.disagreement
+        if not share > DISAGREEMENT:
+            return []
+        return [
+            f"overlapping windows disagree about {share:.0%} of the foreground that they share: windows of "
+            f"{'×'.join(map(str, self.runner.shape[1:]))} voxels may be too small for what this network looks at; "
+            "use a larger roi or the whole image, else this is an explanation of a prediction that is itself doubtful"
+        ]
 
     def scores(self, inputs: Sequence[Tensor]) -> Tensor:
         """Scores of all targets on whole prepared inputs (C, *spatial): (n, T), NaN for absent targets."""
@@ -287,6 +300,7 @@ class Problem:
             output=self.model.output,
             task=self.model.task,
             spacing=tuple(float(s) for s in self.prepared.spacing),
+            unit="px" if self.case.geometry is None else "mm",
             prediction=self.prediction,
             label=self.prepared.label,
             class_index=self.model.class_index,

@@ -33,7 +33,7 @@ def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: st
         "image": _image_facts(problem),
         "targets": [_described(t) for t in problem.targets],
         "predicted": [asdict(row) for row in rows],
-        "notes": [t.note for t in problem.targets if t.status != "ok"],
+        "notes": [*problem.remarks(), *(t.note for t in problem.targets if t.status != "ok")],
     }
     ledger.finish("prediction", key, [path], overview)
     return overview

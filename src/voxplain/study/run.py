@@ -138,6 +138,7 @@ def costs(problem: Problem, show: Show, units: Sequence[Unit]) -> str:
     seconds = show.took.get("prediction", 0.0)
     windows = "" if problem.layout is None else f" over {len(problem.layout)} windows"
     lines.append(f"prediction took {problem.passes.forward} forward passes{windows}, {seconds:.1f} s")
+    lines += [f"note: {remark}" for remark in problem.remarks()]
     pace = seconds / max(problem.passes.forward, 1)
     for unit in units:
         passes = unit.method.cost(problem)

@@ -20,22 +20,33 @@ class Prediction:
         second: the runner-up, like ``labels``.
         positive: (K, *spatial) bool, for sigmoid outputs only: classes beyond their threshold.
         output: (K,) raw output of a classifier; ``None`` for segmentation.
+        disagreement: of the voxels that overlapping windows share and at least one calls other than class 0, the
+            share at which their own winning classes differ. Large where windows are too small for what the
+            network looks at. NaN without overlaps.
     """
 
     labels: Tensor
     second: Tensor
     positive: Tensor | None = None
     output: Tensor | None = None
+    disagreement: float = float("nan")
 
     def rival(self, class_index: int) -> Tensor:
         """The strongest class other than ``class_index``, at every voxel."""
         return torch.where(self.labels == class_index, self.second, self.labels)
 
 
+def winner(z: Tensor, output: Output) -> Tensor:
+    """Winning class of raw outputs (K, ...), int16."""
+    if z.shape[0] == 1:
+        return (z[0] > (0.5 if output == "probabilities" else 0.0)).to(torch.int16)
+    return z.argmax(0).to(torch.int16)
+
+
 def decide(z: Tensor, output: Output) -> tuple[Tensor, Tensor, Tensor | None]:
     """Raw outputs (K, ...) -> winning class, runner-up (int16), and thresholded classes for sigmoid outputs."""
     if z.shape[0] == 1:
-        first = (z[0] > (0.5 if output == "probabilities" else 0.0)).to(torch.int16)
+        first = winner(z, output)
         return first, 1 - first, None
     best, first = z.max(dim=0)
     # the runner-up without a copy of all channels: the best of those below and those above the winner

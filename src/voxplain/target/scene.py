@@ -46,6 +46,7 @@ class Scene:
     """The clean prediction of a prepared case, and the ways from names and case voxels into it.
 
     Attributes:
+        spacing: of the prepared grid, in ``unit``: millimetres, or pixels where the case has no geometry.
         label: (*spatial) ground truth on the prepared grid, or ``None``.
         bring: carries a mask from the case's grid to the prepared one (nearest).
         voxel: carries a voxel index likewise.
@@ -56,6 +57,7 @@ class Scene:
     output: Output
     task: Literal["classification", "segmentation"]
     spacing: tuple[float, ...]
+    unit: Literal["mm", "px"]
     prediction: Prediction
     label: Tensor | None
     class_index: Callable[[str | int], int]

@@ -223,7 +223,9 @@ class Boundary(Target):
                 shell |= mask & (ndimage.distance_transform_edt(mask, scene.spacing) <= reach)
             if self.side != "inner":
                 shell |= ~mask & (ndimage.distance_transform_edt(~mask, scene.spacing) <= reach)
-        label = f"boundary-{name}-{self.width:g}mm" + ("" if self.side == "both" else f"-{self.side}")
+        label = f"boundary-{name}-{self.width:g}{scene.unit}" + (
+            "" if self.side == "both" else f"-{self.side}"
+        )
         return self._over(scene, torch.from_numpy(shell), index, label, "boundary")
 
 
