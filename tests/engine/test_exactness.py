@@ -121,7 +121,7 @@ def test_mean_and_second_moment_are_of_the_stitched_gradient(shape, windows):
     sigma = torch.full((1, *(1,) * len(shape)), 0.3, dtype=torch.float64)
     noise = p.noise()
     draws = 5
-    found = p.gradient(lambda q: Noisy(q.padded, noise, sigma, draws), squares=True, halves=True)
+    found = p.gradient(lambda q: Noisy(q.padded, noise, sigma, draws), variance=True, halves=True)
     everywhere = tuple(slice(0, s) for s in p.layout.padded)
     z = stitched(p.model.module, p.image, windows).detach()
     gradients = []
@@ -133,7 +133,7 @@ def test_mean_and_second_moment_are_of_the_stitched_gradient(shape, windows):
     for t in range(3):
         stack = torch.stack([g[t] for g in gradients])
         torch.testing.assert_close(found.maps[t], stack.mean(0), rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(found.squares[t], (stack**2).mean(0), rtol=1e-9, atol=1e-14)
+        torch.testing.assert_close(found.variance[t], stack.var(0, correction=0), rtol=1e-9, atol=1e-14)
         even, odd = stack[::2].sum(0).flatten(), stack[1::2].sum(0).flatten()
         assert found.agreement[t] == pytest.approx(
             float(torch.corrcoef(torch.stack([even, odd]))[0, 1]), abs=1e-9

@@ -147,6 +147,31 @@ def test_sigmoid_outputs_are_read(tmp_path) -> None:
     assert load_model(write(tmp_path, postprocessing=steps)).output == "sigmoid"
 
 
+def steps(*more: dict) -> dict:
+    first = {"_target_": "ScaleIntensityd", "keys": "img"}
+    return {"_target_": "Compose", "transforms": [first, *more]}
+
+
+@pytest.mark.parametrize("keys", ["label", "seg_gt", ["Mask"], ["img", "label"]])
+def test_steps_about_labels_are_left_out(tmp_path, keys) -> None:
+    # a label would be missing from the case: the step runs on the image or not at all
+    shift = {"_target_": "ShiftIntensityd", "keys": keys, "offset": 7.0}
+    model = load_model(write(tmp_path, preprocessing=steps(shift)))
+    least = 7.0 if "img" in keys else 0.0  # ScaleIntensity maps the image to [0, 1]
+    assert float(model.prepare(ct()).image.min()) == pytest.approx(least)
+
+
+@pytest.mark.parametrize("keys", ["image2", ["img", "t2"], ["label", "t2"]])
+def test_steps_about_another_image_are_refused(tmp_path, keys) -> None:
+    shift = {"_target_": "ShiftIntensityd", "keys": keys, "offset": 7.0}
+    folder = write(tmp_path, preprocessing=steps(shift))
+    says = r"preprocessing#transforms#1 \(ShiftIntensity\) works on '(image2|t2)', but the image is 'img'"
+    with pytest.raises(ModelError, match=says):
+        load_model(folder)
+    mine = Preparation(scale="minmax")
+    assert load_model(folder, prepare=mine).prepare.scale == "minmax"
+
+
 def test_a_bundle_with_next_to_nothing(tmp_path) -> None:
     drop = ("preprocessing", "inferer", "postprocessing")
     model = load_model(write(tmp_path, metadata=None, drop=drop))

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from voxplain.errors import InputError, ModelError, VoxplainError
-from voxplain.model import Windows, load_model, read_classes
+from voxplain.model import Windows, export as export_room, load_model, read_classes, torchscript
 
 
 class Net(nn.Module):
@@ -280,7 +280,7 @@ class TestTorchScript:
     def test_layers_need_python(self, tmp_path) -> None:
         torch.jit.script(net()).save(tmp_path / "m.pt")
         model = load_model(tmp_path / "m.pt")
-        for ask in (lambda: model.layer("last"), model.layers):
+        for ask in (lambda: model.layer("last"), model.layers, lambda: model.need_hooks("grad_cam")):
             with pytest.raises(ModelError, match=r"no Python hooks .*Python factory"):
                 ask()
 
@@ -294,10 +294,33 @@ class TestTorchScript:
         torch.jit.freeze(torch.jit.script(net())).save(tmp_path / "m.ts")
         assert torch.allclose(answer(load_model(tmp_path / "m.ts", spatial_dims=2)), truth, atol=1e-6)
 
+    def test_what_a_trace_keeps_as_constants_comes_along_to_the_device(self, tmp_path) -> None:
+        torch.jit.trace(Shifted(), X).save(tmp_path / "m.pt")
+        assert torchscript.load(tmp_path / "m.pt", "meta")(X.to("meta")).device.type == "meta"
+
     def test_its_weights_are_inside(self, tmp_path) -> None:
         torch.jit.script(net()).save(tmp_path / "m.pt")
         with pytest.raises(InputError, match="leave weights out"):
             load_model(tmp_path / "m.pt", tmp_path / "w.pt")
+
+
+class Shifted(nn.Module):
+    """Adds a tensor that is neither parameter nor buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 1)
+        self.shift = torch.ones(3, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x) + self.shift
+
+
+class Ramp(Shifted):
+    """Makes a tensor on the fly as well."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) * torch.arange(x.shape[-1])
 
 
 def export(module: nn.Module, path: Path, x: torch.Tensor, dynamic: bool) -> Path:
@@ -339,6 +362,10 @@ class TestExport:
             assert not any(p.requires_grad for p in model.module.parameters())
         assert all(p.requires_grad for p in model.module.parameters())
         assert [m.training for m in model.module.modules()] == before
+
+    def test_constants_and_new_tensors_come_along_to_the_device(self, tmp_path) -> None:
+        file = export(Ramp().eval(), tmp_path / "m.pt2", X, dynamic=False)
+        assert export_room.load(file, device="meta").module(X.to("meta")).device.type == "meta"
 
     def test_training_mode_is_refused(self, tmp_path) -> None:
         with pytest.raises(ModelError, match=r"training mode; call net.eval\(\)"):

@@ -6,12 +6,13 @@ import warnings
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from voxplain.errors import InputError, ModelError
-from voxplain.model import Model, Preparation, Windows
+from voxplain.errors import InputError, ModelError, OutOfMemoryError
+from voxplain.model import Model, Preparation, Windows, checks
 
 X = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(1))
 Pair = namedtuple("Pair", "main aux")
@@ -113,6 +114,30 @@ def test_an_output_on_a_coarser_grid_is_refused_or_resized() -> None:
     out = Model(net, resize_output=True).forward(X)
     expected = nn.functional.interpolate(net(X), size=(32, 32), mode="bilinear", align_corners=False)
     assert torch.equal(out, expected)
+
+
+def coarse(stride: int = 32) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Conv2d(1, 3, stride, stride=stride)
+
+
+@pytest.mark.parametrize("task", [None, "segmentation"])
+def test_a_segmentation_as_coarse_as_the_probe_is_no_classification(task) -> None:
+    net = coarse()
+    model = Model(net, task=task, resize_output=True)
+    assert (model.task, model.channels_out) == ("segmentation", 3)
+    # one output voxel is the same everywhere
+    torch.testing.assert_close(model.forward(X), net(X).expand(2, 3, 32, 32))
+    with pytest.raises(ModelError, match=r"of \(32, 32\) voxels gave an output of \(1, 1\).*resize_output"):
+        Model(net, task="segmentation")
+
+
+@pytest.mark.parametrize("task", [None, "classification"])
+def test_one_voxel_whatever_the_size_is_a_classification(task) -> None:
+    net = Wrap(lambda z: z.mean((2, 3), keepdim=True))
+    model = Model(net, task=task, resize_output=True)
+    assert model.task == "classification"
+    assert torch.equal(model.forward(X), net(X).flatten(1))
 
 
 @pytest.mark.parametrize(
@@ -233,6 +258,86 @@ def test_a_built_in_batch_size_is_served() -> None:
     assert torch.equal(model.forward(X), torch.cat([net(X[:1]), net(X[1:])]))
 
 
+class Whitened(nn.Module):
+    """Normalises by the statistics of the whole batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3, padding=1)
+        self.norm = nn.BatchNorm2d(2, track_running_stats=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.conv(x))
+
+
+def test_samples_that_change_each_other_are_passed_one_by_one() -> None:
+    torch.manual_seed(0)
+    net = Whitened()
+    with pytest.warns(UserWarning, match="other samples of a batch change its output.*one sample at a time"):
+        model = Model(net)
+    other = torch.cat([X[:1], 5 * X[1:]])
+    assert not torch.allclose(net(other)[:1], net(X)[:1], atol=0.1)
+    for x in (X, other):
+        assert torch.equal(model.forward(x), torch.cat([net(x[:1]), net(x[1:])]))
+
+
+@pytest.mark.parametrize("norm", [nn.InstanceNorm2d(3), nn.GroupNorm(1, 3), nn.BatchNorm2d(3)])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_samples_that_leave_each_other_alone_are_batched(norm, precision) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Model(Wrap(norm), precision=precision).fixed_batch is None
+
+
+def test_a_network_that_stays_random_is_told_from_one_that_mixes_samples() -> None:
+    with pytest.warns(UserWarning, match="same input gives another output in every pass"):
+        model = Model(Wrap(lambda z: nn.functional.dropout(z, 0.5, training=True)))
+    assert model.fixed_batch is None
+
+
+def in_place(x: torch.Tensor) -> torch.Tensor:
+    x -= 1
+    x *= 2
+    return torch.cat([x, x**2], dim=1)
+
+
+class InPlace(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return in_place(x)
+
+
+def test_a_network_that_works_in_place_leaves_the_input_alone() -> None:
+    model = Model(InPlace(), spatial_dims=2)
+    x = X.clone().requires_grad_()
+    out = model.forward(x)
+    assert torch.equal(x, X)
+    assert torch.equal(out, in_place(X.clone()))
+    out[:, 1].sum().backward()
+    # d (2 (x - 1))² / dx = 8 (x - 1)
+    torch.testing.assert_close(x.grad, 8 * (X - 1))
+
+
+# memory
+
+
+@pytest.mark.parametrize(
+    ("error", "is_so"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), True),
+        (RuntimeError("unable to mmap 8 bytes: Cannot allocate memory (12)"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+        (OutOfMemoryError("a single sample does not fit"), False),
+        (ModelError("net: out of memory"), False),
+    ],
+)
+def test_running_out_of_memory_is_told_from_other_faults(error, is_so) -> None:
+    assert checks.out_of_memory(error) is is_so
+
+
 # precision
 
 
@@ -302,6 +407,13 @@ def test_classes_are_found_by_name_or_number() -> None:
 
 def test_a_name_that_is_a_number_wins_over_the_index() -> None:
     assert Model(Wrap(lambda z: z, 3), classes=["2", "1", "0"]).class_index("0") == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"), [(0, 0), (1, 1), (2, 2), (np.int64(2), 2), ("2", 1), ("3", 2), ("1", 1), ("41", 3)]
+)
+def test_an_int_is_the_index_and_text_the_name_before_the_index(asked, index) -> None:
+    assert Model(Wrap(lambda z: z, 4), classes=["0", "2", "3", "41"]).class_index(asked) == index
 
 
 # frozen

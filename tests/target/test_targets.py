@@ -141,28 +141,32 @@ def test_slug(name, safe):
 
 
 def test_numbered_names_do_not_meet_names_that_end_in_a_number(case):
-    """Asked for x, x and x-2 in any order, the repeated x must not take the other's name."""
-    model = scaled([1.0, -1.0], classes=["x", "X-2"])
+    """Asked for two masks of x, and for x-2, in any order, the second x must not take the other's name."""
+    model = scaled([1.0, -1.0], classes=["x", "mask-X-2"])
     for order in ((0, 0, 1), (1, 0, 0), (0, 1, 0)):
-        targets = Problem(model, case, [PredictedRegion(class_name=c) for c in order]).targets
+        asked = [
+            PredictedRegion(class_name=1) if c else Mask(class_name=0, mask=np.ones(case.spatial_shape))
+            for c in order
+        ]
+        targets = Problem(model, case, asked).targets
         assert len({t.name.casefold() for t in targets}) == 3
-        assert [t.name for t in targets if t.class_index == 1] == ["X-2"]
+        assert [t.name for t in targets if t.class_index == 1] == ["mask-X-2"]
 
 
 GRAMMAR = [
     ("all", AllClasses()),
     ("all+background", AllClasses(background=True)),
     ("Hippocampus", PredictedRegion(class_name="Hippocampus")),
-    ("17", PredictedRegion(class_name=17)),
+    ("17", PredictedRegion(class_name="17")),
     ("predicted:Left-Thalamus-Proper*", PredictedRegion(class_name="Left-Thalamus-Proper*")),
-    ("class:3", ClassScore(class_name=3)),
+    ("class:3", ClassScore(class_name="3")),
     ("label:liver", LabelRegion(class_name="liver")),
     ("label:liver:5", LabelRegion(class_name="liver", value=5)),
     ("component:liver", Component(class_name="liver")),
     ("component:liver:2", Component(class_name="liver", rank=2)),
     ("component:liver:1,2,3", Component(class_name="liver", voxel=(1, 2, 3))),
     ("fp:lesion", FalsePositives(class_name="lesion")),
-    ("fn:1", FalseNegatives(class_name=1)),
+    ("fn:1", FalseNegatives(class_name="1")),
     ("boundary:liver", Boundary(class_name="liver", width=2.0)),
     ("boundary:liver:1.5", Boundary(class_name="liver", width=1.5)),
     ("voxel:1,2,3", Voxel(index=(1, 2, 3))),
@@ -226,7 +230,7 @@ def test_impossible_scores_are_refused_on_creation(make, words):
         ("component:1:0", "rank 0"),
         ("boundary:1:-2", "positive width"),
         ("9", "classes 0 to 2"),
-        ("voxel:1,2,3", "outside the case"),
+        ("voxel:1,2,3", "found 3 indices"),
         ([], "none was given"),
         ("-1", "classes 0 to 2"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +51,8 @@ class Attribution:
         regions: these regions.
         passes, seconds, peak_bytes: what it cost.
         unit: what a voxel's value is.
+        voxel_power: how a value goes with a voxel's volume: 1 for shares and gradients, which add up over voxels, 2
+            for their squares, 0 for values that do not depend on how finely the image is cut.
     """
 
     method: str
@@ -64,6 +67,7 @@ class Attribution:
     unit: str
     region_values: Tensor | None = None
     regions: Sequence[Region] | None = None
+    voxel_power: int = 1
 
     def index(self, target: int | str) -> int:
         """Position of a target given by position or name.
@@ -71,8 +75,11 @@ class Attribution:
         Raises:
             TargetError: unknown name (the closest are suggested).
         """
-        if isinstance(target, int):
-            return target
+        if not isinstance(target, str):
+            position = operator.index(target)
+            if not 0 <= position < len(self.answers):
+                raise TargetError(f"target {position}: expected a position from 0 to {len(self.answers) - 1}")
+            return position
         names = [a.target.name for a in self.answers]
         if target not in names:
             raise TargetError(f"target {target!r}: not among those explained; {suggest(target, names)}")
@@ -86,11 +93,17 @@ class Attribution:
     def map(self, target: int | str = 0) -> np.ndarray:
         """A target's map on the case's own grid, (C or 1, *case spatial), float32.
 
+        Values are for the case's own voxels: where the preparation resampled, a voxel of twice the volume carries
+        twice the share. So sums over regions are kept up to interpolation, and completeness with them.
+
         Raises:
             TargetError: the target is absent or failed, so that there is no map.
         """
         t = self._explained(target)
-        return self.problem.prepared.restore(self.maps[t].float())
+        prepared_per_case = 1.0 / abs(float(np.linalg.det(self.problem.prepared.to_case[:3, :3])))
+        restored = self.problem.prepared.restore(self.maps[t].float())
+        factor = prepared_per_case**self.voxel_power
+        return restored if factor == 1.0 else (restored * factor).astype(np.float32)
 
     def _explained(self, target: int | str) -> int:
         t = self.index(target)

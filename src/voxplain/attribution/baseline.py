@@ -132,25 +132,30 @@ def parse_baseline(value: Baseline | float | str | None, problem: Problem) -> Ba
     """
     if value is None or value == "auto":
         return default_baseline(problem)
+    if isinstance(value, str) and value.startswith("case:"):
+        from voxplain.case import read_case
+
+        return OtherCase(read_case(value.removeprefix("case:")))
+    return _named(value)
+
+
+def check_baseline(value: Baseline | float | str | None) -> None:
+    """Raise InputError where `parse_baseline` would, without reading files."""
+    is_case = isinstance(value, str) and value.startswith("case:") and value != "case:"
+    if value is not None and value != "auto" and not is_case:
+        _named(value)
+
+
+def _named(value: Baseline | float | str) -> Baseline:
     if isinstance(value, Baseline):
         return value
-    if isinstance(value, (int, float)):
-        return Constant(float(value))
-    kind, _, argument = value.partition(":")
+    kind, _, argument = str(value).partition(":")
     try:
         if kind == "blur":
             return Blur(float(argument) if argument else None)
-        if kind == "constant":
-            return Constant(float(argument or 0))
         if kind in ("minimum", "mean") and not argument:
             return Minimum() if kind == "minimum" else Mean()
-        if kind == "case" and argument:
-            from voxplain.case import read_case
-
-            return OtherCase(read_case(argument))
-        return Constant(float(value))
-    except InputError:
-        raise
+        return Constant(float(argument or 0) if kind == "constant" else float(value))
     except ValueError as error:
         raise InputError(
             f"baseline: found {value!r}, expected a number, 'minimum', 'mean', 'blur', 'blur:SIGMA_MM', "

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from voxplain.attribution.method import Method, Result, register
-from voxplain.engine import MapStore, Problem
+from voxplain.engine import MapStore, Passes, Problem
+from voxplain.model import Model
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,20 @@ class Cam(Method):
         """Σ_k α_k A_k of a target's weights (F,) and activations (F, *s)."""
         return lambda t, a: self._rectified(torch.tensordot(weights[t].to(a), a, dims=1))
 
+    def check(self, model: Model) -> None:
+        model.need_hooks(f"method {self.name}")
+        if self.layer is not None:
+            model.layer(self.layer)
+
+    def cost(self, problem: Problem) -> Passes:
+        """As for a gradient, and one pass to find the default layer; the layer's activations are mostly kept."""
+        found = self.layer is not None or problem.has_done("default layer")
+        return super().cost(problem) + Passes(forward=0 if found else 1)
+
     def _finish(self, problem: Problem, maps: MapStore, layer: str) -> Result:
         scores = problem.clean_scores()
         notes = dict.fromkeys(problem.present, f"layer {layer}")
-        return Result(maps, scores, "score per feature sum", notes=notes)
+        return Result(maps, scores, "score per feature sum", notes=notes, voxel_power=0)
 
 
 @register

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.attribution.baseline import Baseline, is_scale_blind, parse_baseline
+from voxplain.attribution.baseline import Baseline, check_baseline, is_scale_blind, parse_baseline
 from voxplain.attribution.method import Method, Result, register
-from voxplain.engine import Gradients, Problem
+from voxplain.engine import Gradients, MapStore, Passes, Problem
 from voxplain.engine.samplers import Noisy, Path, RandomPath, clean
 from voxplain.errors import InputError
 
@@ -78,6 +78,7 @@ class IntegratedGradients(Method):
     rule: Literal["gauss-legendre", "midpoint", "trapezoid", "left", "right"] = "gauss-legendre"
     baseline: Baseline | float | str | None = None
 
+    score_count: ClassVar[int] = 2
     name: ClassVar[str] = "integrated_gradients"
     family: ClassVar[str] = "gradient"
     title: ClassVar[str] = "Integrated gradients"
@@ -87,6 +88,7 @@ class IntegratedGradients(Method):
 
     def __post_init__(self) -> None:
         quadrature(self.rule, self.nodes)
+        check_baseline(self.baseline)
 
     @property
     def draw_count(self) -> int:
@@ -125,6 +127,7 @@ class SmoothGrad(Method):
     draws: int = 20
     sigma: float = 0.1
 
+    score_count: ClassVar[int] = 1
     name: ClassVar[str] = "smoothgrad"
     family: ClassVar[str] = "gradient"
     title: ClassVar[str] = "SmoothGrad"
@@ -132,6 +135,7 @@ class SmoothGrad(Method):
     needs: ClassVar[tuple[str, ...]] = ("gradients",)
     reads: ClassVar[str] = "as the gradient, averaged over small changes of the image"
     power: ClassVar[str] = "mean"
+    _voxel_power: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.draws < 2:
@@ -147,16 +151,23 @@ class SmoothGrad(Method):
         sigma = self.sigma * channel_range(problem.image)
         found = problem.gradient(
             lambda p: Noisy(p.padded, p.noise(), sigma, self.draws),
-            squares=self.power != "mean",
+            variance=self.power != "mean",
             halves=True,
             what=f"{self.name} ({self.draws} draws)",
         )
         scores = problem.clean_scores()
         checks = {t: {"agreement": a} for t, a in found.agreement.items()}
-        return Result(self._moment(found), scores, self._unit(), checks)
+        floor = self._floor(found, problem)
+        return Result(
+            self._moment(found), scores, self._unit(), checks, floor=floor, voxel_power=self._voxel_power
+        )
 
-    def _moment(self, found: Gradients) -> Any:
+    def _moment(self, found: Gradients) -> MapStore:
         return found.maps
+
+    def _floor(self, found: Gradients, problem: Problem) -> dict[int, float]:
+        del found, problem
+        return {}
 
     def _unit(self) -> str:
         return "score per unit of intensity"
@@ -175,9 +186,12 @@ class SmoothGradSquared(SmoothGrad):
     source: ClassVar[str] = "Hooker et al. 2019, arXiv:1806.10758"
     reads: ClassVar[str] = "how sensitive the score is here, without a sign"
     power: ClassVar[str] = "square"
+    _voxel_power: ClassVar[int] = 2
 
-    def _moment(self, found: Gradients) -> Any:
-        return found.squares
+    def _moment(self, found: Gradients) -> MapStore:
+        variance = _variance(found)
+        variance.transform(lambda t, v: v + found.maps[t] ** 2)
+        return variance
 
     def _unit(self) -> str:
         return "(score per unit of intensity)²"
@@ -196,13 +210,15 @@ class VarGrad(SmoothGrad):
     source: ClassVar[str] = "Adebayo et al. 2018, arXiv:1810.03307"
     reads: ClassVar[str] = "how much the gradient itself changes under noise, without a sign"
     power: ClassVar[str] = "variance"
+    _voxel_power: ClassVar[int] = 2
 
-    def _moment(self, found: Gradients) -> Any:
-        squares = found.squares
-        assert squares is not None
-        # rounding may take a variance of zero slightly below it
-        squares.transform(lambda t, s: (s - found.maps[t] ** 2).clamp_min(0))
-        return squares
+    def _moment(self, found: Gradients) -> MapStore:
+        return _variance(found)
+
+    def _floor(self, found: Gradients, problem: Problem) -> dict[int, float]:
+        # gradients that differ by rounding alone have a variance of about (ε |g|)²
+        epsilon = 16 * torch.finfo(problem.dtype).eps
+        return {t: (epsilon * float(found.maps[t].abs().max())) ** 2 for t in problem.present}
 
     def _unit(self) -> str:
         return "(score per unit of intensity)²"
@@ -243,10 +259,16 @@ class ExpectedGradients(Method):
             raise InputError(f"{self.name}: found sigma={self.sigma}, expected 0 or more")
         if self.baselines is not None and not self.baselines:
             raise InputError(f"{self.name}: baselines is empty, expected at least one")
+        for baseline in self.baselines or ():
+            check_baseline(baseline)
 
     @property
     def draw_count(self) -> int:
         return self.draws
+
+    def cost(self, problem: Problem) -> Passes:
+        starts = 3 if self.baselines is None else len(self.baselines)
+        return self._passes(problem, self.draws, 1 + starts)
 
     def compute(self, problem: Problem) -> Result:
         starts = [b(problem) for b in self._baselines(problem)]
@@ -276,6 +298,11 @@ class ExpectedGradients(Method):
             return [Minimum(), Mean(), Blur()]
         voxel = min(problem.prepared.spacing)
         return [Blur(2 * voxel), Blur(4 * voxel), Blur(8 * voxel)]
+
+
+def _variance(found: Gradients) -> MapStore:
+    assert found.variance is not None
+    return found.variance
 
 
 def stratified(draws: int, baselines: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +19,7 @@ from voxplain.attribution.attribution import Answer, Attribution, judge
 from voxplain.attribution.peak import PeakMemory
 from voxplain.engine import MapStore, Passes, Problem
 from voxplain.errors import InputError, suggest
+from voxplain.model import Model
 from voxplain.target.region import Region
 
 
@@ -30,6 +33,8 @@ class Result:
         checks: per target index, named numbers that came for free.
         notes: per target index, a line for people.
         unit: what a voxel's value is.
+        voxel_power: see `Attribution`.
+        floor: per target index, the largest value that rounding alone could explain, where that is known.
     """
 
     maps: MapStore
@@ -39,6 +44,8 @@ class Result:
     notes: dict[int, str] = dataclasses.field(default_factory=dict)
     region_values: Tensor | None = None
     regions: list[Region] | None = None
+    floor: dict[int, float] = dataclasses.field(default_factory=dict)
+    voxel_power: int = 1
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Method(ABC):
     title: ClassVar[str]
     source: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
+    score_count: ClassVar[int] = 0  # inputs of which only the scores are asked
     reads: ClassVar[str] = ""
 
     @abstractmethod
@@ -73,7 +81,7 @@ class Method(ABC):
         before, start = problem.passes.copy(), time.perf_counter()
         with PeakMemory(problem.model.device) as peak:
             result = self.compute(problem) if problem.present else _nothing(problem)
-        answers = judge(problem, result.maps, result.scores, _rounding(problem, result))
+        answers = judge(problem, result.maps, result.scores, result.floor)
         for t, answer in enumerate(answers):
             answer.checks.update(result.checks.get(t, {}))
             answer.note = "; ".join(filter(None, [answer.note, result.notes.get(t, "")]))
@@ -90,20 +98,39 @@ class Method(ABC):
             unit=result.unit,
             region_values=result.region_values,
             regions=result.regions,
+            voxel_power=result.voxel_power,
         )
 
     def cost(self, problem: Problem) -> Passes:
-        """Passes that `attribute` will take, before it starts (without those for scores that may be known).
+        """Passes that `attribute` will take, before it starts (the clean scores may be known, which saves some)."""
+        return self._passes(problem, self.draw_count, self.score_count)
 
-        Per draw, every window that a target touches goes forwards once, and backwards once per such target.
+    @staticmethod
+    def _passes(problem: Problem, draws: int, scores: int) -> Passes:
+        """Per draw, every window that a target touches goes forwards once (twice for non-linear scores over several
+        windows, whose outputs are stitched first), and backwards once per such target.
         """
-        touched = [len(problem.plan.touching[w]) for w in problem.plan.windows(problem.present)]
-        return Passes(forward=self.draw_count * len(touched), backward=self.draw_count * sum(touched))
+        plan = problem.plan
+        linear = plan.linear(problem.present)
+        rest = [t for t in problem.present if t not in set(linear)]
+        forward = backward = 0
+        for group, per_draw in ((linear, 1), *((g, 2) for g in problem.engine.groups(rest))):
+            windows, wanted = plan.windows(group), set(group)
+            forward += (draws * per_draw + scores) * len(windows)
+            backward += draws * sum(len(wanted.intersection(plan.touching[w])) for w in windows)
+        return Passes(forward, backward)
 
     @property
     def draw_count(self) -> int:
         """Inputs at which the gradient is taken."""
         return 1
+
+    def check(self, model: Model) -> None:  # noqa: B027  most methods work with every model
+        """Find what cannot work with this model before anything runs.
+
+        Raises:
+            VoxplainError: such as a layer that the network does not have.
+        """
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values."""
@@ -115,17 +142,14 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, (tuple, list)):
         return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:12]
+        return f"array {value.shape} {value.dtype} sha256:{digest}"
     return repr(value)
 
 
 def _nothing(problem: Problem) -> Result:
     return Result(problem.store(), torch.full((len(problem.targets),), torch.nan, dtype=torch.float64), "")
-
-
-def _rounding(problem: Problem, result: Result) -> dict[int, float]:
-    """Exact zeros only: a linear network's tiny gradient is no noise, so no other threshold is safe here."""
-    del problem
-    return dict.fromkeys(range(len(result.scores)), 0.0)
 
 
 _REGISTRY: dict[str, type[Method]] = {}
@@ -144,7 +168,12 @@ def methods() -> dict[str, type[Method]]:
 
     for entry in entry_points(group="voxplain.methods"):
         if entry.name not in _REGISTRY:
-            _REGISTRY[entry.name] = entry.load()
+            try:
+                _REGISTRY[entry.name] = entry.load()
+            except Exception as error:  # noqa: BLE001  somebody else's package must not take ours down
+                warnings.warn(
+                    f"method {entry.name!r} of another package cannot be loaded: {error}", stacklevel=2
+                )
     return dict(_REGISTRY)
 
 
@@ -168,4 +197,4 @@ def method(name: str, **parameters: Any) -> Method:
     return known[key](**parameters)
 
 
-__all__ = ["Answer", "Callable", "Method", "Result", "method", "methods", "register"]
+__all__ = ["Answer", "Method", "Result", "method", "methods", "register"]

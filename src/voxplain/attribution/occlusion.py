@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from voxplain.attribution.baseline import Baseline, parse_baseline
+from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.method import Method, Result, register
 from voxplain.attribution.regions import boxes, from_labels, supervoxels
 from voxplain.engine import MapStore, Passes, Problem
@@ -51,6 +51,7 @@ class Occlusion(Method):
     def __post_init__(self) -> None:
         if self.paint not in ("density", "effect"):
             raise InputError(f"occlusion: found paint={self.paint!r}, expected 'density' or 'effect'")
+        check_baseline(self.baseline)
         if self.supervoxels is not None and self.regions is not None:
             raise InputError("occlusion: found both supervoxels and regions; give one of them")
 
@@ -63,14 +64,15 @@ class Occlusion(Method):
             problem.present, f"{len(parts)} parts, baseline {type(baseline).__name__.lower()}"
         )
         unit = "lost score" if self.paint == "effect" else "lost score per voxel"
-        return Result(maps, clean, unit, notes=notes, region_values=lost, regions=parts)
+        power = 0 if self.paint == "effect" else 1
+        return Result(maps, clean, unit, notes=notes, region_values=lost, regions=parts, voxel_power=power)
 
     def cost(self, problem: Problem) -> Passes:
         return problem.occlusion_cost(self.parts(problem))
 
     def parts(self, problem: Problem) -> list[Region]:
         """The parts that are hidden, one after the other; cut once per problem."""
-        return problem.once(("occlusion parts", repr(self)), lambda: self._cut(problem))
+        return problem.once(("parts", str(self.parameters())), lambda: self._cut(problem))
 
     def _cut(self, problem: Problem) -> list[Region]:
         dims = len(problem.spatial_shape)

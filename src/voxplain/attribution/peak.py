@@ -52,7 +52,9 @@ class PeakMemory:
 def resident_bytes() -> int:
     """Memory of this process that is in RAM now; 0 where the system does not say."""
     try:
+        from resource import getpagesize  # not on Windows
+
         text = Path("/proc/self/statm").read_text(encoding="ascii")
-    except OSError:
+    except (ImportError, OSError):
         return 0
-    return int(text.split()[1]) * 4096
+    return int(text.split()[1]) * getpagesize()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voxplain.engine import Problem
 from voxplain.errors import InputError
-from voxplain.target.region import LabelMapRegion, Region, label_regions
+from voxplain.target.region import Region, label_regions
 
 
 class Box(Region):
@@ -95,6 +95,3 @@ def from_labels(labels: Tensor) -> list[Region]:
             "occlusion: the region map holds no value above 0, expected one positive integer per region"
         )
     return [r for r in label_regions(labels.to(torch.int32), values) if r.count]
-
-
-__all__ = ["Box", "LabelMapRegion", "boxes", "from_labels", "supervoxels"]

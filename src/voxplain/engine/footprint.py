@@ -6,12 +6,17 @@ much memory a backward pass keeps alive, before a volume that is too large kills
 
 from __future__ import annotations
 
+import copy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -72,13 +77,15 @@ def footprint(model: Model, shape: tuple[int, ...]) -> Footprint | None:
         return tensor
 
     meter = _Meter()
-    # The module itself, not model.forward, whose checks look at values that fake tensors do not have
+    # A copy on fake tensors, since a module may keep what it computes; not model.forward, whose checks look at
+    # values that fake tensors do not have.
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), meter:
-            dtype = next((p.dtype for p in model.module.parameters() if p.is_floating_point()), torch.float32)
-            x = torch.empty((1, *shape), dtype=dtype, device=model.device, requires_grad=True)
-            with saved_tensors_hooks(pack, lambda t: t), torch.enable_grad():
-                model.module(x)
+        with FakeCopyMode(mode):
+            module = copy.deepcopy(model.module)
+        dtype = next((p.dtype for p in model.module.parameters() if p.is_floating_point()), torch.float32)
+        with _quiet(), mode, meter, saved_tensors_hooks(pack, lambda t: t), torch.enable_grad():
+            module(torch.empty((1, *shape), dtype=dtype, device=model.device, requires_grad=True).clone())
     except Exception:  # noqa: BLE001  any network may refuse; the estimate is a courtesy
         return None
     pays = model.device.type == "cpu" and SLOW_FACTOR * meter.slow + meter.fast > 2 * (
@@ -87,28 +94,43 @@ def footprint(model: Model, shape: tuple[int, ...]) -> Footprint | None:
     return Footprint(sum(saved.values()), 4 * meter.largest, pays)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch logs a traceback when a network refuses a fake tensor; the refusal is an answer, not a fault."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def available_bytes(device: torch.device) -> int:
     """Memory that a computation on this device may still take."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free)
+        # what the caching allocator holds but does not use is free for us
+        return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     try:
-        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123  not a user's file
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return min(int(line.split()[1]) * 1024, _cgroup_room())
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return min(int(line.split()[1]) * 1024, _cgroup_room())
     except OSError:
         pass
     return 1 << 62
 
 
 def _cgroup_room() -> int:
-    """What a container's limit leaves."""
+    """What a container's limit leaves; page cache that can be dropped counts as free."""
+    folder = Path("/sys/fs/cgroup")
     try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:  # noqa: PTH123
-            most = limit.read().strip()
-        with open("/sys/fs/cgroup/memory.current", encoding="ascii") as current:  # noqa: PTH123
-            used = int(current.read())
-        return int(most) - used if most != "max" else 1 << 62
+        most = (folder / "memory.max").read_text(encoding="ascii").strip()
+        if most == "max":
+            return 1 << 62
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        details = (folder / "memory.stat").read_text(encoding="ascii").split()
+        cached = int(details[details.index("inactive_file") + 1])
     except (OSError, ValueError):
         return 1 << 62
+    return int(most) - used + cached

@@ -12,13 +12,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from voxplain.engine.footprint import available_bytes
 from voxplain.engine.layout import Slices
 from voxplain.engine.plan import Plan
 from voxplain.engine.runner import Runner
 from voxplain.engine.samplers import Fixed, Sampler
 from voxplain.engine.stitched import Stitched
 from voxplain.engine.terms import Term, WindowTerms
-from voxplain.errors import ModelError
+from voxplain.errors import ModelError, OutOfMemoryError
+
+# Stitched outputs of non-linear scores that are held at once.
+STITCHED_BYTES = 1 << 30
 
 Add = Callable[[int, Slices, Tensor, int], None]
 
@@ -71,24 +75,35 @@ class GradientEngine:
         def work(batch: list[_Item]) -> None:
             with torch.no_grad():
                 z = self.runner.forward(self._inputs(inputs, batch))
-            for b, item in enumerate(batch):
-                self._add_scores(scores, item, z[b : b + 1], set(linear))
+            self._commit(
+                scores, [self._shares(item, z[b : b + 1], set(linear)) for b, item in enumerate(batch)]
+            )
 
         with self.runner.session():
             if linear:
                 self.runner.each(self._items(linear, range(len(inputs))), work, what)
-            for draw in range(len(inputs) if rest else 0):
-                stitched = self.stitch(inputs, draw, rest)
-                for t in rest:
-                    scores[draw, t] = stitched.value(t)[0]
+            for group in self.groups(rest):
+                for draw in range(len(inputs)):
+                    stitched = self.stitch(inputs, draw, group)
+                    for t in group:
+                        scores[draw, t] = stitched.value(t)[0]
         return scores
 
-    def _add_scores(self, scores: Tensor, item: _Item, z: Tensor, wanted: set[int]) -> None:
+    def _shares(self, item: _Item, z: Tensor, wanted: set[int]) -> list[tuple[int, int, float]]:
+        """One window's part of the scores: (draw, target, value)."""
         terms = self.plan.terms(item.window)
-        own = terms.scores(z)[0]
-        for k, term in enumerate(terms.terms):
-            if term.target in wanted:
-                scores[item.draw, term.target] += own[k]
+        own = terms.scores(z)[0].tolist()
+        return [
+            (item.draw, term.target, value)
+            for term, value in zip(terms.terms, own, strict=True)
+            if term.target in wanted
+        ]
+
+    @staticmethod
+    def _commit(scores: Tensor, shares: list[list[tuple[int, int, float]]]) -> None:
+        """Add what a whole batch found at once, so that a batch that runs out of memory counts nothing twice."""
+        for draw, target, value in (share for window in shares for share in window):
+            scores[draw, target] += value
 
     def _items(self, targets: Sequence[int], draws: Sequence[int]) -> list[_Item]:
         """Windows and draws, so that neighbours have about as many targets; draws of a window stay together."""
@@ -100,6 +115,37 @@ class GradientEngine:
 
     def _two_phase(self, sampler: Sampler, targets: list[int], add: Add, scores: Tensor, what: str) -> None:
         """Scores that are not linear: outputs are stitched first, then their derivative goes backwards."""
+        for group in self.groups(targets):
+            self._two_phase_group(sampler, group, add, scores, what)
+
+    def groups(self, targets: Sequence[int]) -> list[list[int]]:
+        """Targets whose stitched outputs and derivatives, (K, region) each, fit into memory together.
+
+        Raises:
+            OutOfMemoryError: one target alone does not fit.
+        """
+        groups: list[list[int]] = [[]]
+        used = 0
+        for t in targets:
+            functional = self.plan.functionals[t]
+            assert functional is not None and functional.region is not None
+            needed = 2 * 8 * self.runner.model.channels_out * functional.region.count
+            if needed > 0.5 * available_bytes(torch.device("cpu")):
+                raise OutOfMemoryError(
+                    f"score {functional.score!r} over {functional.region.count} voxels and "
+                    f"{self.runner.model.channels_out} classes in several windows needs {needed / 2**30:.1f} GiB; use the "
+                    "score 'logit' or 'margin', a smaller region, or the whole image as one window"
+                )
+            if groups[-1] and used + needed > STITCHED_BYTES:
+                groups.append([])
+                used = 0
+            groups[-1].append(t)
+            used += needed
+        return [group for group in groups if group]
+
+    def _two_phase_group(
+        self, sampler: Sampler, targets: list[int], add: Add, scores: Tensor, what: str
+    ) -> None:
         for draw in range(len(sampler)):
             stitched = self.stitch(sampler, draw, targets)
             linked = {}
@@ -128,11 +174,11 @@ class GradientEngine:
             x = self._inputs(sampler, [_Item(w, draw) for w in batch])
             with torch.no_grad():
                 z = self.runner.forward(x)
-            for w, sample in zip(batch, z, strict=True):
-                part = stitched.part(self.plan.terms(w), sample)
+            found = {w: stitched.part(self.plan.terms(w), sample) for w, sample in zip(batch, z, strict=True)}
+            for w, part in found.items():
                 stitched.add(part, self.plan.places(w, targets))
-                if parts is not None:
-                    parts[w] = part
+            if parts is not None:
+                parts.update(found)
 
         self.runner.each(self.plan.windows(targets), work, "stitching")
         return stitched
@@ -165,14 +211,17 @@ class GradientEngine:
                 f"{self.runner.model.name}: no gradient leads from its output to its input (it may round, take an argmax or "
                 "detach); use a method that needs none, such as occlusion"
             )
+        shares = []
+        if scores is not None:
+            shares = [self._shares(item, z[b : b + 1], wanted) for b, item in enumerate(batch)]
+        factors = [sampler.factor(item.draw, self.plan.where(item.window)) for item in batch]
         rounds = max(map(len, todo))
         for r in range(rounds):
             active = [(b, lists[r]) for b, lists in enumerate(todo) if r < len(lists)]
             gradient = self._backward(x, z, active, batch, terms, linked, keep=r + 1 < rounds)
-            self._hand_over(sampler, batch, active, gradient, add)
+            self._hand_over(batch, active, gradient, factors, add)
         if scores is not None:
-            for b, item in enumerate(batch):
-                self._add_scores(scores, item, z[b : b + 1], wanted)
+            self._commit(scores, shares)
         self._served.difference_update([(item, t) for item in batch for t in targets])
 
     def _backward(
@@ -198,10 +247,14 @@ class GradientEngine:
         return gradient if gradient is not None else torch.zeros_like(x)
 
     def _hand_over(
-        self, sampler: Sampler, batch: list[_Item], active: list[tuple[int, Term]], gradient: Tensor, add: Add
+        self,
+        batch: list[_Item],
+        active: list[tuple[int, Term]],
+        gradient: Tensor,
+        factors: list[Tensor | float],
+        add: Add,
     ) -> None:
         blocks = gradient.detach().cpu()
         for b, term in active:
-            where = self.plan.where(batch[b].window)
-            add(term.target, where, blocks[b] * sampler.factor(batch[b].draw, where), batch[b].draw)
+            add(term.target, self.plan.where(batch[b].window), blocks[b] * factors[b], batch[b].draw)
             self._served.add((batch[b], term.target))

@@ -40,7 +40,7 @@ class LayerView:
 
     def __init__(self, problem: Problem, name: str | None = None) -> None:
         self.problem = problem
-        self.name = name or default_layer(problem)
+        self.name = name or problem.once("default layer", lambda: default_layer(problem))
         self.module = problem.model.layer(self.name)
         self._kept: dict[int, Tensor] = {}
 
@@ -60,18 +60,24 @@ class LayerView:
 
         Every window's picture is interpolated linearly to the window and weighted as its output is.
         """
-        store = self._padded_store()
+        store = self.problem.padded_store(channels=1)
+        painted: set[int] = set()  # so that a batch that runs out of memory paints nothing twice
 
         def paint(window: int, activation: Tensor) -> None:
-            for target in self.problem.plan.touching[window]:
-                self._blend(store, window, target, self._upsample(draw(target, activation)), weighted=True)
+            targets = self.problem.plan.touching[window]
+            pictures = [self._upsample(draw(target, activation)) for target in targets]
+            for target, picture in zip(targets, pictures, strict=True):
+                self._blend(store, window, target, picture, weighted=True)
+            painted.add(window)
 
         def work(batch: list[int]) -> None:
             x = self._inputs(batch)
             with torch.no_grad(), self._capture() as seen:
                 self.problem.runner.forward(x)
+            output = self._output(seen)
             for b, window in enumerate(batch):
-                paint(window, self._output(seen)[b])
+                if window not in painted:
+                    paint(window, _whole_precision(output[b]))
 
         windows = self.problem.plan.windows(self.problem.present)
         for window in windows:
@@ -92,7 +98,7 @@ class LayerView:
 
         The gradient already carries the blending weights, so the pictures are added as they are.
         """
-        store = self._padded_store()
+        store = self.problem.padded_store(channels=1)
 
         def take(window: int, target: int, activation: Tensor, gradient: Tensor) -> None:
             self._blend(
@@ -121,7 +127,8 @@ class LayerView:
                 )
             terms = [problem.plan.terms(w) for w in batch]
             for b, window in enumerate(batch):
-                self._keep(window, output[b])
+                self._keep(window, _whole_precision(output[b]))
+            shares = [tw.scores(z[b : b + 1])[0].tolist() for b, tw in enumerate(terms)]
             todo = [[t for t in tw.terms if (tw.window, t.target) not in served] for tw in terms]
             rounds = max(map(len, todo))
             for r in range(rounds):
@@ -136,11 +143,12 @@ class LayerView:
                     raise ModelError(f"layer {self.name!r}: the network's output does not depend on it")
                 problem.runner.passes.backward += len(active)
                 for b in active:
-                    take(batch[b], todo[b][r].target, output[b].detach(), gradient[b].detach())
+                    sums = (_whole_precision(output[b]), _whole_precision(gradient[b]))
+                    take(batch[b], todo[b][r].target, *sums)
                     served.add((batch[b], todo[b][r].target))
-            for b in range(len(batch)):
-                for term, score in zip(terms[b].terms, terms[b].scores(z[b : b + 1])[0], strict=True):
-                    scores[term.target] = scores[term.target].nan_to_num() + score
+            for tw, values in zip(terms, shares, strict=True):
+                for term, value in zip(tw.terms, values, strict=True):
+                    scores[term.target] = scores[term.target].nan_to_num() + value
 
         windows = sorted(problem.plan.windows(problem.present), key=lambda w: -len(problem.plan.touching[w]))
         with problem.runner.session():
@@ -170,7 +178,12 @@ class LayerView:
             raise ModelError(
                 f"layer {self.name!r}: the network did not run it on this input; choose another layer"
             )
-        output = seen[-1]
+        if len(seen) > 1:
+            raise ModelError(
+                f"layer {self.name!r}: the network runs it {len(seen)} times in one pass, so it is not one place; "
+                "choose a layer that runs once, such as the block around it"
+            )
+        output = seen[0]
         dims = len(self.problem.spatial_shape)
         if output.dim() != dims + 2:
             raise ModelError(
@@ -194,21 +207,16 @@ class LayerView:
             picture = picture * layout.weight(window)
         store.add(target, self.problem.plan.where(window), picture[None])
 
-    def _padded_store(self) -> MapStore:
-        problem = self.problem
-        return MapStore(
-            (1, *problem.plan.shape),
-            len(problem.present),
-            dtype=problem.dtype,
-            limit=problem.memory,
-            scratch=problem.scratch,
-        )
-
     def _unpadded(self, store: MapStore) -> MapStore:
         layout = self.problem.layout
         if layout is not None:
             store.transform(lambda _, m: layout.unpad(m))
         return store
+
+
+def _whole_precision(tensor: Tensor) -> Tensor:
+    """Detached, and in float32 at least: sums over thousands of places are no work for bfloat16."""
+    return tensor.detach() if tensor.dtype == torch.float64 else tensor.detach().float()
 
 
 @contextmanager
@@ -238,26 +246,29 @@ def default_layer(problem: Problem) -> str:
     a network without pooling the last hidden layer. A residual block counts as a whole, since it finishes after
     its branches.
     """
+    problem.model.need_hooks("layer methods such as Grad-CAM")
     dims = len(problem.spatial_shape)
     x = clean(problem.padded).input(0, problem.plan.where(0))[None].to(problem.model.device, problem.dtype)
     seen: list[tuple[str, tuple[int, ...], int]] = []
+    read_out: set[int] = set()
     handles = []
     for name, module in problem.model.module.named_modules():
 
         def note(_: nn.Module, __: Any, out: Any, name: str = name) -> None:
-            if name and isinstance(out, Tensor) and out.dim() == dims + 2 and min(out.shape[2:]) > 1:
-                seen.append((name, tuple(out.shape), out.data_ptr()))
+            if not name:
+                read_out.update(t.untyped_storage().data_ptr() for t in _tensors(out))
+            elif isinstance(out, Tensor) and out.dim() == dims + 2 and min(out.shape[2:]) > 1:
+                seen.append((name, tuple(out.shape), out.untyped_storage().data_ptr()))
 
-        if not isinstance(module, torch.jit.ScriptModule):
-            handles.append(module.register_forward_hook(note))
+        handles.append(module.register_forward_hook(note))
     try:
         with problem.runner.session(), torch.no_grad():
-            z = problem.runner.forward(x)
+            problem.runner.forward(x)
     finally:
         for handle in handles:
             handle.remove()
     # the read-out, and containers that end with it, are no feature maps
-    while seen and (seen[-1][2] == z.data_ptr() or seen[-1][1][1:] == tuple(z.shape[1:])):
+    while seen and seen[-1][2] in read_out:
         seen.pop()
     if not seen:
         raise ModelError(
@@ -265,6 +276,17 @@ def default_layer(problem: Problem) -> str:
         )
     smallest = min(_volume(shape) for _, shape, _ in seen)
     return [name for name, shape, _ in seen if _volume(shape) == smallest][-1]
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    """All tensors of a nested output."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, (list, tuple)):
+        for part in output:
+            yield from _tensors(part)
+    elif isinstance(output, dict):
+        yield from _tensors(list(output.values()))
 
 
 def _volume(shape: tuple[int, ...]) -> int:

@@ -46,8 +46,8 @@ class Occluder:
         with self.runner.session():
             if linear:
                 self._linear(regions, linear, lost, clean)
-            if rest:
-                self._stitched(regions, rest, lost, clean)
+            for group in self.engine.groups(rest):
+                self._stitched(regions, group, lost, clean)
         return lost, clean
 
     def _linear(self, regions: Sequence[Region], targets: list[int], lost: Tensor, clean: Tensor) -> None:
@@ -58,13 +58,13 @@ class Occluder:
         def work(batch: list[_Item]) -> None:
             with torch.no_grad():
                 z = self.runner.forward(self._inputs(batch, regions))
-            for b, item in enumerate(batch):
-                terms = self.plan.terms(item.window)
-                scores = terms.scores(z[b : b + 1])[0]
+            # all that may fail comes before anything is counted
+            found = [self.plan.terms(item.window).scores(z[b : b + 1])[0] for b, item in enumerate(batch)]
+            for item, scores in zip(batch, found, strict=True):
                 if item.region == CLEAN:
                     # a window's clean item comes first, so the later ones find its share here
                     shares[item.window] = scores
-                for k, term in enumerate(terms.terms):
+                for k, term in enumerate(self.plan.terms(item.window).terms):
                     if term.target not in wanted:
                         continue
                     if item.region == CLEAN:
@@ -76,9 +76,10 @@ class Occluder:
 
     def cost(self, regions: Sequence[Region], targets: Sequence[int]) -> Passes:
         """Forward passes that `run` will take."""
-        linear = set(self.plan.linear(targets))
-        groups = [[t for t in targets if t in linear], [t for t in targets if t not in linear]]
-        return Passes(forward=sum(len(self._items(regions, group)) for group in groups if group))
+        linear = self.plan.linear(targets)
+        rest = [t for t in targets if t not in set(linear)]
+        groups = [group for group in (linear, *self.engine.groups(rest)) if group]
+        return Passes(forward=sum(len(self._items(regions, group)) for group in groups))
 
     def _items(self, regions: Sequence[Region], targets: Sequence[int]) -> list[_Item]:
         """Every window that matters, clean, and with each region that touches it hidden."""
@@ -102,10 +103,14 @@ class Occluder:
             def work(batch: list[_Item], changed: Stitched = changed) -> None:
                 with torch.no_grad():
                     z = self.runner.forward(self._inputs(batch, regions))
-                for sample, item in zip(z, batch, strict=True):
+                found = [
+                    changed.part(self.plan.terms(item.window), sample)
+                    for sample, item in zip(z, batch, strict=True)
+                ]
+                for part, item in zip(found, batch, strict=True):
                     places = self.plan.places(item.window, targets)
                     changed.add(parts[item.window], places, -1.0)
-                    changed.add(changed.part(self.plan.terms(item.window), sample), places)
+                    changed.add(part, places)
 
             self.runner.each(items, work, f"occlusion {r + 1}/{len(regions)}")
             for t in targets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
@@ -20,17 +20,22 @@ class Plan:
         layout: windows of a segmentation; ``None`` for a classifier, which has one window.
         shape: spatial shape of the (padded) image.
         functionals: the targets' frozen scalars, ``None`` where absent.
+        keep: how many windows' entries are kept, at least a batch.
     """
 
     def __init__(
-        self, layout: Layout | None, shape: tuple[int, ...], functionals: Sequence[Functional | None]
+        self,
+        layout: Layout | None,
+        shape: tuple[int, ...],
+        functionals: Sequence[Functional | None],
+        keep: int = 8,
     ) -> None:
         self.layout, self.shape, self.functionals = layout, shape, functionals
         self.present = [t for t, f in enumerate(functionals) if f is not None]
         self.touching: list[list[int]] = self._touching()
-        # a few windows are worked on at a time, each for all its draws in a row
-        self.terms = lru_cache(maxsize=8)(self._terms)
-        self._ranks = lru_cache(maxsize=4)(self._ranks_of)
+        # a batch of windows is worked on at a time, each for all its draws in a row
+        self.terms = lru_cache(maxsize=keep)(self._terms)
+        self._flat = cache(self._flat_of)
 
     def _touching(self) -> list[list[int]]:
         if self.layout is None:
@@ -84,15 +89,21 @@ class Plan:
                 or functional.region is None
             ):
                 continue
-            ranks = self._ranks(t)
-            inside = ranks[seen[0]]
-            out[t] = inside[inside >= 0].flatten().long()
+            inside = self._numbers(functional.region.crop(seen[0]), seen[0])
+            out[t] = torch.searchsorted(self._flat(t), inside)
         return out
 
-    def _ranks_of(self, target: int) -> Tensor:
+    def _flat_of(self, target: int) -> Tensor:
+        """Numbers of a region's voxels in the whole image, ascending."""
         functional = self.functionals[target]
-        assert self.layout is not None and functional is not None and functional.region is not None
-        whole = functional.region.crop(tuple(slice(0, s) for s in self.layout.shape))
-        ranks = torch.full(whole.shape, -1, dtype=torch.int32)
-        ranks[whole] = torch.arange(int(whole.sum()), dtype=torch.int32)
-        return ranks
+        assert functional is not None and functional.region is not None
+        region = functional.region
+        return self._numbers(region.crop(region.bounds), region.bounds)
+
+    def _numbers(self, member: Tensor, where: Slices) -> Tensor:
+        """Numbers, in the whole image, of the true voxels of a box."""
+        assert self.layout is not None
+        numbers = torch.zeros(int(member.sum()), dtype=torch.long)
+        for axis, index in enumerate(member.nonzero(as_tuple=True)):
+            numbers = numbers * self.layout.shape[axis] + index + where[axis].start
+        return numbers

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from voxplain.engine.layout import Layout, Slices
 from voxplain.engine.runner import Runner
-from voxplain.target.prediction import Prediction, decide, winner
+from voxplain.target.prediction import Prediction, decide, signature
 
 
 def predict_class(runner: Runner, image: Tensor) -> Prediction:
@@ -39,8 +39,9 @@ def predict_segmentation(runner: Runner, layout: Layout, padded: Tensor) -> Pred
         x = torch.stack([padded[(slice(None), *layout.slices[w])] for w in batch]).to(runner.model.device)
         with torch.no_grad():
             z = runner.forward(x)
-        for w, sample in zip(batch, z, strict=True):
-            slabs.add(w, sample)
+        found = [(w, sample.cpu(), slabs.sign(sample)) for w, sample in zip(batch, z, strict=True)]
+        for w, sample, sign in found:
+            slabs.add(w, sample, sign)
 
     with runner.session():
         runner.each(order, work, "prediction")
@@ -55,13 +56,18 @@ class _Slabs:
         self.first = torch.zeros(layout.padded, dtype=torch.int16)
         self.second = torch.zeros(layout.padded, dtype=torch.int16)
         self.positive: Tensor | None = None
-        # the class that the first window to see a voxel gave it, -1 for none yet
+        # what the first window to see a voxel said of it, -1 for none yet
         self.earlier = torch.full(layout.padded, -1, dtype=torch.int16) if len(layout) > 1 else None
         self.shared = self.differing = 0
 
-    def add(self, window: int, z: Tensor) -> None:
+    def sign(self, z: Tensor) -> Tensor | None:
+        """What a window says by itself, as one number per voxel; ``None`` where nothing is compared."""
+        return None if self.earlier is None else signature(z, self.runner.model.output)
+
+    def add(self, window: int, z: Tensor, sign: Tensor | None) -> None:
         where = self.layout.slices[window]
-        self._compare(where, z)
+        if sign is not None:
+            self._compare(where, sign)
         if self.band is None:
             extent = max(s.stop - s.start for s in (w[0] for w in self.layout.slices))
             self.band = torch.zeros((z.shape[0], extent, *self.layout.padded[1:]), dtype=z.dtype)
@@ -69,15 +75,13 @@ class _Slabs:
             self._decide(where[0].start)
         inside = (slice(None), slice(0, where[0].stop - where[0].start), *where[1:])
         if len(self.layout) == 1:
-            self.band = z.cpu()
+            self.band = z
         else:
-            self.band[inside] += z.cpu() * self.layout.weight(window).to(z.dtype)
+            self.band[inside] += z * self.layout.weight(window).to(z.dtype)
 
-    def _compare(self, where: Slices, z: Tensor) -> None:
+    def _compare(self, where: Slices, own: Tensor) -> None:
         """Count where this window's own classes differ from those of the windows before it."""
-        if self.earlier is None:
-            return
-        own = winner(z, self.runner.model.output).cpu()
+        assert self.earlier is not None
         before = self.earlier[where]
         shared = (before >= 0) & ((before > 0) | (own > 0))
         self.shared += int(shared.sum())

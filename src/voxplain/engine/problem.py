@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from voxplain.case import Case
+from voxplain.engine.footprint import footprint
 from voxplain.engine.gradients import GradientEngine
 from voxplain.engine.layout import Layout
 from voxplain.engine.passes import Passes
@@ -21,8 +23,10 @@ from voxplain.engine.runner import Progress, Runner
 from voxplain.engine.samplers import Fixed, NoiseField, Sampler, clean
 from voxplain.engine.store import MapStore
 from voxplain.errors import InputError, ModelError, TargetError
+from voxplain.model.checks import PassError
 from voxplain.model.model import Model
 from voxplain.target.parse import parse_target
+from voxplain.target.prediction import Prediction
 from voxplain.target.scene import Resolved, Scene, unique
 from voxplain.target.targets import Target
 
@@ -41,13 +45,13 @@ class Gradients:
 
     Attributes:
         maps: per target, Σ over draws of factor × gradient, (C, *spatial).
-        squares: per target, Σ over draws of (factor × gradient)² / factor where asked for.
+        variance: per target, the gradient's variance over the draws, weighted by their factors, where asked for.
         scores: (draws, T); NaN for absent targets.
         agreement: per target, the correlation of the maps from even and from odd draws, where asked for.
     """
 
     maps: MapStore
-    squares: MapStore | None
+    variance: MapStore | None
     scores: Tensor
     agreement: dict[int, float]
 
@@ -106,13 +110,13 @@ class Problem:
         self.runner = Runner(model, (self.image.shape[0], *layout.roi), batch=batch, progress=progress)
         self.layout = self._learn_task(layout)
         self.padded = layout.pad(self.image)
-        if self.layout is None:
-            self.prediction = predict_class(self.runner, self.image)
-        else:
-            self.prediction = predict_segmentation(self.runner, layout, self.padded)
+        self.prediction = self._predict()
         self.targets = self._resolve(targets)
-        self.plan = Plan(self.layout, layout.padded, [t.functional for t in self.targets])
+        functionals = [t.functional for t in self.targets]
+        self.plan = Plan(self.layout, layout.padded, functionals, keep=self.runner.batch + 2)
         self.engine = GradientEngine(self.runner, self.plan, dtype)
+        for remark in self.remarks():
+            warnings.warn(f"{case.id}: {remark}", stacklevel=2)
         self._clean: Tensor | None = None
         self._once: dict[Hashable, object] = {}
 
@@ -159,7 +163,7 @@ class Problem:
         self,
         make: Callable[[Problem], Sampler],
         *,
-        squares: bool = False,
+        variance: bool = False,
         halves: bool = False,
         what: str = "gradients",
     ) -> Gradients:
@@ -167,13 +171,14 @@ class Problem:
 
         Args:
             make: builds the draws from this problem (see `voxplain.engine.samplers`).
-            squares: also the second moment of the stitched gradient.
+            variance: also the variance of the stitched gradient over the draws, whose factors must be numbers.
             halves: also the agreement of even and odd draws.
         """
         sampler = make(self)
-        first = [self._store() for _ in range(2 if halves else 1)]
-        second = self._store() if squares else None
-        if second is None:
+        stores = (2 if halves else 1) + (3 if variance else 0)
+        first = [self.padded_store(share=stores) for _ in range(2 if halves else 1)]
+        moments = None
+        if not variance:
             scores = self.engine.run(
                 sampler,
                 self.present,
@@ -181,7 +186,8 @@ class Problem:
                 what,
             )
         else:
-            scores = self._moments(sampler, first, second, what)
+            moments = _Moments(self.store(share=stores), self.store(share=stores))
+            scores = self._moments(sampler, first, moments, what)
         if isinstance(sampler, Fixed) and len(sampler) == 1 and sampler.images[0] is self.padded:
             self.remember(scores[0])
         agreement = {
@@ -189,17 +195,16 @@ class Problem:
         }
         maps = first[0]
         maps.transform(lambda t, m: self._finish(m + first[1][t] if halves else m))
-        return Gradients(maps, second, scores, agreement)
+        return Gradients(maps, moments.variance(maps) if moments else None, scores, agreement)
 
-    def _moments(self, sampler: Sampler, first: list[MapStore], second: MapStore, what: str) -> Tensor:
+    def _moments(self, sampler: Sampler, first: list[MapStore], moments: _Moments, what: str) -> Tensor:
         """Squares are of the stitched gradient, so with several windows a draw is finished before the next."""
         everywhere = tuple(slice(0, s) for s in self.plan.shape)
 
-        def take(t: int, gradient: Tensor, draw: int) -> None:
-            first[draw % len(first)].add(t, everywhere, gradient)
-            finished = self._finish(gradient)
-            before = second[t] if t in second else 0.0  # noqa: SIM401  a store is no dict
-            second[t] = before + finished**2 / float(sampler.factor(draw, everywhere))
+        def take(t: int, weighted: Tensor, draw: int) -> None:
+            first[draw % len(first)].add(t, everywhere, weighted)
+            weight = float(sampler.factor(draw, everywhere))
+            moments.add(t, self._finish(weighted) / weight, weight)
 
         if len(self.plan) == 1:
             return self.engine.run(
@@ -207,7 +212,7 @@ class Problem:
             )
         rows = []
         for draw in range(len(sampler)):
-            one = self._store()
+            one = self.padded_store(share=len(first) + 3)
             name = f"{what} {draw + 1}/{len(sampler)}"
             rows.append(self.engine.run(_OneDraw(sampler, draw), self.present, _adder(one), name))
             for t in self.present:
@@ -234,6 +239,10 @@ class Problem:
 
         return Occluder(self.engine, self.padded, self.padded).cost(regions, self.present)
 
+    def has_done(self, key: Hashable) -> bool:
+        """Whether `once` has an answer under this key."""
+        return key in self._once
+
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` returned when it was first asked for under this key."""
         if key not in self._once:
@@ -250,22 +259,48 @@ class Problem:
         """(C, *spatial) -> what the windows are cut from."""
         return image.to(self.dtype) if self.layout is None else self.layout.pad(image.to(self.dtype))
 
-    def noise(self, seed_offset: int = 0) -> NoiseField:
+    def noise(self) -> NoiseField:
         """Reproducible noise on the prepared image."""
         layout = self.layout or Layout(self.spatial_shape, self.model.windows, self.dtype)
-        return NoiseField(layout, self.image.shape[0], self.seed + seed_offset, self.dtype)
+        return NoiseField(layout, self.image.shape[0], self.seed, self.dtype)
 
-    def store(self, channels: int | None = None) -> MapStore:
-        """Room for one map (channels, *spatial) per target."""
-        shape = (channels or self.image.shape[0], *self.spatial_shape)
-        return MapStore(shape, len(self.present), dtype=self.dtype, limit=self.memory, scratch=self.scratch)
+    def store(self, channels: int | None = None, share: int = 1) -> MapStore:
+        """Room for one map (channels, *spatial) per target; one of ``share`` such rooms that are in use at once."""
+        return self._room((channels or self.image.shape[0], *self.spatial_shape), share)
 
-    def _store(self) -> MapStore:
-        shape = (self.image.shape[0], *self.plan.shape)
-        return MapStore(shape, len(self.present), dtype=self.dtype, limit=self.memory, scratch=self.scratch)
+    def padded_store(self, channels: int | None = None, share: int = 1) -> MapStore:
+        """Like `store`, on the padded image."""
+        return self._room((channels or self.image.shape[0], *self.plan.shape), share)
+
+    def _room(self, shape: tuple[int, ...], share: int) -> MapStore:
+        limit = self.memory // share
+        return MapStore(shape, len(self.present), dtype=self.dtype, limit=limit, scratch=self.scratch)
 
     def _finish(self, padded: Tensor) -> Tensor:
         return padded if self.layout is None else self.layout.unpad_gradient(padded)
+
+    def _predict(self) -> Prediction:
+        try:
+            if self.layout is None:
+                return predict_class(self.runner, self.image)
+            return predict_segmentation(self.runner, self.layout, self.padded)
+        except PassError as error:
+            raise ModelError(f"{error}{self._size_hint()}") from error
+
+    def _size_hint(self) -> str:
+        """Which divisible size the network would take instead, tried on fake tensors."""
+        channels, *sizes = self.runner.shape
+        if self.runner.footprint is not None:
+            return ""
+        for divisor in (2, 4, 8, 16, 32, 64):
+            rounded = tuple(-(-s // divisor) * divisor for s in sizes)
+            if list(rounded) != sizes and footprint(self.model, (channels, *rounded)) is not None:
+                shown = "×".join(map(str, rounded))
+                return (
+                    f"; it takes sizes divisible by {divisor}, such as {shown}: pad with prepare.divisible={divisor} "
+                    "(--divisible), or slide windows of such a size (roi)"
+                )
+        return ""
 
     def _learn_task(self, layout: Layout) -> Layout | None:
         """The layout of a segmentation, ``None`` for a classifier."""
@@ -305,14 +340,21 @@ class Problem:
             label=self.prepared.label,
             class_index=self.model.class_index,
             bring=self.prepared.bring,
-            voxel=self.prepared.voxel,
+            voxel=self._voxel,
             read_mask=self._read_mask,
         )
-        resolved = []
+        resolved: list[Resolved] = []
         for target in asked:
             parsed = parse_target(target, task=self.model.task) if isinstance(target, str) else target
-            resolved += parsed.resolve(scene)
+            resolved += [t for t in parsed.resolve(scene) if not any(t.repeats(u) for u in resolved)]
         return unique(resolved)
+
+    def _voxel(self, index: Sequence[int]) -> tuple[int, ...]:
+        if len(index) != self.case.spatial_dims:
+            raise TargetError(
+                f"voxel {tuple(index)}: found {len(index)} indices, the case has {self.case.spatial_dims} axes"
+            )
+        return self.prepared.voxel(index)
 
     def label_array(self, source: object) -> np.ndarray:
         """A label image on the case's grid from an array or a path."""
@@ -347,6 +389,26 @@ class _OneDraw:
 
     def factor(self, draw: int, where: tuple[slice, ...]) -> Tensor | float:
         return self.whole.factor(self.draw, where)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Variance about the first draw, since E[g²] − E[g]² would drown in the rounding of two large numbers."""
+
+    origin: MapStore
+    second: MapStore
+
+    def add(self, t: int, gradient: Tensor, weight: float) -> None:
+        if t not in self.origin:
+            self.origin[t] = gradient
+            self.second[t] = torch.zeros_like(gradient)
+        else:
+            self.second[t] = self.second[t] + weight * (gradient - self.origin[t]) ** 2
+
+    def variance(self, mean: MapStore) -> MapStore:
+        # rounding may take a variance of zero slightly below it
+        self.second.transform(lambda t, s: (s - (mean[t] - self.origin[t]) ** 2).clamp_min(0))
+        return self.second
 
 
 def _adder(store: MapStore) -> Callable[[int, tuple[slice, ...], Tensor, int], None]:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from voxplain.engine.footprint import Footprint, available_bytes, footprint
 from voxplain.engine.passes import Passes, chunks
-from voxplain.errors import OutOfMemoryError, VoxplainError
+from voxplain.errors import OutOfMemoryError
+from voxplain.model.checks import out_of_memory
 from voxplain.model.model import Model
 
 Item = TypeVar("Item")
@@ -109,7 +110,7 @@ class Runner:
             try:
                 work(batch)
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 self._give_way(batch, error)
                 queue = [batch[: len(batch) // 2], batch[len(batch) // 2 :], *queue]
@@ -131,14 +132,6 @@ class Runner:
     def _tell(self, what: str, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress(what, done, total)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, VoxplainError):
-        return False
-    text = str(error).lower()
-    known = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(k in text for k in known)
 
 
 @contextmanager

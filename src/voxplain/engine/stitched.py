@@ -22,7 +22,7 @@ class Stitched:
     def __init__(
         self, functionals: Sequence[Functional | None], targets: Sequence[int], channels: int
     ) -> None:
-        self.functionals, self.targets = functionals, targets
+        self.functionals = functionals
         self.outputs: dict[int, Tensor] = {}
         for t in targets:
             functional = functionals[t]
@@ -45,7 +45,7 @@ class Stitched:
 
     def copy(self) -> Stitched:
         other = Stitched.__new__(Stitched)
-        other.functionals, other.targets = self.functionals, self.targets
+        other.functionals = self.functionals
         other.outputs = {t: z.clone() for t, z in self.outputs.items()}
         return other
 

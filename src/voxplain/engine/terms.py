@@ -61,10 +61,6 @@ class WindowTerms:
         ]
         self.terms = [term for term in built if term is not None]
 
-    @property
-    def targets(self) -> list[int]:
-        return [term.target for term in self.terms]
-
     def scores(self, z: Tensor) -> Tensor:
         """This window's share of the scores: raw output (B, K, *roi) -> (B, number of terms), double.
 
@@ -106,7 +102,7 @@ class WindowTerms:
 
 def _linked(functional: Functional, term: Term, z: Tensor) -> tuple[Tensor, Tensor]:
     """A non-linear score and its derivative from one window's output alone: (), (K, m)."""
-    return link_with_derivative(functional, z.flatten(1)[:, term.voxels.to(z.device)])
+    return link_with_derivative(functional, z.reshape(z.shape[0], -1)[:, term.voxels.to(z.device)])
 
 
 def link_with_derivative(functional: Functional, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,7 +150,8 @@ def _channels(
 ) -> tuple[Tensor, Tensor]:
     """Entries of a linear score: the class's channel, and for a margin the rival's with the opposite sign."""
     sign, channel = functional.sign_and_channel
-    elements, weights = voxels + channel * size, sign * functional.scale * blend
+    elements = voxels + channel * size
+    weights = sign * functional.gain * functional.scale * blend
     if functional.score == "margin" and functional.rival is not None:
         other = rival if rival is not None else torch.full_like(voxels, int(functional.rival))
         elements = torch.cat([elements, voxels + other * size])

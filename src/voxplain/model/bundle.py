@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ _OURS = frozenset(
         "SaveImage",
     ]
 )
+# parts of the names that bundles give their labels
+_LABELS = ("label", "seg", "mask")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,12 @@ class Bundle:
 
 
 def load(
-    folder: Path, device: torch.device, own_weights: Path | None, trust_code: bool, windows: Windows | None
+    folder: Path,
+    device: torch.device,
+    own_weights: Path | None,
+    trust_code: bool,
+    prepare: Preparation | None,
+    windows: Windows | None,
 ) -> Bundle:
     """Read a bundle.
 
@@ -59,6 +66,7 @@ def load(
         device: put in place of the configuration's own.
         own_weights: instead of the bundle's.
         trust_code: run its expressions and foreign classes.
+        prepare: instead of its preprocessing.
         windows: instead of its inferer.
 
     Raises:
@@ -66,8 +74,8 @@ def load(
     """
     config = _Config(folder, device, trust_code)
     return Bundle(
-        module=_network(config, folder, own_weights),
-        prepare=_preparation(config),
+        module=_network(config, folder, own_weights, device),
+        prepare=prepare or _preparation(config),
         windows=windows or _windows(config),
         classes=_classes(folder),
         output=_output(config),
@@ -137,12 +145,12 @@ class _Config:
         return out
 
 
-def _network(config: _Config, folder: Path, own_weights: Path | None) -> nn.Module:
+def _network(config: _Config, folder: Path, own_weights: Path | None, device: torch.device) -> nn.Module:
     models = folder / "models"
     part = next((p for p in ("network_def", "network") if config.at(p) is not None), None)
     if part is None:
         if (models / "model.ts").is_file():
-            return torchscript.load(models / "model.ts")
+            return torchscript.load(models / "model.ts", device)
         raise ModelError(f"bundle {config.where}: neither network_def nor network, and no models/model.ts")
     network = config.build(part)
     if not isinstance(network, nn.Module):
@@ -167,8 +175,8 @@ def _preparation(config: _Config) -> Preparation:
             continue
         step = config.build(part)
         if isinstance(step, MapTransform):
-            if key not in step.keys:
-                continue  # about the label alone
+            if _is_about_labels(step.keys, key, f"bundle {config.where}: {part} ({name})"):
+                continue
             for attribute, value in vars(step).items():
                 if isinstance(value, str) and value == key:
                     setattr(step, attribute, KEY)
@@ -176,6 +184,22 @@ def _preparation(config: _Config) -> Preparation:
         if step is not None:
             chosen.append(step)
     return Preparation(transforms=Compose(chosen)) if chosen else Preparation()
+
+
+def _is_about_labels(keys: Collection[Hashable], image: str, step: str) -> bool:
+    """Whether a step leaves the image alone.
+
+    Raises:
+        ModelError: it works on what is neither the image nor labels, such as a second image.
+    """
+    others = [str(key) for key in keys if key != image]
+    foreign = [key for key in others if not any(word in key.casefold() for word in _LABELS)]
+    if foreign:
+        raise ModelError(
+            f"{step} works on {', '.join(map(repr, foreign))}, but the image is {image!r}; pass prepare=… instead, "
+            "for one image with all its channels"
+        )
+    return image not in keys
 
 
 def _image_key(config: _Config) -> str:

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from voxplain.errors import InputError, ModelError, suggest
+from voxplain.errors import InputError, ModelError, VoxplainError, suggest
 
 if TYPE_CHECKING:
     from voxplain.model.model import Model
+
+# what allocators say, in lower case: CUDA, Linux and its errno, Windows
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+)
 
 
 class PassError(ModelError):
@@ -20,6 +28,10 @@ class PassError(ModelError):
 
 class OutputShapeError(ModelError):
     """The network's output is not on the input's grid."""
+
+
+class OneVoxelError(OutputShapeError):
+    """An output of one voxel, which may be a classification or a coarse segmentation."""
 
 
 def choice(field: str, value: str | None, known: Sequence[str]) -> None:
@@ -57,11 +69,13 @@ def input_shape(model: Model, x: Tensor) -> None:
         )
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Whether the pass failed for memory, which a smaller batch may mend."""
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a pass failed for memory, which a smaller batch may mend; voxplain's own errors are no such thing."""
+    if isinstance(error, VoxplainError):
+        return False
     text = str(error).casefold()
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+        isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
     )
 
 

@@ -34,8 +34,8 @@ class Exported:
     spatial_dims: int
 
 
-def load(path: Path, trust_code: bool = False) -> Exported:
-    """The network of a ``.pt2`` file; with its own submodules, where they can be told apart.
+def load(path: Path, trust_code: bool = False, device: torch.device | str = "cpu") -> Exported:
+    """The network of a ``.pt2`` file on a device; with its own submodules, where they can be told apart.
 
     Raises:
         ModelError: a broken file, one that would run code, or a network exported in training mode.
@@ -51,11 +51,12 @@ def load(path: Path, trust_code: bool = False) -> Exported:
             f"model {path}: not a torch.export file that torch {torch.__version__} can read ({first_line(error)})"
         ) from error
     _refuse_training(program, path)
+    program = _moved(program, torch.device(device), path)
     shape = _input_shape(program, path)
     known = [int(n) if isinstance(n, int) else None for n in shape]
     spatial = tuple(n for n in known[2:] if n is not None)
     return Exported(
-        module=_with_layers(program, shape),
+        module=_with_layers(program, shape, torch.device(device)),
         channels_in=known[1],
         fixed_batch=known[0],
         fixed_shape=spatial if len(spatial) == len(known) - 2 else None,
@@ -86,7 +87,23 @@ def _refuse_training(program: Any, path: Path) -> None:
             )
 
 
-def _with_layers(program: Any, shape: list[Any]) -> nn.Module:
+def _moved(program: Any, device: torch.device, path: Path) -> Any:
+    """The program with its constants, and the tensors that it makes, on the device: ``module.to`` leaves them."""
+    if device.type == "cpu":
+        return program
+    from torch.export.passes import move_to_device_pass
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return move_to_device_pass(program, str(device))
+    except Exception as error:
+        raise ModelError(
+            f"model {path}: cannot be moved to {device} ({first_line(error)}); export it on that device"
+        ) from error
+
+
+def _with_layers(program: Any, shape: list[Any], device: torch.device) -> nn.Module:
     """The original hierarchy of modules if it gives the same outputs, so that layers have names; else the flat graph."""
     flat: nn.Module = program.module()
     try:
@@ -95,7 +112,7 @@ def _with_layers(program: Any, shape: list[Any]) -> nn.Module:
             nested: nn.Module = torch.export.unflatten(program)
             x = torch.rand([_example(n) for n in shape], generator=torch.Generator().manual_seed(0))
             parameter = next(iter(flat.parameters()), None)
-            x = x if parameter is None else x.to(parameter.dtype)
+            x = x.to(device, None if parameter is None else parameter.dtype)
             pairs = zip(flatten(flat(x)), flatten(nested(x)), strict=True)
             same = all(torch.equal(a, b) for (_, a), (_, b) in pairs)
     except Exception:  # noqa: BLE001 the flat graph works as well, only without names of layers

@@ -28,7 +28,7 @@ class Layer(NamedTuple):
 
 def find(model: Model, name: str) -> nn.Module:
     """See `Model.layer`."""
-    _need_hooks(model)
+    need_hooks(model, f"layer {name!r}")
     known: dict[str, nn.Module] = {n: m for n, m in model.module.named_modules() if n}
     if name in known:
         return known[name]
@@ -37,7 +37,7 @@ def find(model: Model, name: str) -> nn.Module:
 
 def run(model: Model) -> list[Layer]:
     """See `Model.layers`."""
-    _need_hooks(model)
+    need_hooks(model, "layers")
     shape = model.input_seen
     if shape is None:
         raise ModelError(
@@ -69,9 +69,10 @@ def run(model: Model) -> list[Layer]:
     return sorted(seen.values(), key=lambda layer: order[layer.name])
 
 
-def _need_hooks(model: Model) -> None:
+def need_hooks(model: Model, what: str) -> None:
+    """See `Model.need_hooks`."""
     if not model.hookable:
         raise ModelError(
-            f"{model.name}: TorchScript runs no Python hooks on its layers; methods that need layers want the "
-            "network as a Python factory (file.py:function) with its weights"
+            f"{what}: {model.name} is TorchScript, which runs no Python hooks on its layers; methods that need "
+            "layers want the network as a Python factory (file.py:function) with its weights"
         )

@@ -115,7 +115,7 @@ def _python(
 def _bundle(path: Path, weights: Path | None, asked: dict[str, Any], trust_code: bool) -> Model:
     from voxplain.model import bundle
 
-    found = bundle.load(path, asked["device"], weights, trust_code, asked["windows"])
+    found = bundle.load(path, asked["device"], weights, trust_code, asked["prepare"], asked["windows"])
     for field in ("classes", "output", "prepare", "windows"):
         if asked[field] is None:
             asked[field] = getattr(found, field)
@@ -134,10 +134,10 @@ def _file(path: Path, weights: Path | None, asked: dict[str, Any], trust_code: b
     if weights is not None:
         raise InputError(f"weights: {path} has its own; leave weights out")
     if kind == "torchscript":
-        return Model(torchscript.load(path), name=path.name, **asked)
+        return Model(torchscript.load(path, asked["device"]), name=path.name, **asked)
     from voxplain.model import export
 
-    found = export.load(path, trust_code)
+    found = export.load(path, trust_code, asked["device"])
     given = asked["spatial_dims"]
     if given not in (None, found.spatial_dims):
         raise InputError(f"spatial_dims: found {given}, but {path} takes {found.spatial_dims}-D images")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -87,7 +88,8 @@ class Model:
         self.fixed_shape = fixed_shape
         self.hookable = not isinstance(module, torch.jit.ScriptModule) if hookable is None else hookable
         self._freeze = Freeze(module)
-        self._asked = (task, output, tuple(classes) if classes is not None else None)
+        self.asked_task = task
+        self._asked = (output, tuple(classes) if classes is not None else None)
         self._meaning: outputs.Meaning | None = None
         self.input_seen: tuple[int, ...] | None = None  # (C, *spatial) of an input that the module took
         self.windows = windows or Windows(roi=fixed_shape)
@@ -101,6 +103,11 @@ class Model:
     def task(self) -> Task:
         """``"classification"`` or ``"segmentation"``."""
         return self.meaning.task
+
+    @property
+    def known_task(self) -> Task | None:
+        """The task that the outputs showed, else the one that the user gave."""
+        return self._meaning.task if self._meaning else self.asked_task
 
     @property
     def output(self) -> Output:
@@ -164,16 +171,23 @@ class Model:
         return self._freeze()
 
     def class_index(self, name_or_index: str | int) -> int:
-        """Index of a class by its name (exact, or ignoring case where unique) or its number.
+        """Index of a class.
+
+        Args:
+            name_or_index: an int is the index, never a name. Text is a name (exact, else ignoring case), and only
+                where no class has that name the index in digits.
 
         Raises:
             InputError: unknown or ambiguous; suggests the closest names.
 
-        >>> Model(nn.Conv2d(1, 2, 1), classes=["background", "liver"]).class_index("Liver")
-        1
+        >>> model = Model(nn.Conv2d(1, 4, 1), classes=["0", "2", "3", "Liver"])
+        >>> model.class_index(2), model.class_index("2"), model.class_index("1"), model.class_index("liver")
+        (2, 1, 1, 3)
         """
         names = self.classes
-        text = str(name_or_index).strip()
+        if not isinstance(name_or_index, str):
+            return self._in_range(operator.index(name_or_index))
+        text = name_or_index.strip()
         for found in ([n == text for n in names], [n.casefold() == text.casefold() for n in names]):
             if sum(found) > 1:
                 which = [i for i, hit in enumerate(found) if hit]
@@ -181,9 +195,7 @@ class Model:
             if any(found):
                 return found.index(True)
         if text.lstrip("+-").isdecimal():
-            if 0 <= int(text) < len(names):
-                return int(text)
-            raise InputError(f"class {text}: the network has classes 0 to {len(names) - 1}")
+            return self._in_range(int(text))
         raise InputError(f"class {text!r}: the network does not know it; {suggest(text, names)}")
 
     def layer(self, name: str) -> nn.Module:
@@ -193,6 +205,17 @@ class Model:
             ModelError: unknown (suggests the closest names), or a TorchScript network.
         """
         return layers.find(self, name)
+
+    def need_hooks(self, what: str) -> None:
+        """Refuse a network whose layers cannot be watched.
+
+        Args:
+            what: wants the hooks, for the message, such as ``"layer 'encoder.0'"``.
+
+        Raises:
+            ModelError: a TorchScript network.
+        """
+        layers.need_hooks(self, what)
 
     def layers(self) -> list[layers.Layer]:
         """Name, type and output shape of each submodule that runs, from one small pass.
@@ -205,7 +228,7 @@ class Model:
     @property
     def asked_output(self) -> Output | None:
         """The output kind that the user gave."""
-        return self._asked[1]
+        return self._asked[0]
 
     def __repr__(self) -> str:
         known = (
@@ -213,9 +236,15 @@ class Model:
         )
         return f"Model({self.name}, {self.spatial_dims}-D, {known}, {self.device}, {self.precision})"
 
+    def _in_range(self, index: int) -> int:
+        if 0 <= index < len(self.classes):
+            return index
+        raise InputError(f"class {index}: the network has classes 0 to {len(self.classes) - 1}")
+
     def _pass(self, x: Tensor) -> Tensor:
         parameter = next((p for p in self.module.parameters() if p.is_floating_point()), None)
-        given = x if parameter is None else x.to(parameter.dtype)
+        # a copy, since the network may work in place on its input
+        given = x.to(x.dtype if parameter is None else parameter.dtype, copy=True)
         mixed = self.precision == "bf16" and x.dtype != torch.float64
         try:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
@@ -227,7 +256,7 @@ class Model:
         chosen = heads.select(raw, self.head, self.name)
         out = outputs.shaped(chosen, x, self)
         if self._meaning is None:
-            self._meaning = outputs.meaning(out, x, *self._asked, name=self.name)
+            self._meaning = outputs.meaning(out, x, self.asked_task, *self._asked, name=self.name)
             self.input_seen = tuple(x.shape[1:])
         return out
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voxplain.errors import InputError, ModelError
-from voxplain.model.checks import OutputShapeError
+from voxplain.model.checks import OneVoxelError, OutputShapeError
 
 if TYPE_CHECKING:
     from voxplain.model.model import Model, Output, Task
@@ -32,8 +32,10 @@ class Meaning:
 def shaped(out: Tensor, x: Tensor, model: Model) -> Tensor:
     """The output as (N, K) or (N, K, *spatial) on the input's grid.
 
+    An output of one voxel is a classification, unless the network is known to be a segmentation.
+
     Raises:
-        ModelError: any other shape, or an output that is not made of real numbers.
+        ModelError: any other shape, one voxel that may be either, or an output that is not made of real numbers.
     """
     if not out.is_floating_point():
         raise ModelError(
@@ -54,7 +56,13 @@ def shaped(out: Tensor, x: Tensor, model: Model) -> Tensor:
     found = tuple(out.shape[2:])
     if found == spatial:
         return out
-    if all(n == 1 for n in found):
+    task = model.known_task
+    if all(n == 1 for n in found) and task != "segmentation":
+        if task is None and model.resize_output:
+            raise OneVoxelError(
+                f"{model.name}: an input of {spatial} voxels gave an output of one voxel, which may be a "
+                "classification or a coarse segmentation; pass task='classification' or task='segmentation'"
+            )
         return out.flatten(1)
     if not model.resize_output:
         raise OutputShapeError(

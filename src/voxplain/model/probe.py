@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from voxplain.errors import InputError, ModelError
 from voxplain.model import outputs
-from voxplain.model.checks import OutputShapeError, PassError, out_of_memory
+from voxplain.model.checks import OneVoxelError, OutputShapeError, PassError, out_of_memory
 
 if TYPE_CHECKING:
     from voxplain.model.model import Model
@@ -88,7 +88,11 @@ def ask(model: Model) -> str:
                     raise
                 return f"out of memory at {shape}"
             _warn_of_probabilities(model, out, shape)
+            _keep_samples_apart(model, shape, out)
             return ""
+    if isinstance(off_grid, OneVoxelError) and model.asked_task is None:
+        model.asked_task = "classification"  # one voxel whatever the size
+        return ask(model)
     if off_grid is not None:
         raise off_grid
     return why
@@ -98,17 +102,57 @@ def _try(model: Model, shape: tuple[int, ...]) -> Tensor:
     """Two samples at once, or one where the module has the batch size built in."""
     try:
         return model.forward(_random(model, (model.fixed_batch or 2, *shape)))
-    except (PassError, OutputShapeError):
-        if model.fixed_batch:
+    except (PassError, OutputShapeError) as error:
+        if model.fixed_batch or isinstance(error, OneVoxelError):
             raise
         out = model.forward(_random(model, (1, *shape)))
         model.fixed_batch = 1
         return out
 
 
+def _keep_samples_apart(model: Model, shape: tuple[int, ...], together: Tensor) -> None:
+    """Pass samples one by one where the other samples of a batch change an output, as batch statistics do.
+
+    Everything downstream takes the samples of a batch as independent.
+    """
+    if model.fixed_batch:
+        return
+    first = _random(model, (2, *shape))[:1]
+    try:
+        alone = model.forward(first)
+    except (PassError, OutputShapeError):
+        return
+    if _same(together[:1], alone, model):
+        return
+    if not _same(model.forward(first), alone, model):
+        warnings.warn(
+            f"{model.name}: the same input gives another output in every pass, so maps and scores are as random; "
+            "leave what is random (dropout, noise) out of its evaluation mode",
+            stacklevel=4,
+        )
+    else:
+        model.fixed_batch = 1
+        warnings.warn(
+            f"{model.name}: the other samples of a batch change its output (normalisation by batch statistics is one "
+            "cause), so it is given one sample at a time, which is slower",
+            stacklevel=4,
+        )
+
+
+def _same(a: Tensor, b: Tensor, model: Model) -> bool:
+    """Whether two outputs differ by no more than rounding.
+
+    Kernels depend on the size of the batch, and those of accelerators may round to 10 bits, bfloat16 to 7.
+    """
+    half = any(p.dtype in (torch.bfloat16, torch.float16) for p in model.module.parameters())
+    exact = model.device.type == "cpu" and model.precision == "fp32" and not half
+    return bool(torch.allclose(a, b, rtol=0, atol=(1e-3 if exact else 5e-2) * float(b.abs().max())))
+
+
 def _random(model: Model, shape: tuple[int, ...], factor: float = 1.0) -> Tensor:
     # a generator of its own: loading a model must not change the user's random numbers
     values = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    values[1:] *= 0.25  # samples of different scale, so that a network that mixes them shows it
     return (values * factor).to(model.device)
 
 

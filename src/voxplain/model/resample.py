@@ -18,7 +18,8 @@ _SAME = 1e-4
 def resample(values: Tensor, matrix: np.ndarray, shape: tuple[int, ...], mode: Mode) -> Tensor:
     """Values at the voxels of another grid; zero outside the array's own voxels.
 
-    Between the outermost voxel centres and the voxels' outer faces, the outermost value holds.
+    Between the outermost voxel centres and the voxels' outer faces, the outermost value holds. Onto coarser voxels,
+    linear values are averaged over the voxel (grids that are turned against each other are interpolated only).
 
     Args:
         values: (C, *in) with D spatial axes.
@@ -62,6 +63,8 @@ def _along(values: Tensor, axis: int, at: np.ndarray, mode: Mode) -> Tensor:
     inside = (at >= -0.5 - _SAME) & (at <= size - 0.5 + _SAME)
     if mode == "nearest" or bool(np.all(at == near)):
         out = _take(values, axis, near)
+    elif (step := float(np.abs(np.diff(at[:2])).max(initial=1.0))) > 1 + _SAME:
+        out = _averaged(values, axis, at, step)
     else:
         at = at.clip(0, size - 1)
         low = np.floor(at)
@@ -72,6 +75,21 @@ def _along(values: Tensor, axis: int, at: np.ndarray, mode: Mode) -> Tensor:
         outside = _broadcast(torch.from_numpy(~inside).to(values.device), values.ndim, axis)
         out = out.masked_fill(outside, 0)
     return out
+
+
+def _averaged(values: Tensor, axis: int, at: np.ndarray, step: float) -> Tensor:
+    """Linear interpolation onto a coarser axis, under a triangle as wide as the coarse voxels, so that no old value
+    falls between them and sums over voxels are kept. The weights fit a line locally, hence lines stay lines.
+    """
+    size = values.shape[axis]
+    away = np.arange(size) - at.clip(0, size - 1)[:, None]
+    near = np.clip(1 - np.abs(away) / step, 0, None)
+    total, first, second = (np.sum(near * away**power, axis=1, keepdims=True) for power in (0, 1, 2))
+    spread = total * second - first**2
+    fitted = near * (second - first * away) / np.where(spread > 0, spread, 1)
+    weights = np.where(spread > _SAME, fitted, near / np.maximum(total, np.finfo(float).tiny))
+    moved = values.movedim(axis, -1) @ torch.from_numpy(weights.T).to(values)
+    return moved.movedim(-1, axis)
 
 
 def _take(values: Tensor, axis: int, index: np.ndarray) -> Tensor:

@@ -12,8 +12,8 @@ from voxplain.errors import ModelError
 from voxplain.model.checks import first_line
 
 
-def load(path: Path) -> nn.Module:
-    """The network of a TorchScript file, on the CPU.
+def load(path: Path, device: torch.device | str = "cpu") -> nn.Module:
+    """The network of a TorchScript file, on a device: ``module.to`` would leave a trace's constants.
 
     Raises:
         ModelError: a broken file.
@@ -21,7 +21,7 @@ def load(path: Path) -> nn.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            network: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+            network: nn.Module = torch.jit.load(path, map_location=device)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"model {path}: not a whole TorchScript file ({first_line(error)})") from error
     return network

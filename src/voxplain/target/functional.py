@@ -23,6 +23,9 @@ class Functional:
     For linear scores ``s_c(z) = constant + Σ_k coefficient_k z_k``; the others are functions of one voxel's
     outputs and are explained in two phases (their derivative at the stitched output first).
 
+    On one log-odds output (``binary``, ``sigmoid``) the margin is the logit itself: it already measures the class
+    against its absence.
+
     Attributes:
         region: voxels summed over; ``None`` for a classifier.
         scale: 1 for a sum, 1/|region| for a mean.
@@ -56,9 +59,22 @@ class Functional:
         return 1.0, self.class_index
 
     @property
+    def gain(self) -> float:
+        """Factor of a linear score: a single probability's margin is p − (1 − p) = 2p − 1."""
+        return 2.0 if self._is_lone_probability and self.score == "margin" else 1.0
+
+    @property
     def constant(self) -> float:
         """The part of a linear score that does not depend on the output, per voxel."""
-        return 1.0 if self.output == "probabilities" and self.channels == 1 and self.class_index == 0 else 0.0
+        if not self._is_lone_probability:
+            return 0.0
+        if self.score == "margin":
+            return -1.0 if self.class_index == 1 else 1.0
+        return 0.0 if self.class_index == 1 else 1.0
+
+    @property
+    def _is_lone_probability(self) -> bool:
+        return self.output == "probabilities" and self.channels == 1
 
     def link(self, z: Tensor) -> Tensor:
         """The non-linear score of raw outputs: (K, n) -> (n,)."""

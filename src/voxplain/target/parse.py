@@ -16,7 +16,6 @@ from voxplain.target.targets import (
     FalsePositives,
     LabelRegion,
     Mask,
-    Name,
     PredictedRegion,
     Target,
     Voxel,
@@ -25,7 +24,7 @@ from voxplain.target.targets import (
 GRAMMAR = (
     "all | all+background | CLASS | predicted (a classifier's top class) | class:CLASS | predicted:CLASS | "
     "label:CLASS[:VALUE] | "
-    "component:CLASS[:RANK or I,J,K] | fp:CLASS | fn:CLASS | boundary:CLASS[:WIDTH_MM] | "
+    "component:CLASS[:RANK or I,J,K] | fp:CLASS[:VALUE] | fn:CLASS[:VALUE] | boundary:CLASS[:WIDTH_MM] | "
     "voxel:[CLASS:]I,J,K | mask:CLASS:FILE; append @logit, @margin, @log_probability or @probability"
 )
 
@@ -55,12 +54,16 @@ def parse_target(text: str, *, task: str, score: str = "logit", reduce: str = "m
         return AllClasses(background=body != "all", **common)
     if body == "predicted" and task == "classification":
         return ClassScore(**common)
+    if body == "predicted":
+        raise TargetError(
+            "target 'predicted': it is for classifiers; ask a segmentation for 'all' or 'predicted:CLASS'"
+        )
     kind, colon, rest = body.partition(":")
     if not colon:
         if not body:
             raise TargetError(f"target {text!r}: it is empty; expected {GRAMMAR}")
         plain = ClassScore if task == "classification" else PredictedRegion
-        return plain(class_name=_name(body), **common)
+        return plain(class_name=body, **common)
     if kind not in _KINDS:
         raise TargetError(
             f"target {text!r}: unknown kind {kind!r}; {suggest(kind, _KINDS)} (grammar: {GRAMMAR})"
@@ -68,10 +71,6 @@ def parse_target(text: str, *, task: str, score: str = "logit", reduce: str = "m
     if not rest:
         raise TargetError(f"target {text!r}: nothing after '{kind}:'; expected {GRAMMAR}")
     return _KINDS[kind](rest, text, common)
-
-
-def _name(text: str) -> Name:
-    return int(text) if text.lstrip("-").isdigit() else text
 
 
 def _number(text: str, whole: str, convert: Callable[[str], Any]) -> Any:
@@ -88,39 +87,43 @@ def _indices(text: str, whole: str) -> tuple[int, ...]:
 def _component(rest: str, whole: str, common: dict[str, Any]) -> Target:
     name, _, where = rest.partition(":")
     if "," in where:
-        return Component(class_name=_name(name), voxel=_indices(where, whole), **common)
-    return Component(class_name=_name(name), rank=_number(where or "1", whole, int), **common)
+        return Component(class_name=name, voxel=_indices(where, whole), **common)
+    return Component(class_name=name, rank=_number(where or "1", whole, int), **common)
 
 
 def _voxel(rest: str, whole: str, common: dict[str, Any]) -> Target:
     name, colon, where = rest.rpartition(":")
-    return Voxel(index=_indices(where, whole), class_name=_name(name) if colon else None, **common)
+    return Voxel(index=_indices(where, whole), class_name=name if colon else None, **common)
 
 
 def _mask(rest: str, whole: str, common: dict[str, Any]) -> Target:
     name, colon, path = rest.partition(":")
     if not colon or not path:
         raise TargetError(f"target {whole!r}: expected mask:CLASS:FILE")
-    return Mask(class_name=_name(name), mask=path, **common)
+    return Mask(class_name=name, mask=path, **common)
 
 
 def _boundary(rest: str, whole: str, common: dict[str, Any]) -> Target:
     name, _, width = rest.partition(":")
-    return Boundary(class_name=_name(name), width=_number(width or "2", whole, float), **common)
+    return Boundary(class_name=name, width=_number(width or "2", whole, float), **common)
 
 
 def _label(rest: str, whole: str, common: dict[str, Any]) -> Target:
+    return LabelRegion(**_valued(rest, whole), **common)
+
+
+def _valued(rest: str, whole: str) -> dict[str, Any]:
     name, colon, value = rest.partition(":")
-    return LabelRegion(class_name=_name(name), value=_number(value, whole, int) if colon else None, **common)
+    return {"class_name": name, "value": _number(value, whole, int) if colon else None}
 
 
 _KINDS: dict[str, Callable[[str, str, dict[str, Any]], Target]] = {
-    "class": lambda rest, _, common: ClassScore(class_name=_name(rest), **common),
-    "predicted": lambda rest, _, common: PredictedRegion(class_name=_name(rest), **common),
+    "class": lambda rest, _, common: ClassScore(class_name=rest, **common),
+    "predicted": lambda rest, _, common: PredictedRegion(class_name=rest, **common),
     "label": _label,
     "component": _component,
-    "fp": lambda rest, _, common: FalsePositives(class_name=_name(rest), **common),
-    "fn": lambda rest, _, common: FalseNegatives(class_name=_name(rest), **common),
+    "fp": lambda rest, whole, common: FalsePositives(**_valued(rest, whole), **common),
+    "fn": lambda rest, whole, common: FalseNegatives(**_valued(rest, whole), **common),
     "boundary": _boundary,
     "voxel": _voxel,
     "mask": _mask,

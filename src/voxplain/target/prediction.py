@@ -43,6 +43,20 @@ def winner(z: Tensor, output: Output) -> Tensor:
     return z.argmax(0).to(torch.int16)
 
 
+def signature(z: Tensor, output: Output) -> Tensor | None:
+    """What raw outputs (K, ...) say of a voxel, as one int16: the winning class, or for independent (sigmoid)
+    classes one bit each; 0 is background. ``None`` where there are too many bits.
+    """
+    if output != "sigmoid":
+        return winner(z, output).cpu()
+    if z.shape[0] > 15:
+        return None
+    bits = torch.zeros(z.shape[1:], dtype=torch.int16, device=z.device)
+    for k in range(z.shape[0]):
+        bits |= (z[k] > 0).to(torch.int16) << k
+    return bits.cpu()
+
+
 def decide(z: Tensor, output: Output) -> tuple[Tensor, Tensor, Tensor | None]:
     """Raw outputs (K, ...) -> winning class, runner-up (int16), and thresholded classes for sigmoid outputs."""
     if z.shape[0] == 1:

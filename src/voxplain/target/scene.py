@@ -13,9 +13,9 @@ from torch import Tensor
 from voxplain.errors import TargetError
 from voxplain.target.functional import Functional, Output, Score
 from voxplain.target.prediction import Prediction
-from voxplain.target.region import LabelMapRegion, MaskRegion, Region, label_regions
+from voxplain.target.region import MaskRegion, Region, label_regions
 
-Status = Literal["ok", "absent", "zero", "failed", "out-of-memory"]
+Status = Literal["ok", "absent"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class Resolved:
     status: Status = "ok"
     note: str = ""
     kind: str = "predicted"
+
+    def repeats(self, other: Resolved) -> bool:
+        """Whether another target asks the very same, so that it need not be computed again."""
+        if self.kind not in ("predicted", "class", "label") or self.name != other.name:
+            return False
+        same = (self.kind, self.class_index, self.score) == (other.kind, other.class_index, other.score)
+        return same and self._scale == other._scale
+
+    @property
+    def _scale(self) -> float | None:
+        return self.functional.scale if self.functional else None
 
     @property
     def region(self) -> Region | None:
@@ -94,6 +105,19 @@ class Scene:
             )
         return self.label
 
+    def truth_mask(self, class_index: int, value: int | None, asked: str) -> Tensor:
+        """Where the ground truth has the class; a label map with values that are no class needs a value."""
+        label = self.truth(asked)
+        if value is not None:
+            return label == value
+        foreign = int(label.max())
+        if foreign >= len(self.classes):
+            raise TargetError(
+                f"target {asked}: the label map holds {foreign}, which is no class (0 to {len(self.classes) - 1}); "
+                f"say which value is meant: {asked}:{foreign}"
+            )
+        return label == class_index
+
     def resolved(
         self,
         name: str,
@@ -102,12 +126,12 @@ class Scene:
         score: Score,
         reduce: str,
         kind: str,
-        note: str = "",
     ) -> Resolved:
         """A segmentation target over ``region``; absent where the region is empty."""
         class_name = self.classes[class_index]
+        name += "" if score == "logit" else f"-{score}"
         if region.count == 0:
-            why = note or f"{name}: no voxel of '{class_name}' here, so there is nothing to explain"
+            why = f"{name}: no voxel of '{class_name}' here, so there is nothing to explain"
             return Resolved(slug(name), class_index, class_name, score, None, "absent", why, kind)
         functional = Functional(
             class_index=class_index,
@@ -118,7 +142,7 @@ class Scene:
             scale=1.0 / region.count if reduce == "mean" else 1.0,
             rival=self.rival(class_index, score),
         )
-        return Resolved(slug(name), class_index, class_name, score, functional, kind=kind, note=note)
+        return Resolved(slug(name), class_index, class_name, score, functional, kind=kind)
 
     def rival(self, class_index: int, score: Score) -> Tensor | int | None:
         """The class that a margin is measured against, frozen; ``None`` where classes are independent."""
@@ -134,7 +158,9 @@ def slug(name: str) -> str:
     >>> slug("Thalamus-Proper* (left)")
     'Thalamus-Proper-left'
     """
-    return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "target"
+    plain = re.sub(r"[^\w.+-]+", "-", name).strip("-.")
+    # a file name holds 255 bytes, and numbers and suffixes are still to come
+    return plain.encode()[:180].decode(errors="ignore").strip("-.") or "target"
 
 
 def unique(targets: list[Resolved]) -> tuple[Resolved, ...]:
@@ -150,6 +176,3 @@ def unique(targets: list[Resolved]) -> tuple[Resolved, ...]:
         used.add(name.casefold())
         out.append(target if number == 1 else replace(target, name=name))
     return tuple(out)
-
-
-__all__ = ["LabelMapRegion", "MaskRegion", "Region", "Resolved", "Scene", "Status", "slug", "unique"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from os import PathLike
 from typing import Literal
 
 import numpy as np
@@ -42,8 +43,7 @@ class Target(ABC):
     def resolve(self, scene: Scene) -> list[Resolved]:
         """The scalars that this question means on one case."""
 
-    def _over(self, scene: Scene, mask: Tensor, class_name: Name, name: str, kind: str) -> list[Resolved]:
-        index = scene.class_index(class_name)
+    def _over(self, scene: Scene, mask: Tensor, index: int, name: str, kind: str) -> list[Resolved]:
         region = MaskRegion(mask)
         return [scene.resolved(name, index, region, self.score, self.reduce, kind)]
 
@@ -156,6 +156,11 @@ class Component(Target):
                 raise TargetError(
                     f"target component:{class_name}: found rank {self.rank}, expected 1 (largest) or more"
                 )
+            if 0 < count < self.rank:
+                raise TargetError(
+                    f"target component:{class_name}: found rank {self.rank}, but the class has {count} connected component"
+                    + ("" if count == 1 else "s")
+                )
             sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
             order = np.argsort(-sizes, kind="stable") + 1
             part = int(order[self.rank - 1]) if self.rank <= count else -1
@@ -165,29 +170,39 @@ class Component(Target):
 
 @dataclass(frozen=True)
 class FalsePositives(Target):
-    """Where the class is predicted but is not the truth: why does the network see it there?"""
+    """Where the class is predicted but is not the truth: why does the network see it there?
+
+    Args:
+        value: the class's value in the label map; the class's index by default.
+    """
 
     class_name: Name = 1
+    value: int | None = None
 
     def resolve(self, scene: Scene) -> list[Resolved]:
         scene.require("segmentation", "false positives")
         index = scene.class_index(self.class_name)
-        label = scene.truth(f"fp:{self.class_name}")
-        mask = scene.predicted_mask(index) & (label != index)
+        truth = scene.truth_mask(index, self.value, f"fp:{self.class_name}")
+        mask = scene.predicted_mask(index) & ~truth
         return self._over(scene, mask, index, f"fp-{scene.classes[index]}", "false positives")
 
 
 @dataclass(frozen=True)
 class FalseNegatives(Target):
-    """Where the class is the truth but is not predicted: what speaks against it there?"""
+    """Where the class is the truth but is not predicted: what speaks against it there?
+
+    Args:
+        value: the class's value in the label map; the class's index by default.
+    """
 
     class_name: Name = 1
+    value: int | None = None
 
     def resolve(self, scene: Scene) -> list[Resolved]:
         scene.require("segmentation", "false negatives")
         index = scene.class_index(self.class_name)
-        label = scene.truth(f"fn:{self.class_name}")
-        mask = (label == index) & ~scene.predicted_mask(index)
+        truth = scene.truth_mask(index, self.value, f"fn:{self.class_name}")
+        mask = truth & ~scene.predicted_mask(index)
         return self._over(scene, mask, index, f"fn-{scene.classes[index]}", "false negatives")
 
 
@@ -256,15 +271,16 @@ class Mask(Target):
     """
 
     class_name: Name = 1
-    mask: np.ndarray | str | None = None
+    mask: np.ndarray | str | PathLike[str] | None = None
 
     def resolve(self, scene: Scene) -> list[Resolved]:
         scene.require("segmentation", "mask")
         if self.mask is None:
             raise TargetError(f"target mask:{self.class_name}: no mask was given; pass an array or a path")
-        array = scene.read_mask(self.mask) if isinstance(self.mask, str) else np.asarray(self.mask)
+        is_file = isinstance(self.mask, (str, PathLike))
+        array = scene.read_mask(str(self.mask)) if is_file else np.asarray(self.mask)
         if not np.any(array):
-            where = self.mask if isinstance(self.mask, str) else "the given array"
+            where = self.mask if is_file else "the given array"
             raise TargetError(
                 f"target mask:{self.class_name}: {where} is empty, expected at least one non-zero voxel"
             )
@@ -282,5 +298,5 @@ def _class_score(scene: Scene, index: int, score: Score) -> Resolved:
         region=None,
         rival=scene.rival(index, score),
     )
-    name = slug(scene.classes[index] or str(index))
+    name = slug((scene.classes[index] or str(index)) + ("" if score == "logit" else f"-{score}"))
     return Resolved(name, index, scene.classes[index], score, functional, kind="class")
