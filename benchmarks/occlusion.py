@@ -54,8 +54,8 @@ def bare_passes(problem: Problem, passes: int, batch: int) -> None:
     """(c) As many forward passes as voxplain needs, without anything around them."""
     x = problem.padded[(slice(None), *problem.plan.where(0))][None].expand(batch, -1, -1, -1, -1).contiguous()
     with problem.runner.session(), torch.no_grad():
-        for _ in range(passes // batch):
-            problem.model.module(x)
+        for start in range(0, passes, batch):
+            problem.model.module(x[: min(batch, passes - start)])
 
 
 def main() -> None:

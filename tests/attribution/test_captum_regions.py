@@ -80,9 +80,9 @@ def test_density_is_the_effect_per_voxel_of_the_part(setup):
     effect = Occlusion(size=3, paint="effect").attribute(problem)
     density = Occlusion(size=3).attribute(problem)
     for t in range(3):
-        sizes = torch.zeros(problem.spatial_shape)
-        for part in density.regions:
-            sizes[part.bounds] = part.count
+        # a voxel's cube of edge 3 has min(3, extent − its start) voxels along each axis
+        edges = [torch.tensor([min(3, n - i // 3 * 3) for i in range(n)]) for n in problem.spatial_shape]
+        sizes = torch.stack(torch.meshgrid(*edges, indexing="ij")).prod(0)
         torch.testing.assert_close(density.values(t) * sizes, effect.values(t), rtol=1e-12, atol=1e-12)
         # side by side, the parts' densities sum to the parts' effects
         torch.testing.assert_close(density.values(t).sum(), density.region_values[t].sum())

@@ -20,7 +20,7 @@ def config(
         return 0
     if path.exists():
         raise InputError(f"{path}: exists already; choose another name or remove it first")
-    from voxplain.report.files import write_whole
+    from voxplain.case.atomic import write_whole
 
     write_whole(path, template().encode())
     print(f"wrote {path}; edit it, then: voxplain explain --config {path}")

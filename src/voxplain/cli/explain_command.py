@@ -22,6 +22,8 @@ def explain(
         Words,
         typer.Option("--image", "-i", help="NIfTI, DICOM, picture or NumPy file; repeat to stack channels."),
     ] = None,
+    series: Annotated[Text, typer.Option(help="Which DICOM series of a folder: its number or UID.")] = None,
+    fill_nan: Annotated[Text, typer.Option(help="Replace NaN in the image by this number.")] = None,
     slice_: Annotated[
         Text, typer.Option("--slice", help="One slice of a volume for a 2-D network: k=40.")
     ] = None,
@@ -64,6 +66,9 @@ def explain(
     crop: Annotated[
         Text, typer.Option(help="foreground: keep the box around what is not background.")
     ] = None,
+    divisible: Annotated[
+        Text, typer.Option(help="Pad every axis to a multiple of this many voxels, for networks that pool.")
+    ] = None,
     roi: Annotated[
         Text, typer.Option(help="Window in voxels: 96 or 96,96,64; the whole image by default.")
     ] = None,
@@ -89,6 +94,8 @@ def explain(
 
     flags = {
         "image": image,
+        "series": series,
+        "fill_nan": fill_nan,
         "slice": slice_,
         "label": label,
         "mask": mask,
@@ -108,6 +115,7 @@ def explain(
             "size": size,
             "scale": scale,
             "crop": crop,
+            "divisible": divisible,
         },
         "windows": {"roi": roi, "overlap": overlap, "blend": blend},
         "targets": target,
