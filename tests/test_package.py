@@ -26,7 +26,7 @@ HEAVY = {
     "pydantic",
     "typer",
 }
-ROOMS = ["case", "phantom", "model", "target", "engine", "attribution", "report", "cli"]
+ROOMS = sorted(path.parent.name for path in Path(voxplain.__file__).parent.glob("*/__init__.py"))
 
 
 def loaded_after(code: str) -> set[str]:
@@ -81,6 +81,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_what_a_room_promises_is_there(room: str) -> None:
     module = importlib.import_module(f"voxplain.{room}")
+    assert module.__doc__
     for name in getattr(module, "__all__", []):
         assert hasattr(module, name), f"voxplain.{room}.__all__ names {name!r}, which is not there"
 

@@ -87,7 +87,12 @@ def test_inspect_tells_weights_from_networks(folder: Path, voxplain: Callable[..
     assert "2 × 3" in ran.out
     torch.jit.trace(torch.nn.Conv3d(1, 2, 1), torch.zeros(1, 1, 4, 4, 4)).save("t.pt")
     assert kind_of("t.pt") == "model"
-    assert "Conv3d" in voxplain("inspect", "t.pt").out or "segmentation" in voxplain("inspect", "t.pt").out
+    network = voxplain("inspect", "t.pt")
+    assert network.code == 0, network.err
+    facts = {line.split()[0]: line.split()[1:] for line in network.out.splitlines()}
+    assert facts["parameters"][0] == "4,"  # two weights and two biases
+    assert facts["task"] == ["segmentation"]
+    assert facts["output"] == ["softmax,", "2", "channels"]
 
 
 def test_config_writes_a_file_once(folder: Path, voxplain: Callable[..., Any]) -> None:

@@ -161,7 +161,7 @@ def test_a_full_disk_is_one_line(folder: Path) -> None:
     assert ran.returncode == 2, ran.stderr
     assert "cannot be written" in ran.stderr
     assert shows_no_traceback(ran.stderr)
-    assert not list(Path().rglob("*.part"))
+    assert not list(Path().rglob(".*"))
 
 
 @pytest.mark.parametrize(

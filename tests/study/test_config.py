@@ -34,8 +34,10 @@ def test_paths_are_relative_to_where_they_are_written(folder: Path, monkeypatch:
         (folder / name).mkdir()
         (folder / name / "scan.nii.gz").write_bytes((folder / "scan.nii.gz").read_bytes())
     (folder / "a" / "e.yaml").write_text(
-        "image: scan.nii.gz\nmodel: ../nets.py:linear\ntargets: ['mask:1:m.nii', 'all']\nout: res\n"
-        "methods: [{name: integrated-gradients, baseline: 'case:scan.nii.gz'}]\n",
+        "image: scan.nii.gz\nmodel: ../nets.py:linear\nout: res\n"
+        "targets: ['mask:1:m.nii', 'all', {kind: mask, class: 1, file: m.nii}]\n"
+        "methods: [{name: integrated-gradients, baseline: 'case:scan.nii.gz'}, 'occlusion:regions=r.nii', "
+        "{name: occlusion, regions: r.nii, size: 8}]\n",
         encoding="utf-8",
     )
     monkeypatch.chdir(folder / "b")
@@ -45,6 +47,9 @@ def test_paths_are_relative_to_where_they_are_written(folder: Path, monkeypatch:
     assert file_alone.out.resolve() == folder / "a" / "res"
     assert file_alone.targets[0] == f"mask:1:{folder / 'a' / 'm.nii'}"
     assert file_alone.methods[0].parameters["baseline"] == f"case:{folder / 'a' / 'scan.nii.gz'}"
+    assert file_alone.targets[2]["file"] == str(folder / "a" / "m.nii")
+    for method in file_alone.methods[1:]:
+        assert method.parameters["regions"] == str(folder / "a" / "r.nii")
     with_flag = load_settings(Path("../a/e.yaml"), {"image": ["scan.nii.gz"]})
     assert with_flag.image[0].resolve() == folder / "b" / "scan.nii.gz"
 
@@ -64,6 +69,13 @@ def test_files_that_are_no_settings_are_refused(tmp_path: Path, text: str, says:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=says):
         read_yaml(path)
+
+
+@pytest.mark.parametrize("text", ["occlusion:size=[", "smoothgrad:case:", "occlusion:paint='x"])
+def test_a_method_that_cannot_be_read_is_one_line(folder: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^methods\.0: found ") as error:
+        load_settings(None, {**GIVEN, "methods": [text]})
+    assert "\n" not in str(error.value)
 
 
 def test_unknown_keys_are_errors_with_the_file_the_path_and_a_suggestion(folder: Path) -> None:

@@ -5,19 +5,31 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voxplain.errors import InputError, suggest
 
 
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all; its folder is made where it is missing.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with whole(path, parents=True) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
 @contextmanager
-def whole(path: Path, *, folder: bool = False) -> Iterator[Path]:
+def whole(path: Path, *, folder: bool = False, parents: bool = False) -> Iterator[Path]:
     """A temporary path to write to; on success it takes the place of `path`, on failure nothing is left.
 
     Args:
         path: what to write. An existing file is replaced; an existing folder must be empty.
         folder: make a folder instead of a file.
+        parents: make the folder that `path` lies in.
 
     Raises:
         InputError: no such parent folder, no permission, a full disk, a folder that is not empty.
@@ -25,6 +37,8 @@ def whole(path: Path, *, folder: bool = False) -> Iterator[Path]:
     # Writers choose the format by the suffix, so the temporary name keeps it.
     temporary = path.with_name(f".{uuid.uuid4().hex}{_suffixes(path)}")
     try:
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
         _check_place(path, folder)
         if folder:
             temporary.mkdir()
@@ -39,7 +53,8 @@ def whole(path: Path, *, folder: bool = False) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # its folder may be what is wrong
+                temporary.unlink()
 
 
 def _suffixes(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from voxplain.report.canvas import Drawing
 from voxplain.report.figures import draw_all, montage, picture, planes, projection
-from voxplain.report.files import png, save_figures, slug
+from voxplain.report.files import figure_paths, png, save_figures
 from voxplain.report.findings import check_finding, findings, status_finding
 from voxplain.report.html import render, write_page
 from voxplain.report.page import (
@@ -17,6 +17,7 @@ from voxplain.report.page import (
 )
 from voxplain.report.scene import Outlined, Scene, scenes
 from voxplain.report.view import Plane, View
+from voxplain.target.scene import slug
 
 __all__ = [
     "Drawing",
@@ -32,6 +33,7 @@ __all__ = [
     "View",
     "check_finding",
     "draw_all",
+    "figure_paths",
     "findings",
     "montage",
     "picture",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import re
-import secrets
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxplain.errors import InputError
+from voxplain.case.atomic import write_whole
+from voxplain.target.scene import slug
 
 if TYPE_CHECKING:
     from voxplain.report.canvas import Drawing
@@ -26,11 +24,13 @@ def save_figures(
     Raises:
         InputError: the folder cannot be written to, e.g. because the disk is full.
     """
-    root, start = Path(folder), slug(stem)
-    return {
-        name: write_whole(root / f"{start}-{slug(name)}.png", png(drawing, dpi))
-        for name, drawing in drawings.items()
-    }
+    places = figure_paths(folder, drawings, stem=stem)
+    return {name: write_whole(places[name], png(drawing, dpi)) for name, drawing in drawings.items()}
+
+
+def figure_paths(folder: str | Path, names: Iterable[str], *, stem: str = "map") -> dict[str, Path]:
+    """Where `save_figures` writes drawings of these names."""
+    return {name: Path(folder) / f"{slug(stem)}-{slug(name)}.png" for name in names}
 
 
 def png(drawing: Drawing, dpi: int = 130) -> bytes:
@@ -44,36 +44,3 @@ def png(drawing: Drawing, dpi: int = 130) -> bytes:
         metadata={"Software": "voxplain"},
     )
     return buffer.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file under a temporary name and rename it into place, so that nobody sees half of it.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.part")
-        with temporary.open("xb") as stream:
-            stream.write(content)
-        temporary.replace(path)
-    except OSError as problem:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        reason = problem.strerror or str(problem)
-        raise InputError(
-            f"{path}: cannot be written ({reason}); choose a folder with room and access"
-        ) from problem
-    return path
-
-
-def slug(name: str, longest: int = 100) -> str:
-    """A file name's stem that every file system takes.
-
-    >>> slug("boundary:Left Hippocampus/2"), slug("../Niño"), slug("…")
-    ('boundary-Left-Hippocampus-2', 'Nino', 'unnamed')
-    """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_.+]+", "-", plain).strip("-.")[:longest].strip("-.") or "unnamed"

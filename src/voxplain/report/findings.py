@@ -32,7 +32,8 @@ _GAP = _Rule(
     "Completeness gap",
     0.05,
     0.25,
-    "how far the map's sum is from the change of the score from baseline to image, as a share of it",
+    "on the grid the network saw: how far the map's sum is from the change of the score from baseline to "
+    "image, as a share of it; a saved map that was resampled keeps its sum up to interpolation and the image's edges",
     percent=True,
 )
 _HALVES = _Rule(

@@ -8,8 +8,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
-from voxplain.report.files import write_whole
 
 if TYPE_CHECKING:
     from voxplain.report.page import Page, Picture, Section

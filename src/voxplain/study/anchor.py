@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,30 +62,30 @@ def _looks_like_a_path(text: str) -> bool:
 
 
 def _target(target: Any, base: Path) -> Any:
-    if isinstance(target, Mapping) and "file" in target:
-        return {**target, "file": _path(target["file"], base)}
-    if not isinstance(target, str) or not target.startswith("mask:"):
+    if isinstance(target, Mapping):
+        return {k: _path(v, base) if k in ("file", "mask") else v for k, v in target.items()}
+    if not isinstance(target, str) or not target.strip().startswith("mask:"):
         return target
-    kind, name, path = [*target.split(":", 2), ""][:3]
+    kind, name, path = [*target.strip().split(":", 2), ""][:3]
     return f"{kind}:{name}:{_path(path, base)}" if path else target
 
 
 def _method(method: Any, base: Path) -> Any:
-    """A baseline may be another case's file: ``case:FILE``."""
-    if isinstance(method, str) and "case:" in method:
-        method = method_spec(method)
+    """A baseline may be another case's file, ``case:FILE``; regions are a label image."""
+    if isinstance(method, str):
+        with suppress(ValueError):  # what cannot be read is refused later, with its path in the settings
+            method = method_spec(method)
     if not isinstance(method, Mapping):
         return method
-    return {
-        k: [_case(v, base) for v in value] if isinstance(value, list) else _case(value, base)
-        for k, value in method.items()
-    }
+    return {key: _parameter(key, value, base) for key, value in method.items()}
 
 
-def _case(value: Any, base: Path) -> Any:
+def _parameter(key: Any, value: Any, base: Path) -> Any:
+    if isinstance(value, list):
+        return [_parameter(key, v, base) for v in value]
     if isinstance(value, str) and value.startswith("case:"):
         return f"case:{_path(value.removeprefix('case:'), base)}"
-    return value
+    return _path(value, base) if key == "regions" else value
 
 
 def _path(path: Any, base: Path) -> Any:

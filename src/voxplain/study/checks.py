@@ -24,7 +24,10 @@ def method_spec(value: Any) -> Any:
         key, equals, text = part.partition("=")
         if not equals or not key.strip():
             raise ValueError(f"found {value!r}, expected NAME:parameter=value,parameter=value")
-        spec[key.strip()] = yaml.safe_load(text)
+        try:
+            spec[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ValueError(f"found {value!r}: {text!r} is no value; close brackets and quotes") from None
     return spec
 
 

@@ -19,6 +19,7 @@ from voxplain.study.fields import (
     Size,
     Spacing,
     as_list,
+    as_text,
 )
 
 
@@ -128,7 +129,7 @@ class ExplainSettings(Section):
     )
     label: Existing | None = setting(None, "ground truth on the image's grid")
     mask: Existing | None = setting(None, "mask on the image's grid for targets mask:CLASS without a file")
-    series: str | None = setting(None, "which DICOM series of a folder")
+    series: Annotated[str | None, BeforeValidator(as_text)] = setting(None, "which DICOM series of a folder")
     slice: str | None = setting(
         None, "one slice of a volume for a 2-D network, by voxel axis and index: k=40", pattern=r"^[ijk]=\d+$"
     )

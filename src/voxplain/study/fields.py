@@ -92,6 +92,15 @@ def existing(path: Path) -> Path:
     raise ValueError(f"{path} does not exist; {hint}")
 
 
+def as_text(value: Any) -> Any:
+    """YAML reads ``series: 1`` as a number, but means a name.
+
+    >>> as_text(1), as_text(None)
+    ('1', None)
+    """
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def as_list(value: Any) -> Any:
     """One thing as a list of one."""
     return value if isinstance(value, list | tuple) else [value]

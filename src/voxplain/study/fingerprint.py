@@ -1,15 +1,17 @@
-"""A hash of everything that a result depends on: image, network, and the settings that matter."""
+"""A hash of everything that a result depends on: image, network, software, and the settings that matter."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import voxplain
+from voxplain.study.journal import versions
 from voxplain.study.ledger import digest
+from voxplain.study.sources import source_files
 
 if TYPE_CHECKING:
     from voxplain.case import Case
@@ -24,9 +26,13 @@ def of_run(settings: ExplainSettings, case: Case, model: Model) -> str:
     return of_parts(
         {
             "version": voxplain.__version__,
+            "versions": versions(),
             "settings": plain,
+            "files": of_named_files([plain["targets"], plain["mask"]]),
+            # a factory's folders may be anything, such as a cache
+            "arguments": of_named_files(plain["model"]["arguments"], folders=False),
+            "classes": model.classes,
             "case": of_case(case),
-            "mask": digest(settings.mask) if settings.mask and settings.mask.is_file() else None,
             "model": of_model(model, settings.model.source),
         }
     )
@@ -38,11 +44,54 @@ def of_parts(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def of_named_files(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of the files that parameters name, as in ``baseline: case:FILE``."""
-    texts = [t for value in parameters.values() for t in (value if isinstance(value, list) else [value])]
-    names = [t.partition(":")[2] for t in texts if isinstance(t, str) and t.startswith("case:")]
-    return {name: digest(Path(name)) for name in names if Path(name).is_file()}
+def of_named_files(settings: Any, *, folders: bool = True) -> dict[str, list[str]]:
+    """Hashes of the files that settings name, as in ``case:FILE``, ``mask:CLASS:FILE@margin`` or ``FILE``.
+
+    Args:
+        settings: text, or lists and mappings of settings.
+        folders: whether an absolute path of a folder, such as a DICOM series, stands for the files in it.
+    """
+    found = {}
+    for text in _texts(settings):
+        for tail in _tails(text):
+            files = _files(Path(tail), folders)
+            if files:
+                found[tail] = [digest(file) for file in files]
+    return found
+
+
+def _texts(settings: Any) -> Iterator[str]:
+    if isinstance(settings, str):
+        yield settings
+    elif isinstance(settings, Mapping):
+        for value in settings.values():
+            yield from _texts(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _texts(value)
+
+
+def _tails(text: str) -> Iterator[str]:
+    """The text, and what stands after each of its colons, each with and without ``@score``.
+
+    >>> list(_tails("mask:1:m.nii@margin"))[-2:]
+    ['m.nii@margin', 'm.nii']
+    """
+    parts = text.strip().split(":")
+    for start in range(len(parts)):
+        tail = ":".join(parts[start:])
+        yield from dict.fromkeys([tail, tail.rpartition("@")[0] or tail])
+
+
+def _files(path: Path, folders: bool) -> list[Path]:
+    try:
+        if path.is_file():
+            return [path]
+        if folders and path.is_absolute() and path.is_dir():
+            return sorted(file for file in path.rglob("*") if file.is_file())
+    except (OSError, ValueError):  # text that can be no path, such as a very long one
+        pass
+    return []
 
 
 def of_case(case: Case) -> str:
@@ -59,13 +108,16 @@ def of_case(case: Case) -> str:
 
 
 def of_model(model: Model, source: str) -> str:
-    """Hash of a network: its file or its bundle's configs, its structure and all its tensors."""
+    """Hash of a network: its file or its bundle's configs, its code, its structure and all its tensors."""
     found = hashlib.sha256(repr(model.module).encode())
-    path = Path(source.rpartition(":")[0] if ".py:" in source else source)
+    path = Path(source)
     files = [path] if path.is_file() else sorted((path / "configs").glob("*")) if path.is_dir() else []
-    for file in files:
-        found.update(digest(file).encode())
-    for name, value in sorted(model.module.state_dict().items()):
+    contents = [digest(file) for file in files if file.is_file()]
+    # sorted by content: where the code lies does not matter
+    contents += sorted(digest(file) for file in source_files(model.module, source))
+    found.update(" ".join(contents).encode())
+    tensors = {**model.module.state_dict(), **dict(model.module.named_buffers())}
+    for name, value in sorted(tensors.items()):
         found.update(name.encode())
         if hasattr(value, "detach"):
             import torch

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from voxplain.errors import InputError
 
+SOFTWARE = ("voxplain", "torch", "monai", "numpy", "scipy", "scikit-image", "nibabel")
+
 
 class Journal:
     """Lines that are appended to a file as things happen."""
@@ -46,7 +48,7 @@ class Journal:
             raise
 
 
-def versions(names: Iterable[str] = ("voxplain", "torch", "monai", "numpy", "nibabel")) -> dict[str, str]:
+def versions(names: Iterable[str] = SOFTWARE) -> dict[str, str]:
     """Versions of the software that a result depends on."""
     found = {}
     for name in names:

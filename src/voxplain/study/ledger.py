@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxplain.report.files import write_whole
+from voxplain.case.atomic import write_whole
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,46 @@ class Ledger:
     out: Path
 
     def done(self, unit: str, key: str) -> dict[str, Any] | None:
-        """What the unit left, or None where it has to be done (again)."""
+        """What the unit left, or None where it has to be done (again). Reads all the unit's files."""
         marker = self._read(unit)
-        if marker is None or marker.get("key") != key:
+        if marker is None or marker["key"] != key:
             return None
         whole = all(self._is_whole(path, digest) for path, digest in marker["files"].items())
         return dict(marker["result"]) if whole else None
 
-    def finish(self, unit: str, key: str, files: Iterable[Path], result: Mapping[str, Any]) -> None:
-        """Mark a unit as done; files of an older run of this unit that were not written again are removed."""
+    def claim(self, unit: str, files: Iterable[Path]) -> None:
+        """Note files before they are written, so that none is forgotten however the unit ends."""
+        known = (self._read(unit) or {}).get("files", {})
+        self._write(unit, None, {**known, **dict.fromkeys(map(self._name, files))}, {})
+
+    def finish(self, unit: str, key: str, files: Iterable[Path], result: Mapping[str, Any]) -> dict[str, Any]:
+        """Mark a unit as done; files of an older run of this unit that were not written again are removed.
+
+        Returns:
+            The result as `done` will return it.
+        """
         digests = {self._name(path): digest(path) for path in files}
         older = (self._read(unit) or {}).get("files", {})
-        marker = {"key": key, "files": digests, "result": dict(result)}
-        write_whole(
-            self._path(unit), json.dumps(marker, indent=1, ensure_ascii=False, default=_plain).encode()
-        )
+        stored = self._write(unit, key, digests, result)
         for name, before in older.items():
-            if name not in digests and self._is_whole(name, before):
-                (self.out / name).unlink()
+            if name not in digests:
+                self._remove(name, before)
+        return stored
+
+    def drop(self, unit: str) -> None:
+        """Forget a unit that failed and remove its files: half of its maps would pass for all of them."""
+        for name, before in (self._read(unit) or {}).get("files", {}).items():
+            self._remove(name, before)
+        self._path(unit).unlink(missing_ok=True)
+
+    def units(self) -> list[str]:
+        """All units of which something lies in the folder."""
+        names = sorted(path.stem for path in (self.out / "ledger").glob("*.json"))
+        return [name for name in names if not name.startswith(".") and self._read(name)]
+
+    def last(self, unit: str) -> dict[str, Any]:
+        """What the unit left, whatever it was asked then."""
+        return dict((self._read(unit) or {}).get("result", {}))
 
     def _path(self, unit: str) -> Path:
         return self.out / "ledger" / f"{unit}.json"
@@ -54,11 +77,29 @@ class Ledger:
         except (OSError, ValueError):
             return None
         parts = marker if isinstance(marker, dict) else {}
-        return parts if {"key", "files", "result"} <= set(parts) else None
+        shapes = (("files", dict), ("result", dict))
+        return parts if "key" in parts and all(isinstance(parts.get(k), t) for k, t in shapes) else None
 
-    def _is_whole(self, name: str, before: str) -> bool:
+    def _write(
+        self, unit: str, key: str | None, files: Mapping[str, str | None], result: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        marker = {"key": key, "files": files, "result": dict(result)}
+        text = json.dumps(marker, indent=1, ensure_ascii=False, default=_plain)
+        write_whole(self._path(unit), text.encode())
+        return dict(json.loads(text)["result"])
+
+    def _is_whole(self, name: str, before: str | None) -> bool:
         path = self.out / name
         return path.is_file() and digest(path) == before
+
+    def _remove(self, name: str, before: str | None) -> None:
+        """Remove a file that was only claimed, or that nobody has changed since, and the folder it leaves empty."""
+        path = self.out / name
+        inside = path.resolve().is_relative_to(self.out.resolve())
+        if inside and (before is None or self._is_whole(name, before)):
+            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.parent.rmdir()
 
 
 def _plain(value: Any) -> Any:

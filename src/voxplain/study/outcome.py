@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from voxplain.case.atomic import write_whole
 from voxplain.report import (
     Finding,
     MethodCard,
@@ -17,7 +18,6 @@ from voxplain.report import (
     Section,
     write_page,
 )
-from voxplain.report.files import write_whole
 from voxplain.study.journal import versions
 from voxplain.study.table import as_csv
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxplain.report.files import slug
+from voxplain.target.scene import slug
 
 if TYPE_CHECKING:
     from voxplain.case import Case

@@ -7,8 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxplain.case.atomic import write_whole
+from voxplain.errors import InputError
 from voxplain.report import Predicted, predicted_classes
-from voxplain.report.files import write_whole
+from voxplain.study.fingerprint import of_case
+from voxplain.study.ledger import Ledger
 from voxplain.study.paths import prediction_path
 from voxplain.study.sizes import by
 from voxplain.study.table import as_csv
@@ -16,9 +19,9 @@ from voxplain.study.table import as_csv
 if TYPE_CHECKING:
     import numpy as np
 
+    from voxplain.case import Case
     from voxplain.engine import Problem
     from voxplain.study.config import ExplainSettings
-    from voxplain.study.ledger import Ledger
 
 
 def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: str) -> dict[str, Any]:
@@ -34,9 +37,40 @@ def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: st
         "targets": [_described(t) for t in problem.targets],
         "predicted": [asdict(row) for row in rows],
         "notes": [*problem.remarks(), *(t.note for t in problem.targets if t.status != "ok")],
+        "origin": origin(settings, problem.case),
     }
-    ledger.finish("prediction", key, [path], overview)
-    return overview
+    return ledger.finish("prediction", key, [path], overview)
+
+
+def origin(settings: ExplainSettings, case: Case) -> dict[str, Any]:
+    """What tells cases apart that have the same id: where the image lies, and a hash of it."""
+    return {"image": _paths(settings), "content": of_case(case)}
+
+
+def refuse_another_case(settings: ExplainSettings, case: Case) -> None:
+    """Keep the results of a case from being replaced by those of another.
+
+    Raises:
+        InputError: the folder holds another case. The same image under another path is no other case, nor is
+            a file whose content has changed.
+    """
+    there = Ledger(settings.out).last("prediction")
+    before = there.get("origin") or {}
+    if there and (there.get("case") != case.id or (before and _is_another(before, settings, case))):
+        files = ", ".join(before.get("image", [])) or "unknown"
+        raise InputError(
+            f"out: {settings.out} holds the results of case {there.get('case')!r} ({files}); "
+            f"choose another folder for case {case.id!r}"
+        )
+
+
+def _is_another(before: dict[str, Any], settings: ExplainSettings, case: Case) -> bool:
+    # paths first: a hash reads the whole image
+    return bool(before["image"] != _paths(settings) and before["content"] != of_case(case))
+
+
+def _paths(settings: ExplainSettings) -> list[str]:
+    return [str(path.resolve()) for path in settings.image]
 
 
 def class_mask(problem: Problem, class_index: int) -> np.ndarray | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from shutil import rmtree
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import voxplain
+from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
-from voxplain.report.files import write_whole
 from voxplain.study.fingerprint import of_named_files, of_parts, of_run
 from voxplain.study.journal import Journal, versions
 from voxplain.study.ledger import Ledger
 from voxplain.study.make import make_case, make_method, make_model, make_targets
 from voxplain.study.outcome import DONE, write_results
-from voxplain.study.prediction import predict
+from voxplain.study.prediction import predict, refuse_another_case
 from voxplain.study.progress import Show
 from voxplain.study.template import resolved
 from voxplain.study.unit import Unit, failed_rows, unit_names, work
@@ -47,6 +48,7 @@ def run(settings: ExplainSettings, *, dry_run: bool = False) -> int:
         VoxplainError: image, network or targets cannot be used, or the folder cannot be written to.
     """
     case, model = make_case(settings), make_model(settings)
+    refuse_another_case(settings, case)
     units = plan(settings, case, model)
     say(f"case    {case!r}\nmodel   {model!r}")
     if dry_run:
@@ -69,13 +71,15 @@ def plan(settings: ExplainSettings, case: Case, model: Model) -> list[Unit]:
     """One unit of work per method, each with the hash of all that its maps depend on."""
     run_key = of_run(settings, case, model)
     methods = [make_method(spec) for spec in settings.methods]
+    for method in methods:
+        method.check(model)
     units = []
-    for name, method in zip(unit_names(methods), methods, strict=True):
+    for name, method, spec in zip(unit_names(methods), methods, settings.methods, strict=True):
         parts = {
             "run": run_key,
             "method": name,
             "parameters": method.parameters(),
-            "files": of_named_files(method.parameters()),
+            "files": of_named_files(spec.parameters),
             "maps": settings.maps.model_dump(mode="json"),
         }
         units.append(Unit(name, method, run_key, of_parts(parts)))
@@ -88,20 +92,28 @@ def do(
     """Predict and run the methods that no earlier run finished; what the prediction and every method left."""
     ledger = Ledger(settings.out)
     overview = ledger.done("prediction", units[0].run_key)
-    todo = [u for u in units if ledger.done(u.name, u.key) is None]
-    for unit in units:
-        if unit not in todo:
-            say(f"{unit.name}: done by an earlier run")
-    failures: dict[str, list[Result]] = {}
+    found = {u.name: done for u in units if (done := ledger.done(u.name, u.key)) is not None}
+    todo = [u for u in units if u.name not in found]
+    for name in found:
+        say(f"{name}: done by an earlier run")
+    tell_of_others(ledger, units, journal)
     if todo or overview is None:
         with Show() as show:
             problem = ask(settings, case, model, show)
             overview = predict(problem, settings, ledger, units[0].run_key)
             say(costs(problem, show, todo))
-            failures = run_units(todo, problem, settings, ledger, journal, show)
-    return overview, [
-        ledger.done(u.name, u.key) or {"rows": failures.get(u.name, []), "sections": []} for u in units
-    ]
+            found |= run_units(todo, problem, settings, ledger, journal, show)
+    return overview, [found[u.name] for u in units]
+
+
+def tell_of_others(ledger: Ledger, units: Sequence[Unit], journal: Journal) -> None:
+    """Name the methods of earlier runs whose results lie in the folder though they are not asked for now."""
+    others = [name for name in ledger.units() if name not in {"prediction", *(u.name for u in units)}]
+    if others:
+        journal.note("older results", methods=others)
+        say(
+            f"note: older results of {', '.join(others)} stay in {ledger.out}; table and report leave them out"
+        )
 
 
 def ask(settings: ExplainSettings, case: Case, model: Model, show: Show) -> Problem:
@@ -155,27 +167,29 @@ def run_units(
     ledger: Ledger,
     journal: Journal,
     show: Show,
-) -> dict[str, list[Result]]:
-    """Run every method; one that fails is told and leaves rows that say so."""
+) -> dict[str, Result]:
+    """Run every method; one that fails is told and leaves rows that say so, and no files."""
     import traceback
 
-    failures: dict[str, list[Result]] = {}
+    found: dict[str, Result] = {}
     for unit in units:
         show.doing = unit.name
         started = perf_counter()
         journal.note("method", method=unit.name, parameters=unit.method.parameters())
         try:
-            files, result = work(unit, problem, settings)
-            ledger.finish(unit.name, unit.key, files, result)
+            found[unit.name] = work(unit, problem, settings, ledger)
         except Exception as error:  # noqa: BLE001  whatever a method does, the others still run
-            failures[unit.name] = failed_rows(unit, problem, error)
-            note = failures[unit.name][0]["note"]
+            rows = failed_rows(unit, problem, error)
+            found[unit.name] = {"rows": rows, "sections": []}
+            note = rows[0]["note"]
+            with suppress(OSError):
+                ledger.drop(unit.name)
             print(f"voxplain: {unit.name} failed: {note}", file=sys.stderr)
             journal.note("failed", method=unit.name, note=note, traceback=traceback.format_exc())
             continue
         journal.note("done", method=unit.name, seconds=round(perf_counter() - started, 3))
         say(f"{unit.name}: done in {perf_counter() - started:.1f} s")
-    return failures
+    return found
 
 
 def say(text: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxplain.errors import OutOfMemoryError, VoxplainError
-from voxplain.report import findings, pictures, save_figures
+from voxplain.report import figure_paths, findings, pictures, save_figures
 from voxplain.report.page import MethodCard, Section
 from voxplain.study.paths import figure_folder, map_path
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from voxplain.case import Case
     from voxplain.engine import Problem
     from voxplain.study.config import ExplainSettings
+    from voxplain.study.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ def unit_names(methods: Sequence[Method]) -> list[str]:
     return names
 
 
-def work(unit: Unit, problem: Problem, settings: ExplainSettings) -> tuple[list[Path], dict[str, Any]]:
-    """Run the method and write its maps and figures.
+def work(unit: Unit, problem: Problem, settings: ExplainSettings, ledger: Ledger) -> dict[str, Any]:
+    """Run the method, write its maps and figures, and enter them in the ledger.
 
     Returns:
-        The files, and what the table and the page need of them, as plain data.
+        What the table and the page need of them, as plain data.
     """
     attribution = unit.method.attribute(problem)
     rows = [{**row, "method": unit.name} for row in attribution.rows()]
@@ -53,7 +54,7 @@ def work(unit: Unit, problem: Problem, settings: ExplainSettings) -> tuple[list[
     files: list[Path] = []
     sections = []
     for index, row in enumerate(rows):
-        made, section = _target(unit, attribution, index, row, settings, draw=index in drawn)
+        made, section = _target(unit, attribution, index, row, settings, ledger, draw=index in drawn)
         files += made
         sections.append(plain_section(section, settings.out))
     card = MethodCard(
@@ -62,7 +63,8 @@ def work(unit: Unit, problem: Problem, settings: ExplainSettings) -> tuple[list[
         text=f"{unit.method.title}. How to read it: {unit.method.reads}.",
         source=unit.method.source,
     )
-    return files, {"rows": rows, "sections": sections, "card": asdict(card)}
+    result = {"rows": rows, "sections": sections, "card": asdict(card)}
+    return ledger.finish(unit.name, unit.key, files, result)
 
 
 def failed_rows(unit: Unit, problem: Problem, error: Exception) -> list[dict[str, Any]]:
@@ -102,6 +104,7 @@ def _target(
     index: int,
     row: dict[str, Any],
     settings: ExplainSettings,
+    ledger: Ledger,
     *,
     draw: bool,
 ) -> tuple[list[Path], Section]:
@@ -112,10 +115,12 @@ def _target(
     if answer.status in ("ok", "zero"):
         values = attribution.map(index)
         if settings.maps.save:
-            files.append(_save(values, unit, row["target"], attribution.problem.case, settings))
+            path = map_path(settings, attribution.problem.case, unit.name, row["target"])
+            ledger.claim(unit.name, [path])
+            files.append(_save(values, path, attribution.problem.case))
         if draw and answer.status == "ok":
             try:
-                shown = _draw(values, unit, attribution, index, settings)
+                shown = _draw(values, unit, attribution, index, settings, ledger)
             except VoxplainError as error:
                 notes.append(f"no figures: {error}")
     files += [picture.png for picture in shown]
@@ -137,10 +142,9 @@ def _target(
     return files, section
 
 
-def _save(values: np.ndarray, unit: Unit, target: str, case: Case, settings: ExplainSettings) -> Path:
+def _save(values: np.ndarray, path: Path, case: Case) -> Path:
     from voxplain.case import write_array
 
-    path = map_path(settings, case, unit.name, target)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_array(path, values, case.geometry)
     return path
@@ -157,7 +161,12 @@ def _to_draw(attribution: Attribution, limit: int) -> set[int]:
 
 
 def _draw(
-    values: np.ndarray, unit: Unit, attribution: Attribution, index: int, settings: ExplainSettings
+    values: np.ndarray,
+    unit: Unit,
+    attribution: Attribution,
+    index: int,
+    settings: ExplainSettings,
+    ledger: Ledger,
 ) -> tuple[Any, ...]:
     from voxplain.report import draw_all, scenes
     from voxplain.study.prediction import class_mask
@@ -178,4 +187,5 @@ def _draw(
     )
     drawings = draw_all(scene)
     folder = figure_folder(settings, case, unit.name)
+    ledger.claim(unit.name, figure_paths(folder, drawings, stem=target.name).values())
     return pictures(save_figures(folder, drawings, stem=target.name), drawings)
