@@ -246,3 +246,15 @@ def test_interrupted_writing_keeps_the_old_file_and_leaves_no_rest(tmp_path, mon
         write_whole(target, b"new")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_single_slice_is_one_panel_and_no_strips(axis):
+    shape = [9, 8, 7]
+    shape[axis] = 1
+    rng = np.random.default_rng(0)
+    scene = scenes(rng.normal(size=shape), rng.normal(size=shape), geometry=Geometry(np.eye(4), tuple(shape)))
+    drawings = draw_all(scene)
+    assert list(drawings) == ["planes"]
+    (panel,) = [a for a in drawings["planes"].figure.axes if a.images and a.get_title()]
+    assert sorted(panel.images[0].get_array().shape[:2]) == sorted(n for n in shape if n > 1)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from voxplain.report.canvas import Size
     from voxplain.report.scene import Scene
-    from voxplain.report.view import Plane
+    from voxplain.report.view import Plane, View
 
 _WIDTH = 9.6  # inches
 
@@ -37,6 +37,8 @@ def draw_all(scenes: Scene | Sequence[Scene]) -> dict[str, Drawing]:
     """Every figure that suits the scenes: `picture` in 2-D; `planes`, `montage`, `projection` in 3-D."""
     if _several(scenes)[0].view.ndim == 2:
         return {"picture": picture(scenes)}
+    if len(_wide(_several(scenes)[0].view)) == 1:
+        return {"planes": planes(scenes)}  # a single slice: the other figures would show it again
     return {"planes": planes(scenes), "montage": montage(scenes), "projection": projection(scenes)}
 
 
@@ -55,15 +57,25 @@ def planes(scenes: Scene | Sequence[Scene], voxel: Sequence[int] | None = None) 
     point = view.shown(voxel) if voxel is not None else _strongest(rows)
     what = "voxel" if voxel is not None else "strongest voxel"
     where = f"{what}: {place(rows[0], point)} · {strength(rows, point)}"
-    cuts = view.planes()
+    cuts = _wide(view)
     heads = [rows[0].title, where] if rows[0].title else [where]
     figure, axes = _canvas([[panel_size(s, p) for p in cuts] for s in rows], heads, rows)
     for scene, line in zip(rows, axes, strict=True):
         for plane, panel in zip(cuts, line, strict=True):
             show_slice(panel, scene, plane, point[plane.axis], crosshair=point)
             set_title(panel, _slice_title(scene, plane, point[plane.axis]))
+    if len(cuts) == 1:
+        return Drawing(
+            figure, f"The slice; {where}. {reading(rows)}", f"The slice with the map in colour; {where}."
+        )
     caption = f"Three planes through the {where}. {reading(rows)}"
     return Drawing(figure, caption, f"Three orthogonal slices with the map in colour; {where}.")
+
+
+def _wide(view: View) -> tuple[Plane, ...]:
+    """The planes that are no strips of one voxel: one for a single slice, else all."""
+    wide = tuple(p for p in view.planes() if view.shape[p.rows] > 1 and view.shape[p.columns] > 1)
+    return wide or tuple(view.planes())
 
 
 def montage(
