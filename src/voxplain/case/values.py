@@ -79,5 +79,5 @@ def _not_finite(values: npt.NDArray[Any], finite: npt.NDArray[np.bool_], what: s
     kind = "NaN or infinite" if not np.isfinite(values[wrong]).any() else "NaN, infinite or beyond float32"
     return (
         f"{what} has {int(wrong.sum())} of {wrong.size} values that are {kind}, the first"
-        f" ({values[first]:.4g}) at index {first}; fill_nan=0 would replace them by 0"
+        f" ({values[first]:.4g}) at index {first}; fill_nan=0 (--fill-nan 0) would replace them"
     )

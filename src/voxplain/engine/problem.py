@@ -370,7 +370,7 @@ class Problem:
         if bad:
             raise InputError(
                 f"{self.case.id}: the prepared image has {bad} NaN or infinite voxels; "
-                "read it with fill_nan=0 or change the preparation"
+                "read it with fill_nan=0 (--fill-nan 0) or change the preparation"
             )
 
 

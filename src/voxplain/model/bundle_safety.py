@@ -82,5 +82,6 @@ def _by_short_name(name: str) -> Any:
 
 def _refusal(where: str, part: str, what: str) -> ModelError:
     return ModelError(
-        f"bundle {where}: {part} is {what}, which runs code; pass trust_code=True if you trust who made the bundle"
+        f"bundle {where}: {part} is {what}, which runs code; pass trust_code=True "
+        "(--set model.trust_code=true) if you trust who made the bundle"
     )

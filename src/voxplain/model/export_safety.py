@@ -102,4 +102,6 @@ def _is_size(expression: str) -> bool:
 
 
 def _refusal(path: Path, what: str) -> ModelError:
-    return ModelError(f"model {path}: it holds {what}; pass trust_code=True if you trust who made the file")
+    return ModelError(
+        f"model {path}: it holds {what}; pass trust_code=True (--set model.trust_code=true) if you trust who made the file"
+    )

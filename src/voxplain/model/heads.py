@@ -45,7 +45,7 @@ def select(raw: Any, head: str | int | None, name: str = "network") -> Tensor:
         if len(found) == 1:
             return found[0][1]
         raise ModelError(
-            f"{name}: returned {len(found)} tensors ({_listing(found)}); pass head=… to choose one"
+            f"{name}: returned {len(found)} tensors ({_listing(found)}); pass head=… (--head) to choose one"
         )
     if isinstance(raw, Tensor):
         raise ModelError(

@@ -67,7 +67,7 @@ def shaped(out: Tensor, x: Tensor, model: Model) -> Tensor:
     if not model.resize_output:
         raise OutputShapeError(
             f"{model.name}: an input of {spatial} voxels gave an output of {found}, expected the same grid; "
-            "pass resize_output=True to interpolate it, or choose another head"
+            "pass resize_output=True (--set model.resize_output=true) to interpolate it, or choose another head"
         )
     return F.interpolate(out, size=spatial, mode=_LINEAR[dims], align_corners=False)
 

@@ -198,6 +198,6 @@ def _warn_of_probabilities(model: Model, out: Tensor, shape: tuple[int, ...]) ->
             return
     warnings.warn(
         f"{model.name}: its outputs look like probabilities (all in [0, 1]), but they are taken as logits; "
-        "pass output='probabilities', or leave the last softmax or sigmoid out of the network",
+        "pass output='probabilities' (--output probabilities), or leave the last softmax or sigmoid out of the network",
         stacklevel=4,
     )

@@ -75,7 +75,8 @@ def _torch(path: Path, trust_code: bool) -> Any:
             raise ModelError(f"weights {path}: not a PyTorch file ({first_line(error)})") from error
         raise ModelError(
             f"weights {path}: it holds {_culprit(str(error))}, and unpickling would run the file's code; "
-            "save net.state_dict() instead, or pass trust_code=True if you trust who made the file"
+            "save net.state_dict() instead, or pass trust_code=True (--set model.trust_code=true) "
+            "if you trust who made the file"
         ) from error
     except Exception as error:
         raise ModelError(f"weights {path}: not a readable PyTorch file ({first_line(error)})") from error

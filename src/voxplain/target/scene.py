@@ -101,7 +101,7 @@ class Scene:
     def truth(self, asked: str) -> Tensor:
         if self.label is None:
             raise TargetError(
-                f"target {asked}: it needs a ground-truth label map, but the case has none; pass label=…"
+                f"target {asked}: it needs a ground-truth label map, but the case has none; pass label=… (--label)"
             )
         return self.label
 
