@@ -148,13 +148,14 @@ def weights_pp(a, g):
 @pytest.mark.parametrize("method", [GradCam, GradCamPlusPlus])
 @pytest.mark.parametrize("blend", ["constant", "gaussian"])
 @pytest.mark.parametrize(("shape", "roi"), [((10, 13), (6, 8)), ((8, 10, 6), (6, 6, 4))])
-def test_stitched_cam_sums_weights_over_windows_and_blends_maps(shape, roi, blend, method):
+@pytest.mark.parametrize("score", ["logit", "margin", "probability", "log_probability"])
+def test_stitched_cam_sums_weights_over_windows_and_blends_maps(shape, roi, blend, method, score):
     """The slow way: gradient of the stitched score at each window's layer, weights summed, maps blended."""
     dims, layer = len(shape), "down.1"
     net = InstanceNormSegmenter(dims).double().eval()
     net.down[2].inplace = False
     model = Model(net, windows=Windows(roi=roi, overlap=0.5, blend=blend))
-    p = Problem(model, random_case(shape), PredictedRegion(class_name=1), dtype=torch.float64)
+    p = Problem(model, random_case(shape), PredictedRegion(class_name=1, score=score), dtype=torch.float64)
     step = [max(int(r * 0.5), 1) for r in roi]
     places = dense_patch_slices(shape, roi, step, return_slice=True)
     importance = torch.as_tensor(
@@ -173,7 +174,16 @@ def test_stitched_cam_sums_weights_over_windows_and_blends_maps(shape, roi, blen
     handle.remove()
     mask = stitched.argmax(0) == 1
     assert mask.any()
-    gradients = torch.autograd.grad(stitched[1][mask].mean(), kept)
+    clean = stitched.detach().clone()
+    clean[1] = -torch.inf
+    rival = stitched.gather(0, clean.argmax(0)[None])[0]
+    value = {
+        "logit": stitched[1],
+        "margin": stitched[1] - rival,
+        "probability": stitched.softmax(0)[1],
+        "log_probability": stitched.log_softmax(0)[1],
+    }[score]
+    gradients = torch.autograd.grad(value[mask].mean(), kept)
     used = [w for w, where in enumerate(places) if mask[where].any()]
     a = [kept[w][0].detach().numpy() for w in used]
     g = [gradients[w][0].numpy() for w in used]
@@ -202,13 +212,3 @@ def test_layers_that_cannot_be_painted_are_refused_with_a_suggestion():
     named = Problem(Model(InstanceNormSegmenter(2)), random_case((8, 12)), PredictedRegion(class_name=1))
     with pytest.raises(ModelError, match=r"did you mean 'down\.1'|down"):
         GradCam(layer="dwn.1").attribute(named)
-
-
-def test_layer_gradients_of_nonlinear_scores_over_windows_are_refused():
-    p = Problem(
-        Model(smooth_segmenter(2), windows=Windows(roi=6)),
-        random_case((9, 12)),
-        PredictedRegion(class_name=1, score="probability"),
-    )
-    with pytest.raises(ModelError, match="'logit' and 'margin'"):
-        GradCam(layer="1").attribute(p)

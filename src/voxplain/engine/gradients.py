@@ -237,14 +237,17 @@ class GradientEngine:
     ) -> Tensor:
         cotangent = torch.zeros_like(z)
         for b, term in active:
-            derivative = None
-            if term.target in linked:
-                ranks = self.plan.places(batch[b].window, [term.target])[term.target]
-                derivative = linked[term.target][:, ranks]
+            derivative = self.derivative(linked, batch[b].window, term.target)
             cotangent[b] = terms[b].cotangent(term, z[b].detach(), derivative)
         (gradient,) = torch.autograd.grad(z, x, cotangent, retain_graph=keep, allow_unused=True)
         self.runner.passes.backward += len(active)
         return gradient if gradient is not None else torch.zeros_like(x)
+
+    def derivative(self, linked: dict[int, Tensor], window: int, target: int) -> Tensor | None:
+        """A non-linear score's derivative at the region's voxels that a window sees, (K, m)."""
+        if target not in linked:
+            return None
+        return linked[target][:, self.plan.places(window, [target])[target]]
 
     def _hand_over(
         self,

@@ -109,10 +109,31 @@ class LayerView:
         return self._unpadded(store)
 
     def _visit(self, take: Callable[[int, int, Tensor, Tensor], None], what: str) -> None:
+        """Hand activations and gradients of every (window, target) to ``take``; non-linear scores in two phases."""
         problem = self.problem
         problem.runner.check_room(gradient=True)
-        self._require_linear()
         scores = torch.full((len(problem.targets),), torch.nan, dtype=torch.float64)
+        linear = problem.plan.linear(problem.present)
+        rest = [t for t in problem.present if t not in set(linear)]
+        with problem.runner.session():
+            self._visit_group(linear, {}, scores, take, what)
+            for group in problem.engine.groups(rest):
+                stitched = problem.engine.stitch(clean(problem.padded), 0, group)
+                linked = {}
+                for t in group:
+                    scores[t], linked[t] = stitched.value(t)
+                self._visit_group(group, linked, scores, take, what)
+        problem.remember(scores)
+
+    def _visit_group(
+        self,
+        targets: Sequence[int],
+        linked: dict[int, Tensor],
+        scores: Tensor,
+        take: Callable[[int, int, Tensor, Tensor], None],
+        what: str,
+    ) -> None:
+        problem, wanted = self.problem, set(targets)
         served: set[tuple[int, int]] = set()  # so that a batch that runs out of memory counts nothing twice
 
         def work(batch: list[int]) -> None:
@@ -128,14 +149,18 @@ class LayerView:
             terms = [problem.plan.terms(w) for w in batch]
             for b, window in enumerate(batch):
                 self._keep(window, _whole_precision(output[b]))
-            shares = [tw.scores(z[b : b + 1])[0].tolist() for b, tw in enumerate(terms)]
-            todo = [[t for t in tw.terms if (tw.window, t.target) not in served] for tw in terms]
+            shares = [] if linked else [tw.scores(z[b : b + 1])[0].tolist() for b, tw in enumerate(terms)]
+            todo = [
+                [t for t in tw.terms if t.target in wanted and (tw.window, t.target) not in served]
+                for tw in terms
+            ]
             rounds = max(map(len, todo))
             for r in range(rounds):
                 cotangent = torch.zeros_like(z)
                 active = [b for b in range(len(batch)) if r < len(todo[b])]
                 for b in active:
-                    cotangent[b] = terms[b].cotangent(todo[b][r], z[b].detach())
+                    derivative = problem.engine.derivative(linked, batch[b], todo[b][r].target)
+                    cotangent[b] = terms[b].cotangent(todo[b][r], z[b].detach(), derivative)
                 (gradient,) = torch.autograd.grad(
                     z, output, cotangent, retain_graph=r + 1 < rounds, allow_unused=True
                 )
@@ -146,22 +171,14 @@ class LayerView:
                     sums = (_whole_precision(output[b]), _whole_precision(gradient[b]))
                     take(batch[b], todo[b][r].target, *sums)
                     served.add((batch[b], todo[b][r].target))
-            for tw, values in zip(terms, shares, strict=True):
+            for tw, values in zip(terms, shares, strict=False):
                 for term, value in zip(tw.terms, values, strict=True):
-                    scores[term.target] = scores[term.target].nan_to_num() + value
+                    if term.target in wanted:
+                        scores[term.target] = scores[term.target].nan_to_num() + value
 
-        windows = sorted(problem.plan.windows(problem.present), key=lambda w: -len(problem.plan.touching[w]))
-        with problem.runner.session():
-            problem.runner.each(windows, work, what)
-        problem.remember(scores)
-
-    def _require_linear(self) -> None:
-        plan = self.problem.plan
-        if len(plan.linear(plan.present)) < len(plan.present):
-            raise ModelError(
-                f"layer {self.name!r}: with several windows, layer gradients are exact for the scores 'logit' and 'margin'; "
-                "choose one of these, or the whole image as one window"
-            )
+        windows = problem.plan.windows(targets)
+        windows.sort(key=lambda w: -len(wanted.intersection(problem.plan.touching[w])))
+        problem.runner.each(windows, work, what)
 
     def _inputs(self, batch: Sequence[int]) -> Tensor:
         sampler = clean(self.problem.padded)

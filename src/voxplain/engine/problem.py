@@ -16,6 +16,7 @@ from voxplain.case import Case
 from voxplain.engine.footprint import footprint
 from voxplain.engine.gradients import GradientEngine
 from voxplain.engine.layout import Layout
+from voxplain.engine.moments import Moments, OneDraw, adder, correlation
 from voxplain.engine.passes import Passes
 from voxplain.engine.plan import Plan
 from voxplain.engine.predict import predict_class, predict_segmentation
@@ -186,18 +187,18 @@ class Problem:
                 what,
             )
         else:
-            moments = _Moments(self.store(share=stores), self.store(share=stores))
+            moments = Moments(self.store(share=stores), self.store(share=stores))
             scores = self._moments(sampler, first, moments, what)
         if isinstance(sampler, Fixed) and len(sampler) == 1 and sampler.images[0] is self.padded:
             self.remember(scores[0])
         agreement = {
-            t: _correlation(*(self._finish(half[t]) for half in first)) for t in self.present if halves
+            t: correlation(*(self._finish(half[t]) for half in first)) for t in self.present if halves
         }
         maps = first[0]
         maps.transform(lambda t, m: self._finish(m + first[1][t] if halves else m))
         return Gradients(maps, moments.variance(maps) if moments else None, scores, agreement)
 
-    def _moments(self, sampler: Sampler, first: list[MapStore], moments: _Moments, what: str) -> Tensor:
+    def _moments(self, sampler: Sampler, first: list[MapStore], moments: Moments, what: str) -> Tensor:
         """Squares are of the stitched gradient, so with several windows a draw is finished before the next."""
         everywhere = tuple(slice(0, s) for s in self.plan.shape)
 
@@ -214,7 +215,7 @@ class Problem:
         for draw in range(len(sampler)):
             one = self.padded_store(share=len(first) + 3)
             name = f"{what} {draw + 1}/{len(sampler)}"
-            rows.append(self.engine.run(_OneDraw(sampler, draw), self.present, _adder(one), name))
+            rows.append(self.engine.run(OneDraw(sampler, draw), self.present, adder(one), name))
             for t in self.present:
                 take(t, one[t], draw)
         return torch.cat(rows)
@@ -372,51 +373,3 @@ class Problem:
                 f"{self.case.id}: the prepared image has {bad} NaN or infinite voxels; "
                 "read it with fill_nan=0 (--fill-nan 0) or change the preparation"
             )
-
-
-@dataclass(frozen=True)
-class _OneDraw:
-    """One draw of a sampler as a sampler of its own."""
-
-    whole: Sampler
-    draw: int
-
-    def __len__(self) -> int:
-        return 1
-
-    def input(self, draw: int, where: tuple[slice, ...]) -> Tensor:
-        return self.whole.input(self.draw, where)
-
-    def factor(self, draw: int, where: tuple[slice, ...]) -> Tensor | float:
-        return self.whole.factor(self.draw, where)
-
-
-@dataclass(frozen=True)
-class _Moments:
-    """Variance about the first draw, since E[g²] − E[g]² would drown in the rounding of two large numbers."""
-
-    origin: MapStore
-    second: MapStore
-
-    def add(self, t: int, gradient: Tensor, weight: float) -> None:
-        if t not in self.origin:
-            self.origin[t] = gradient
-            self.second[t] = torch.zeros_like(gradient)
-        else:
-            self.second[t] = self.second[t] + weight * (gradient - self.origin[t]) ** 2
-
-    def variance(self, mean: MapStore) -> MapStore:
-        # rounding may take a variance of zero slightly below it
-        self.second.transform(lambda t, s: (s - (mean[t] - self.origin[t]) ** 2).clamp_min(0))
-        return self.second
-
-
-def _adder(store: MapStore) -> Callable[[int, tuple[slice, ...], Tensor, int], None]:
-    return lambda t, where, block, _: store.add(t, where, block)
-
-
-def _correlation(a: Tensor, b: Tensor) -> float:
-    """Pearson correlation of two maps; NaN where one is constant."""
-    x, y = (m.flatten().double() - m.double().mean() for m in (a, b))
-    norm = float(x.norm() * y.norm())
-    return float(x @ y) / norm if norm > 0 else float("nan")
