@@ -193,8 +193,13 @@ class TestWeights:
         wrapped = nn.Module()
         wrapped.model = net()
         wrapped.forward = wrapped.model.forward
-        torch.save(wrapped.state_dict(), tmp_path / "w.pt")
-        load_model(wrapped, tmp_path / "w.pt")
+        with torch.no_grad():
+            saved = {name: torch.full_like(value, 0.25) for name, value in wrapped.state_dict().items()}
+        assert all(name.startswith("model.") for name in saved)
+        torch.save(saved, tmp_path / "w.pt")
+        loaded = load_model(wrapped, tmp_path / "w.pt").module.state_dict()
+        assert loaded.keys() == saved.keys()
+        assert all(torch.equal(loaded[name], saved[name]) for name in saved)
 
     def test_a_mismatch_is_one_line_with_counts_and_shapes(self, tmp_path) -> None:
         wrong = state()
