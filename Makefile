@@ -43,7 +43,7 @@ bench: $(READY) ## every script in benchmarks/, one after the other
 constraints: ## pin what a fresh environment gets today (writes constraints.txt)
 	@scripts/pin.sh
 
-$(READY): pyproject.toml constraints.txt scripts/set_up.sh
+$(READY): pyproject.toml constraints.txt scripts/set_up.sh scripts/peers.txt
 	@VENV=$(VENV) scripts/set_up.sh
 
 clean: ## remove .venv, caches and what the demo wrote

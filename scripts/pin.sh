@@ -5,11 +5,12 @@ cd "$(dirname "$0")/.."
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 
-cp -r pyproject.toml README.md LICENSE src "$room/"
+cp -r pyproject.toml README.md LICENSE src scripts/peers.txt "$room/"
 "${PYTHON:-python3.11}" -m venv "$room/.venv"
 pip() { "$room/.venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 pip install "${TORCH:-torch}" hatchling editables
 pip install --no-build-isolation -e "$room[test,lint,demo,dicom]"
+pip install --no-deps --requirement "$room/peers.txt"
 {
     sed -n '/^#/p' constraints.txt
     # No local versions (torch 2.13.0+cpu -> 2.13.0) and not voxplain itself.

@@ -60,4 +60,6 @@ install_torch
 echo "set-up: voxplain and its libraries"
 pip_install hatchling editables
 pip_install --no-build-isolation --editable ".[$extras]"
+echo "set-up: libraries that the tests compare with"
+pip_install --no-deps --requirement scripts/peers.txt
 date > "$venv/.complete"
