@@ -145,7 +145,7 @@ class Attribution:
 
 
 # Checks that a row always has a column for.
-CHECKS = ("completeness_gap", "agreement")
+CHECKS = ("completeness_gap", "agreement", "surrogate_r2")
 
 
 def judge(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import pkgutil
 import time
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -18,8 +21,9 @@ from torch import Tensor
 from voxplain.attribution.attribution import Answer, Attribution, judge
 from voxplain.attribution.peak import PeakMemory
 from voxplain.engine import MapStore, Passes, Problem
-from voxplain.errors import InputError, suggest
+from voxplain.errors import InputError, ModelError, TargetError, suggest
 from voxplain.model import Model
+from voxplain.target.functional import SCORES, Score
 from voxplain.target.region import Region
 
 
@@ -52,17 +56,33 @@ class Result:
 class Method(ABC):
     """A way to explain; its parameters are its dataclass fields.
 
-    Class attributes tell what a caller must know: ``name`` (unique), ``family`` (of the literature),
-    ``title``, ``source`` (paper), ``needs`` (such as gradients or a layer), ``reads`` (how to read the map).
+    Class attributes tell what a caller must know, and tests hold them to it:
+
+    - ``name`` (unique), ``aliases`` (what others call it), ``family`` (of the literature), ``title``, ``source``
+      (paper), ``reads`` (how to read the map);
+    - ``needs``: of ``gradients``, ``hooks`` (Python hooks on the network's operations), ``layer``, ``baseline``,
+      ``regions`` (parts of the image that change together), ``channels`` (at least two);
+    - ``spatial_dims``, ``tasks``, ``scores``: what it supports; anything else is refused with a reason;
+    - ``signed``: whether values may speak against the score; ``random``: whether the seed matters;
+    - ``answer``: ``map`` (of the image), ``map of the layer`` (drawn on the image) or ``image`` (a synthetic one);
+    - ``trust``: the names of the checks that come for free, where they can be made.
     """
 
     name: ClassVar[str]
     family: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
     score_count: ClassVar[int] = 0  # inputs of which only the scores are asked
     reads: ClassVar[str] = ""
+    spatial_dims: ClassVar[tuple[int, ...]] = (2, 3)
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "segmentation")
+    scores: ClassVar[tuple[Score, ...]] = SCORES
+    signed: ClassVar[bool] = True
+    random: ClassVar[bool] = False
+    answer: ClassVar[str] = "map"
+    trust: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def compute(self, problem: Problem) -> Result:
@@ -78,6 +98,10 @@ class Method(ABC):
         Raises:
             VoxplainError: what was asked cannot be done on this model or case.
         """
+        self._require_finite()
+        if problem.present:
+            self.check(problem.model)
+            self.check_problem(problem)
         before, start = problem.passes.copy(), time.perf_counter()
         with PeakMemory(problem.model.device) as peak:
             result = self.compute(problem) if problem.present else _nothing(problem)
@@ -100,6 +124,13 @@ class Method(ABC):
             regions=result.regions,
             voxel_power=result.voxel_power,
         )
+
+    def _require_finite(self) -> None:
+        """NaN slips through comparisons, so it is refused once for all parameters."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not np.isfinite(value):
+                raise InputError(f"method {self.name}: found {field.name}={value}, expected a finite number")
 
     def cost(self, problem: Problem) -> Passes:
         """Passes that `attribute` will take, before it starts (the clean scores may be known, which saves some)."""
@@ -125,12 +156,41 @@ class Method(ABC):
         """Inputs at which the gradient is taken."""
         return 1
 
-    def check(self, model: Model) -> None:  # noqa: B027  most methods work with every model
+    def check(self, model: Model) -> None:
         """Find what cannot work with this model before anything runs.
 
         Raises:
             VoxplainError: such as a layer that the network does not have.
         """
+        if model.spatial_dims not in self.spatial_dims:
+            raise ModelError(
+                f"method {self.name}: {model.name} is {model.spatial_dims}-D; {self._supported()}"
+            )
+        if model.known_task is not None and model.known_task not in self.tasks:
+            raise ModelError(f"method {self.name}: {model.name} does {model.known_task}; {self._supported()}")
+        if "hooks" in self.needs or "layer" in self.needs:
+            model.need_hooks(f"method {self.name}")
+
+    def check_problem(self, problem: Problem) -> None:
+        """Find what cannot work with this image and these targets before anything runs.
+
+        Raises:
+            VoxplainError: such as a kind of score that the method is not defined for.
+        """
+        for target in problem.targets:
+            if target.functional is not None and target.functional.score not in self.scores:
+                raise TargetError(
+                    f"method {self.name}: target {target.name!r} asks for the {target.functional.score}; "
+                    f"{self._supported()}"
+                )
+        if "channels" in self.needs and problem.image.shape[0] < 2:
+            raise InputError(
+                f"method {self.name}: the image has one channel, expected at least two (contrasts of MR, colours)"
+            )
+
+    def _supported(self) -> str:
+        dims = " and ".join(f"{d}-D" for d in self.spatial_dims)
+        return f"it supports {dims}, {' and '.join(self.tasks)}, scores {', '.join(self.scores)}"
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values."""
@@ -152,6 +212,9 @@ def _nothing(problem: Problem) -> Result:
     return Result(problem.store(), torch.full((len(problem.targets),), torch.nan, dtype=torch.float64), "")
 
 
+# Of the literature, in the order in which tables list them.
+FAMILIES = ("gradient", "backprop", "cam", "layer", "perturbation", "shapley", "synthesis")
+
 _REGISTRY: dict[str, type[Method]] = {}
 M = TypeVar("M", bound=type[Method])
 
@@ -164,8 +227,8 @@ def register(method: M) -> M:
 
 def methods() -> dict[str, type[Method]]:
     """All methods by name: voxplain's own, and those of packages with the entry point ``voxplain.methods``."""
-    from voxplain.attribution import cam, gradient, occlusion  # noqa: F401  they register themselves
-
+    for module in pkgutil.walk_packages([str(Path(__file__).parent)], "voxplain.attribution."):
+        import_module(module.name)  # its methods register themselves
     for entry in entry_points(group="voxplain.methods"):
         if entry.name not in _REGISTRY:
             try:
@@ -186,15 +249,36 @@ def method(name: str, **parameters: Any) -> Method:
     >>> method("integrated_gradients", nodes=8).parameters()["nodes"]
     8
     """
-    known = methods()
-    key = name.strip().lower().replace("-", "_")
-    if key not in known:
-        raise InputError(f"method {name!r}: unknown; {suggest(key, known)}")
-    fields = {f.name for f in dataclasses.fields(known[key])}
+    found = find(name)
+    fields = {f.name for f in dataclasses.fields(found)}
     for parameter in parameters:
         if parameter not in fields:
-            raise InputError(f"method {key}: unknown parameter {parameter!r}; {suggest(parameter, fields)}")
-    return known[key](**parameters)
+            raise InputError(
+                f"method {found.name}: unknown parameter {parameter!r}; {suggest(parameter, fields)}"
+            )
+    for parameter, value in parameters.items():
+        if isinstance(value, float) and not np.isfinite(value):
+            raise InputError(f"method {found.name}: found {parameter}={value}, expected a finite number")
+    return found(**parameters)
 
 
-__all__ = ["Answer", "Method", "Result", "method", "methods", "register"]
+def find(name: str) -> type[Method]:
+    """A method's class by its name, or by what others call it.
+
+    Raises:
+        InputError: unknown (the closest are suggested).
+
+    >>> find("Saliency").name
+    'gradient'
+    """
+    known = methods()
+    key = name.strip().lower().replace("-", "_")
+    if key in known:
+        return known[key]
+    others = {alias: m for m in known.values() for alias in vars(m).get("aliases", ())}
+    if key in others:
+        return others[key]
+    raise InputError(f"method {name!r}: unknown; {suggest(key, [*known, *others])}")
+
+
+__all__ = ["Answer", "Method", "Result", "find", "method", "methods", "register"]

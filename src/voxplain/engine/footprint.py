@@ -26,6 +26,8 @@ from voxplain.model.model import Model
 # (PyTorch 2.x on the CPU: samples × channels × depth × height up to this many elements).
 SLOW_ELEMENTS = 20_480
 SLOW_FACTOR = 5
+# A transposed convolution takes about so many times what oneDNN needs for as much work.
+TRANSPOSED_FACTOR = 6
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,15 @@ class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = func(*args, **(kwargs or {}))
         if isinstance(out, Tensor):
             self.largest = max(self.largest, out.numel() * out.element_size())
-            if func is torch.ops.aten.convolution.default and not args[6]:
-                self._convolution(args[0], args[1], out)
+            if func is torch.ops.aten.convolution.default:
+                self._convolution(args[0], args[1], out, transposed=args[6])
         return out
 
-    def _convolution(self, x: Tensor, weight: Tensor, out: Tensor) -> None:
+    def _convolution(self, x: Tensor, weight: Tensor, out: Tensor, *, transposed: bool) -> None:
+        if transposed:
+            # it has no slow kernel, so an idle twin costs as much as the sample itself
+            self.fast += TRANSPOSED_FACTOR * float(x.numel() * weight[0].numel())
+            return
         work = float(out.numel() * weight[0].numel())
         lone = x.dim() == 5 and x.shape[0] == 1 and x.shape[1] * x.shape[2] * x.shape[3] <= SLOW_ELEMENTS
         if lone:

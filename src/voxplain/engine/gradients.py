@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from voxplain.engine.backward import Backward
 from voxplain.engine.footprint import available_bytes
 from voxplain.engine.layout import Slices
 from voxplain.engine.plan import Plan
 from voxplain.engine.runner import Runner
-from voxplain.engine.samplers import Fixed, Sampler
+from voxplain.engine.samplers import Referenced, Sampler
 from voxplain.engine.stitched import Stitched
 from voxplain.engine.terms import Term, WindowTerms
 from voxplain.errors import ModelError, OutOfMemoryError
@@ -38,17 +39,29 @@ class GradientEngine:
 
     def __init__(self, runner: Runner, plan: Plan, dtype: torch.dtype) -> None:
         self.runner, self.plan, self.dtype = runner, plan, dtype
+        self._backward_rules = Backward()
         # what was handed over before memory ran out in the middle of a batch, so that no retry counts it twice
         self._served: set[tuple[_Item, int]] = set()
 
-    def run(self, sampler: Sampler, targets: Sequence[int], add: Add, what: str) -> Tensor:
+    def run(
+        self,
+        sampler: Sampler,
+        targets: Sequence[int],
+        add: Add,
+        what: str,
+        backward: Backward | None = None,
+    ) -> Tensor:
         """Hand every weighted window gradient to ``add(target, where, block, draw)``.
+
+        Args:
+            backward: takes the place of the plain backward pass.
 
         Returns:
             (n, T) scores of the targets at every draw; NaN for targets that were not asked for.
         """
         if not targets:
             return torch.full((len(sampler), len(self.plan.functionals)), torch.nan, dtype=torch.float64)
+        self._backward_rules = backward or Backward()
         self.runner.check_room(gradient=True)
         self._served.clear()
         scores = torch.full((len(sampler), len(self.plan.functionals)), torch.nan, dtype=torch.float64)
@@ -59,13 +72,16 @@ class GradientEngine:
             if linear:
                 items = self._items(linear, range(len(sampler)))
                 self.runner.each(
-                    items, lambda batch: self._batch(sampler, batch, linear, add, scores, {}), what
+                    items,
+                    lambda batch: self._batch(sampler, batch, linear, add, scores, {}),
+                    what,
+                    self._backward_rules.inflation,
                 )
             if rest:
                 self._two_phase(sampler, rest, add, scores, what)
         return scores
 
-    def scores(self, inputs: Fixed, targets: Sequence[int], what: str = "scores") -> Tensor:
+    def scores(self, inputs: Sampler, targets: Sequence[int], what: str = "scores") -> Tensor:
         """Scores of whole (padded) inputs, by forward passes alone: (n, T), NaN for targets not asked for."""
         scores = torch.full((len(inputs), len(self.plan.functionals)), torch.nan, dtype=torch.float64)
         scores[:, list(targets)] = 0.0
@@ -158,7 +174,7 @@ class GradientEngine:
             def work(batch: list[_Item], linked: dict[int, Tensor] = linked) -> None:
                 self._batch(sampler, batch, targets, add, None, linked)
 
-            self.runner.each(items, work, name)
+            self.runner.each(items, work, name, self._backward_rules.inflation)
 
     def stitch(
         self,
@@ -187,6 +203,13 @@ class GradientEngine:
         parts = [sampler.input(item.draw, self.plan.where(item.window)) for item in batch]
         return torch.stack(parts).to(self.runner.model.device, self.dtype)
 
+    def _references(self, sampler: Sampler, batch: Sequence[_Item]) -> Tensor | None:
+        if not self._backward_rules.references:
+            return None
+        assert isinstance(sampler, Referenced)
+        parts = [sampler.reference(item.draw, self.plan.where(item.window)) for item in batch]
+        return torch.stack(parts).to(self.runner.model.device, self.dtype)
+
     def _batch(
         self,
         sampler: Sampler,
@@ -205,7 +228,7 @@ class GradientEngine:
         ]
         x = self._inputs(sampler, batch).requires_grad_()
         with torch.enable_grad():
-            z = self.runner.forward(x)
+            z = self._backward_rules.forward(self.runner.forward, x, self._references(sampler, batch))
         if not z.requires_grad:
             raise ModelError(
                 f"{self.runner.model.name}: no gradient leads from its output to its input (it may round, take an argmax or "
@@ -220,6 +243,7 @@ class GradientEngine:
             active = [(b, lists[r]) for b, lists in enumerate(todo) if r < len(lists)]
             gradient = self._backward(x, z, active, batch, terms, linked, keep=r + 1 < rounds)
             self._hand_over(batch, active, gradient, factors, add)
+            self._backward_rules.after([(b, term.target) for b, term in active])
         if scores is not None:
             self._commit(scores, shares)
         self._served.difference_update([(item, t) for item in batch for t in targets])
@@ -239,7 +263,16 @@ class GradientEngine:
         for b, term in active:
             derivative = self.derivative(linked, batch[b].window, term.target)
             cotangent[b] = terms[b].cotangent(term, z[b].detach(), derivative)
-        (gradient,) = torch.autograd.grad(z, x, cotangent, retain_graph=keep, allow_unused=True)
+        cotangent = self._backward_rules.seed(cotangent, z.detach())
+        try:
+            (gradient,) = torch.autograd.grad(z, x, cotangent, retain_graph=keep, allow_unused=True)
+        except RuntimeError as error:
+            if "inplace operation" not in str(error):
+                raise
+            raise ModelError(
+                f"{self.runner.model.name}: it changes a tensor in place that its gradient needs; write that "
+                "operation out of place, or use a method that needs no gradient, such as occlusion"
+            ) from error
         self.runner.passes.backward += len(active)
         return gradient if gradient is not None else torch.zeros_like(x)
 

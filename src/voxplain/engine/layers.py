@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from voxplain.engine.layer_hooks import capture, default_layer, only_output, whole_precision
+from voxplain.engine.layer_tour import Tour, Visit
+from voxplain.engine.layer_visits import Visitor
+from voxplain.engine.moments import correlation
+from voxplain.engine.problem import Problem
 from voxplain.engine.samplers import clean
 from voxplain.engine.store import MapStore
-from voxplain.errors import ModelError
 
-if TYPE_CHECKING:
-    from voxplain.engine.problem import Problem
+__all__ = ["LayerView", "Painted", "Tour", "Visit", "capture", "default_layer", "upsample"]
 
 # (target, activations (F, *s), gradient of the target (F, *s)) -> any tensor
 Reduce = Callable[[int, Tensor, Tensor], Tensor]
 Paint = Callable[[int, Tensor, Tensor], Tensor]
+Share = Callable[[Visit], Tensor]  # -> (F, *s)
+Select = Callable[[Tensor], Tensor]  # (F, *s) -> (*s)
 # Activations of all windows are kept between two steps of a method if they take no more than this.
 KEPT_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What `LayerView.paint_tour` found.
+
+    Attributes:
+        maps: per target, (1, *spatial).
+        sums: per target, the sum of the shares of all features and places, at the layer's own resolution.
+        scores: (draws, T); NaN for absent targets.
+        agreement: per target, the correlation of the maps from even and from odd draws, where asked for.
+    """
+
+    maps: MapStore
+    sums: dict[int, float]
+    scores: Tensor
+    agreement: dict[int, float]
 
 
 class LayerView:
@@ -44,15 +65,19 @@ class LayerView:
         self.module = problem.model.layer(self.name)
         self._kept: dict[int, Tensor] = {}
 
+    def visit(self, tour: Tour, take: Callable[[Visit], None], what: str) -> Tensor:
+        """Hand every (window, draw, target) to ``take``, at the layer's own resolution: (draws, T) scores."""
+        return Visitor(self.problem, self.module, self.name, tour, take, what).run()
+
     def gather(self, reduce: Reduce, what: str) -> dict[int, Tensor]:
         """Σ over the target's windows of ``reduce(target, activations, gradient)``."""
         sums: dict[int, Tensor] = {}
 
-        def take(window: int, target: int, activation: Tensor, gradient: Tensor) -> None:
-            value = reduce(target, activation, gradient)
-            sums[target] = sums[target] + value if target in sums else value
+        def take(seen: Visit) -> None:
+            value = reduce(seen.target, seen.activation, seen.gradient)
+            sums[seen.target] = sums[seen.target] + value if seen.target in sums else value
 
-        self._visit(take, what)
+        self._visit_clean(take, what)
         return sums
 
     def paint(self, draw: Callable[[int, Tensor], Tensor], what: str) -> MapStore:
@@ -61,37 +86,28 @@ class LayerView:
         Every window's picture is interpolated linearly to the window and weighted as its output is.
         """
         store = self.problem.padded_store(channels=1)
-        painted: set[int] = set()  # so that a batch that runs out of memory paints nothing twice
 
         def paint(window: int, activation: Tensor) -> None:
             targets = self.problem.plan.touching[window]
             pictures = [self._upsample(draw(target, activation)) for target in targets]
             for target, picture in zip(targets, pictures, strict=True):
                 self._blend(store, window, target, picture, weighted=True)
-            painted.add(window)
 
-        def work(batch: list[int]) -> None:
-            x = self._inputs(batch)
-            with torch.no_grad(), self._capture() as seen:
-                self.problem.runner.forward(x)
-            output = self._output(seen)
-            for b, window in enumerate(batch):
-                if window not in painted:
-                    paint(window, _whole_precision(output[b]))
-
-        windows = self.problem.plan.windows(self.problem.present)
-        for window in windows:
-            if window in self._kept:
-                paint(window, self._kept[window])
-        with self.problem.runner.session():
-            self.problem.runner.each([w for w in windows if w not in self._kept], work, what)
+        self._each_activation(self.problem.plan.windows(self.problem.present), paint, what)
         return self._unpadded(store)
 
-    def _keep(self, window: int, activation: Tensor) -> None:
-        """Save a second forward pass where the activations of all windows are small."""
-        windows = len(self.problem.plan.windows(self.problem.present))
-        if activation.numel() * activation.element_size() * windows <= KEPT_BYTES:
-            self._kept[window] = activation.detach().clone()
+    def paint_everywhere(self, draw: Callable[[Tensor], Tensor], what: str) -> MapStore:
+        """Blend ``draw(activations)`` (*s) of all windows into one map (1, *spatial), the same for every target."""
+        store, first = self.problem.padded_store(channels=1), self.problem.present[0]
+
+        def paint(window: int, activation: Tensor) -> None:
+            self._blend(store, window, first, self._upsample(draw(activation)), weighted=True)
+
+        self._each_activation(range(len(self.problem.plan)), paint, what)
+        maps = self._unpadded(store)
+        for target in self.problem.present[1:]:
+            maps[target] = maps[first].clone()
+        return maps
 
     def paint_gradient(self, draw: Paint, what: str) -> MapStore:
         """Sum ``draw(target, activations, gradient)`` (*s) of the target's windows into maps (1, *spatial).
@@ -100,122 +116,82 @@ class LayerView:
         """
         store = self.problem.padded_store(channels=1)
 
-        def take(window: int, target: int, activation: Tensor, gradient: Tensor) -> None:
-            self._blend(
-                store, window, target, self._upsample(draw(target, activation, gradient)), weighted=False
-            )
+        def take(seen: Visit) -> None:
+            picture = self._upsample(draw(seen.target, seen.activation, seen.gradient))
+            self._blend(store, seen.window, seen.target, picture, weighted=False)
 
-        self._visit(take, what)
+        self._visit_clean(take, what)
         return self._unpadded(store)
 
-    def _visit(self, take: Callable[[int, int, Tensor, Tensor], None], what: str) -> None:
-        """Hand activations and gradients of every (window, target) to ``take``; non-linear scores in two phases."""
-        problem = self.problem
-        problem.runner.check_room(gradient=True)
-        scores = torch.full((len(problem.targets),), torch.nan, dtype=torch.float64)
-        linear = problem.plan.linear(problem.present)
-        rest = [t for t in problem.present if t not in set(linear)]
-        with problem.runner.session():
-            self._visit_group(linear, {}, scores, take, what)
-            for group in problem.engine.groups(rest):
-                stitched = problem.engine.stitch(clean(problem.padded), 0, group)
-                linked = {}
-                for t in group:
-                    scores[t], linked[t] = stitched.value(t)
-                self._visit_group(group, linked, scores, take, what)
-        problem.remember(scores)
+    def paint_tour(
+        self, tour: Tour, share: Share, select: Select, what: str, *, halves: bool = False
+    ) -> Painted:
+        """Sum ``select(share(visit))`` over windows and draws into maps (1, *spatial).
 
-    def _visit_group(
-        self,
-        targets: Sequence[int],
-        linked: dict[int, Tensor],
-        scores: Tensor,
-        take: Callable[[int, int, Tensor, Tensor], None],
-        what: str,
+        Args:
+            share: what a visit is worth at every feature and place of the layer, linear in its gradient.
+            select: what is painted of it.
+            halves: also the agreement of even and odd draws.
+        """
+        count = 2 if halves else 1
+        stores = [self.problem.padded_store(channels=1, share=count) for _ in range(count)]
+        sums = dict.fromkeys(self.problem.present, 0.0)
+
+        def take(seen: Visit) -> None:
+            whole = share(seen)
+            picture, total = self._upsample(select(whole)), float(whole.double().sum())
+            self._blend(stores[seen.draw % count], seen.window, seen.target, picture, weighted=False)
+            sums[seen.target] += total
+
+        scores = self.visit(tour, take, what)
+        first, *rest = [self._unpadded(store) for store in stores]
+        agreement = {t: correlation(first[t], half[t]) for half in rest for t in self.problem.present}
+        for half in rest:
+            first.transform(lambda t, m, half=half: m + half[t])  # type: ignore[misc]
+        return Painted(first, sums, scores, agreement)
+
+    def _visit_clean(self, take: Callable[[Visit], None], what: str) -> None:
+        def keep_and_take(seen: Visit) -> None:
+            take(seen)
+            self._keep(seen.window, seen.activation)
+
+        scores = self.visit(Tour(clean(self.problem.padded)), keep_and_take, what)
+        self.problem.remember(scores[0])
+
+    def _each_activation(
+        self, windows: Sequence[int], take: Callable[[int, Tensor], None], what: str
     ) -> None:
-        problem, wanted = self.problem, set(targets)
-        served: set[tuple[int, int]] = set()  # so that a batch that runs out of memory counts nothing twice
+        """Hand the clean image's activations of the windows to ``take``, those that were kept first."""
+        done: set[int] = set()  # so that a batch that runs out of memory paints nothing twice
 
         def work(batch: list[int]) -> None:
-            x = self._inputs(batch).requires_grad_()
-            with torch.enable_grad(), self._capture() as seen:
-                z = problem.runner.forward(x)
-            output = self._output(seen)
-            if not z.requires_grad:
-                raise ModelError(
-                    f"{problem.model.name}: no gradient leads from its output to layer {self.name!r} (it may take an argmax "
-                    "or detach); use a method that needs none, such as occlusion"
-                )
-            terms = [problem.plan.terms(w) for w in batch]
+            with torch.no_grad(), capture(self.module, self.name) as seen:
+                self.problem.runner.forward(self._inputs(batch))
+            output = only_output(seen, self.name, self.problem, len(batch))
             for b, window in enumerate(batch):
-                self._keep(window, _whole_precision(output[b]))
-            shares = [] if linked else [tw.scores(z[b : b + 1])[0].tolist() for b, tw in enumerate(terms)]
-            todo = [
-                [t for t in tw.terms if t.target in wanted and (tw.window, t.target) not in served]
-                for tw in terms
-            ]
-            rounds = max(map(len, todo))
-            for r in range(rounds):
-                cotangent = torch.zeros_like(z)
-                active = [b for b in range(len(batch)) if r < len(todo[b])]
-                for b in active:
-                    derivative = problem.engine.derivative(linked, batch[b], todo[b][r].target)
-                    cotangent[b] = terms[b].cotangent(todo[b][r], z[b].detach(), derivative)
-                (gradient,) = torch.autograd.grad(
-                    z, output, cotangent, retain_graph=r + 1 < rounds, allow_unused=True
-                )
-                if gradient is None:
-                    raise ModelError(f"layer {self.name!r}: the network's output does not depend on it")
-                problem.runner.passes.backward += len(active)
-                for b in active:
-                    sums = (_whole_precision(output[b]), _whole_precision(gradient[b]))
-                    take(batch[b], todo[b][r].target, *sums)
-                    served.add((batch[b], todo[b][r].target))
-            for tw, values in zip(terms, shares, strict=False):
-                for term, value in zip(tw.terms, values, strict=True):
-                    if term.target in wanted:
-                        scores[term.target] = scores[term.target].nan_to_num() + value
+                if window not in done:
+                    take(window, whole_precision(output[b]))
+                    done.add(window)
 
-        windows = problem.plan.windows(targets)
-        windows.sort(key=lambda w: -len(wanted.intersection(problem.plan.touching[w])))
-        problem.runner.each(windows, work, what)
+        for window in windows:
+            if window in self._kept:
+                take(window, self._kept[window])
+        with self.problem.runner.session():
+            self.problem.runner.each([w for w in windows if w not in self._kept], work, what)
+
+    def _keep(self, window: int, activation: Tensor) -> None:
+        """Save a second forward pass where the activations of all windows are small."""
+        windows = len(self.problem.plan.windows(self.problem.present))
+        if window not in self._kept and activation.nbytes * windows <= KEPT_BYTES:
+            self._kept[window] = activation.clone()
 
     def _inputs(self, batch: Sequence[int]) -> Tensor:
         sampler = clean(self.problem.padded)
         x = torch.stack([sampler.input(0, self.problem.plan.where(w)) for w in batch])
         return x.to(self.problem.model.device, self.problem.dtype)
 
-    @contextmanager
-    def _capture(self) -> Iterator[list[Tensor]]:
-        with capture(self.module, self.name) as seen:
-            yield seen
-
-    def _output(self, seen: list[Tensor]) -> Tensor:
-        if not seen:
-            raise ModelError(
-                f"layer {self.name!r}: the network did not run it on this input; choose another layer"
-            )
-        if len(seen) > 1:
-            raise ModelError(
-                f"layer {self.name!r}: the network runs it {len(seen)} times in one pass, so it is not one place; "
-                "choose a layer that runs once, such as the block around it"
-            )
-        output = seen[0]
-        dims = len(self.problem.spatial_shape)
-        if output.dim() != dims + 2:
-            raise ModelError(
-                f"layer {self.name!r}: its output has shape {tuple(output.shape)}, expected (N, features, *{dims} spatial "
-                "axes); choose a convolutional layer (voxplain inspect lists them)"
-            )
-        return output
-
     def _upsample(self, picture: Tensor) -> Tensor:
-        plan = self.problem.plan
-        size = tuple(s.stop - s.start for s in plan.where(0))
-        if tuple(picture.shape) == size:
-            return picture
-        mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[picture.dim()]
-        return F.interpolate(picture[None, None], size=size, mode=mode, align_corners=False)[0, 0]
+        return upsample(self.problem, picture[None])[0]
 
     def _blend(self, store: MapStore, window: int, target: int, picture: Tensor, *, weighted: bool) -> None:
         picture = picture.cpu()
@@ -231,83 +207,10 @@ class LayerView:
         return store
 
 
-def _whole_precision(tensor: Tensor) -> Tensor:
-    """Detached, and in float32 at least: sums over thousands of places are no work for bfloat16."""
-    return tensor.detach() if tensor.dtype == torch.float64 else tensor.detach().float()
-
-
-@contextmanager
-def capture(module: nn.Module, name: str) -> Iterator[list[Tensor]]:
-    """Collect a module's outputs; later in-place operations change a copy, not what is collected."""
-    seen: list[Tensor] = []
-
-    def hook(_: nn.Module, __: Any, output: Any) -> Any:
-        if not isinstance(output, Tensor):
-            raise ModelError(
-                f"layer {name!r}: it returns {type(output).__name__}, expected one tensor; choose a layer inside it"
-            )
-        seen.append(output)
-        return output.clone()
-
-    handle = module.register_forward_hook(hook)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
-def default_layer(problem: Problem) -> str:
-    """Of the modules whose output has the smallest spatial extent above one voxel, the last to finish.
-
-    For an encoder-decoder this is the bottleneck, as in Seg-Grad-CAM; for a classifier the last feature map; for
-    a network without pooling the last hidden layer. A residual block counts as a whole, since it finishes after
-    its branches.
-    """
-    problem.model.need_hooks("layer methods such as Grad-CAM")
-    dims = len(problem.spatial_shape)
-    x = clean(problem.padded).input(0, problem.plan.where(0))[None].to(problem.model.device, problem.dtype)
-    seen: list[tuple[str, tuple[int, ...], int]] = []
-    read_out: set[int] = set()
-    handles = []
-    for name, module in problem.model.module.named_modules():
-
-        def note(_: nn.Module, __: Any, out: Any, name: str = name) -> None:
-            if not name:
-                read_out.update(t.untyped_storage().data_ptr() for t in _tensors(out))
-            elif isinstance(out, Tensor) and out.dim() == dims + 2 and min(out.shape[2:]) > 1:
-                seen.append((name, tuple(out.shape), out.untyped_storage().data_ptr()))
-
-        handles.append(module.register_forward_hook(note))
-    try:
-        with problem.runner.session(), torch.no_grad():
-            problem.runner.forward(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    # the read-out, and containers that end with it, are no feature maps
-    while seen and seen[-1][2] in read_out:
-        seen.pop()
-    if not seen:
-        raise ModelError(
-            f"{problem.model.name}: no layer with a spatial output was found; name one with layer=…"
-        )
-    smallest = min(_volume(shape) for _, shape, _ in seen)
-    return [name for name, shape, _ in seen if _volume(shape) == smallest][-1]
-
-
-def _tensors(output: Any) -> Iterator[Tensor]:
-    """All tensors of a nested output."""
-    if isinstance(output, Tensor):
-        yield output
-    elif isinstance(output, (list, tuple)):
-        for part in output:
-            yield from _tensors(part)
-    elif isinstance(output, dict):
-        yield from _tensors(list(output.values()))
-
-
-def _volume(shape: tuple[int, ...]) -> int:
-    out = 1
-    for size in shape[2:]:
-        out *= size
-    return out
+def upsample(problem: Problem, pictures: Tensor) -> Tensor:
+    """(B, *s) -> (B, *roi), by linear interpolation between the centres of the layer's voxels."""
+    size = tuple(s.stop - s.start for s in problem.plan.where(0))
+    if tuple(pictures.shape[1:]) == size:
+        return pictures
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[pictures.dim() - 1]
+    return F.interpolate(pictures[:, None], size=size, mode=mode, align_corners=False)[:, 0]

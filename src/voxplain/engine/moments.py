@@ -59,3 +59,26 @@ def correlation(a: Tensor, b: Tensor) -> float:
     x, y = (m.flatten().double() - m.double().mean() for m in (a, b))
     norm = float(x.norm() * y.norm())
     return float(x @ y) / norm if norm > 0 else float("nan")
+
+
+class CorrelationSums:
+    """Pearson correlation of two maps that are seen piece by piece."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = torch.zeros(2, dtype=torch.float64)
+        self.moments = torch.zeros((2, 2), dtype=torch.float64)
+
+    def add(self, a: Tensor, b: Tensor) -> None:
+        """Add matching pieces of both maps; moments are merged about the common mean (Chan et al. 1983)."""
+        pair = torch.stack([a.flatten().double(), b.flatten().double()])
+        n, mean = pair.shape[1], pair.mean(1)
+        centred, step, total = pair - mean[:, None], mean - self.mean, self.count + n
+        self.moments += centred @ centred.T + torch.outer(step, step) * (self.count * n / total)
+        self.mean = self.mean + step * (n / total)
+        self.count = total
+
+    def value(self) -> float:
+        """The correlation so far; NaN where one map is constant."""
+        norm = float((self.moments[0, 0] * self.moments[1, 1]).sqrt())
+        return float(self.moments[0, 1]) / norm if norm > 0 else float("nan")

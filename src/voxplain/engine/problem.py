@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from voxplain.case import Case
+from voxplain.engine.backward import Backward
+from voxplain.engine.canvas import Canvas
 from voxplain.engine.footprint import footprint
 from voxplain.engine.gradients import GradientEngine
 from voxplain.engine.layout import Layout
@@ -32,7 +35,10 @@ from voxplain.target.scene import Resolved, Scene, unique
 from voxplain.target.targets import Target
 
 if TYPE_CHECKING:
+    from voxplain.engine.changes import VoxelChange
+    from voxplain.engine.game import Game
     from voxplain.engine.layers import LayerView
+    from voxplain.engine.players import Player
     from voxplain.target.region import Region
 
 T = TypeVar("T")
@@ -135,6 +141,35 @@ class Problem:
     def spatial_shape(self) -> tuple[int, ...]:
         return tuple(self.image.shape[1:])
 
+    def at(self, image: Tensor, *, seed: int | None = None) -> Problem:
+        """The same questions about another prepared image, such as a noisy copy; nothing is predicted again.
+
+        Targets, regions and rivals stay frozen on the clean prediction, and network, windows, batch and the count
+        of passes are shared. Only ``image`` and ``padded`` differ, and what is computed from them: the clean scores
+        and the answers of `once`, of which just the default layer, a fact about the network, is carried over.
+        ``case`` and ``prepared`` remain the clean ones.
+
+        Args:
+            image: (C, *spatial), of the prepared image's shape.
+            seed: of the new problem; this one's by default.
+
+        Raises:
+            InputError: another shape, or values that are not finite.
+        """
+        if image.shape != self.image.shape:
+            raise InputError(
+                f"{self.case.id}: found an image of {tuple(image.shape)}, expected {tuple(self.image.shape)} as the "
+                "prepared one"
+            )
+        other = copy.copy(self)
+        other.image = image.to(self.dtype)
+        other._require_finite(other.image)
+        other.padded = other.pad(other.image)
+        other.seed = self.seed if seed is None else seed
+        other._clean = None
+        other._once = {k: v for k, v in self._once.items() if k == "default layer"}
+        return other
+
     def remarks(self) -> list[str]:
         """What is doubtful about the prediction itself, one line each."""
         share = self.prediction.disagreement
@@ -167,6 +202,7 @@ class Problem:
         variance: bool = False,
         halves: bool = False,
         what: str = "gradients",
+        backward: Backward | None = None,
     ) -> Gradients:
         """Σ over draws of factor × ∂F_t/∂input, for all present targets.
 
@@ -174,6 +210,7 @@ class Problem:
             make: builds the draws from this problem (see `voxplain.engine.samplers`).
             variance: also the variance of the stitched gradient over the draws, whose factors must be numbers.
             halves: also the agreement of even and odd draws.
+            backward: another backward pass than the plain gradient's; not together with ``variance``.
         """
         sampler = make(self)
         stores = (2 if halves else 1) + (3 if variance else 0)
@@ -185,11 +222,14 @@ class Problem:
                 self.present,
                 lambda t, where, block, draw: first[draw % len(first)].add(t, where, block),
                 what,
+                backward,
             )
         else:
             moments = Moments(self.store(share=stores), self.store(share=stores))
             scores = self._moments(sampler, first, moments, what)
-        if isinstance(sampler, Fixed) and len(sampler) == 1 and sampler.images[0] is self.padded:
+        # not from other backward passes, whose forward pass may round otherwise
+        plain = backward is None
+        if plain and isinstance(sampler, Fixed) and len(sampler) == 1 and sampler.images[0] is self.padded:
             self.remember(scores[0])
         agreement = {
             t: correlation(*(self._finish(half[t]) for half in first)) for t in self.present if halves
@@ -240,6 +280,36 @@ class Problem:
 
         return Occluder(self.engine, self.padded, self.padded).cost(regions, self.present)
 
+    def game(self, players: Sequence[Player], baseline: Tensor) -> Game:
+        """The game whose players are present as in the image or absent as in the baseline (C, *spatial).
+
+        Raises:
+            InputError: players overlap.
+        """
+        from voxplain.engine.game import Game
+
+        return Game(self.engine, self.padded, self.pad(baseline), players)
+
+    def canvas(self) -> Canvas:
+        """The image, of which changed versions are made window by window."""
+        return Canvas(self.image, self.padded, self.layout)
+
+    def effects(self, changes: Sequence[VoxelChange]) -> tuple[Tensor, Tensor]:
+        """Loss of every score under each of R changes of the image: (T, R) as in `occlusion`, and (T,) ``F(x)``."""
+        from voxplain.engine.changes import Changer
+
+        return Changer(self.engine, self.canvas()).run(changes, self.present)
+
+    def effects_cost(self, changes: Sequence[Region]) -> Passes:
+        """Passes that `effects` will take for changes within these regions."""
+        from voxplain.engine.changes import Changer
+
+        return Changer(self.engine, self.canvas()).cost(changes, self.present)
+
+    def sampled_scores(self, sampler: Sampler, what: str = "scores") -> Tensor:
+        """Scores of all targets at every draw of a sampler: (n, T), NaN for absent targets."""
+        return self.engine.scores(sampler, self.present, what)
+
     def has_done(self, key: Hashable) -> bool:
         """Whether `once` has an answer under this key."""
         return key in self._once
@@ -276,6 +346,10 @@ class Problem:
     def _room(self, shape: tuple[int, ...], share: int) -> MapStore:
         limit = self.memory // share
         return MapStore(shape, len(self.present), dtype=self.dtype, limit=limit, scratch=self.scratch)
+
+    def unpad_gradient(self, padded: Tensor) -> Tensor:
+        """The adjoint of `pad`: a gradient (C, *padded) -> (C, *spatial)."""
+        return self._finish(padded)
 
     def _finish(self, padded: Tensor) -> Tensor:
         return padded if self.layout is None else self.layout.unpad_gradient(padded)

@@ -97,12 +97,25 @@ class Runner:
         self.passes.forward += x.shape[0]
         return out
 
-    def each(self, items: Sequence[Item], work: Callable[[list[Item]], None], what: str) -> None:
+    def fits(self, rows: int, count: int) -> bool:
+        """Whether a layer that answers each sample by one row may give so many rows in a pass of ``count`` samples."""
+        idle_twin = 2 if count == 1 else count
+        return rows in (count, idle_twin, self.fixed)
+
+    def each(
+        self, items: Sequence[Item], work: Callable[[list[Item]], None], what: str, inflation: int = 1
+    ) -> None:
         """Do ``work`` on batches of items, halving the batch where memory runs out.
 
         ``work`` must leave no trace when it fails before its first result.
+
+        Args:
+            inflation: how many times the memory of a plain pass an item takes.
         """
-        queue = [list(items[c]) for c in chunks(len(items), self.batch)]
+        queue = [
+            list(items[c])
+            for c in chunks(len(items), max(self.batch // inflation, 1), exact=self.fixed is not None)
+        ]
         done, total = 0, len(items)
         self._tell(what, done, total)
         while queue:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,14 @@ class Sampler(Protocol):
 
     def factor(self, draw: int, where: Slices) -> Tensor | float:
         """Multiplier of the gradient there: a number or (C, *box). The results of all draws are summed."""
+
+
+@runtime_checkable
+class Referenced(Sampler, Protocol):
+    """Draws that each come with a reference image, for backward passes that compare the two."""
+
+    def reference(self, draw: int, where: Slices) -> Tensor:
+        """Part of the reference of draw ``draw``: (C, *box)."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class Freeze:
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         self._depth = 0
+        self.in_place: frozenset[nn.Module] = frozenset()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
@@ -35,6 +36,7 @@ class Freeze:
         learning = [t for t in _tensors(self.module) if t.requires_grad and t.is_leaf]
         flag = "inplace"  # of nn.Module only by convention, so unknown to type checkers
         self._depth = 1
+        self.in_place = frozenset(in_place)
         try:
             for m in trained:
                 m.training = False
@@ -45,6 +47,7 @@ class Freeze:
             yield
         finally:
             self._depth = 0
+            self.in_place = frozenset()
             for t in learning:
                 t.requires_grad_(True)
             for m in in_place:

@@ -226,6 +226,11 @@ class Model:
         return layers.run(self)
 
     @property
+    def in_place(self) -> frozenset[nn.Module]:
+        """Modules whose in-place flag is switched off while the model is frozen."""
+        return self._freeze.in_place
+
+    @property
     def asked_output(self) -> Output | None:
         """The output kind that the user gave."""
         return self._asked[0]

@@ -89,6 +89,7 @@ def ask(model: Model) -> str:
                 return f"out of memory at {shape}"
             _warn_of_probabilities(model, out, shape)
             _keep_samples_apart(model, shape, out)
+            _refuse_shared_in_place(model, shape)
             return ""
     if isinstance(off_grid, OneVoxelError) and model.asked_task is None:
         model.asked_task = "classification"  # one voxel whatever the size
@@ -96,6 +97,33 @@ def ask(model: Model) -> str:
     if off_grid is not None:
         raise off_grid
     return why
+
+
+def _refuse_shared_in_place(model: Model, shape: tuple[int, ...]) -> None:
+    """Refuse modules that are another function once their in-place activations are not in place.
+
+    Such a module uses a tensor again that an activation has changed meanwhile. It has no gradient in PyTorch either,
+    or a wrong one.
+    """
+    flag = "inplace"
+    switched = [m for m in model.module.modules() if m in model.in_place]
+    if not switched:
+        return
+    x = _random(model, (model.fixed_batch or 1, *shape))
+    apart = model.forward(x)
+    try:
+        for m in switched:
+            setattr(m, flag, True)
+        together = model.forward(x)
+    finally:
+        for m in switched:
+            setattr(m, flag, False)
+    if not torch.allclose(apart, together, rtol=1e-3, atol=1e-4 * float(together.abs().max())):
+        raise ModelError(
+            f"{model.name}: an in-place activation changes a tensor that is used again afterwards, so that the network "
+            "is another one without it; write that activation out of place (inplace=False) where this is not meant, "
+            "or give it a clone of its input"
+        )
 
 
 def _try(model: Model, shape: tuple[int, ...]) -> Tensor:

@@ -55,7 +55,7 @@ def boxes(shape: tuple[int, ...], size: Sequence[int], stride: Sequence[int]) ->
 
 
 def supervoxels(problem: Problem, count: int, compactness: float = 0.1) -> list[Region]:
-    """SLIC supervoxels (superpixels in 2-D) of the prepared image, with its physical spacing.
+    """SLIC supervoxels (superpixels in 2-D) of the prepared image, with its physical spacing; cut once per problem.
 
     Args:
         count: roughly how many.
@@ -63,10 +63,14 @@ def supervoxels(problem: Problem, count: int, compactness: float = 0.1) -> list[
 
     Source: Achanta et al. 2012, "SLIC superpixels compared to state-of-the-art superpixel methods".
     """
+    if count < 2:
+        raise InputError(f"supervoxels: found {count}, expected at least 2")
+    return problem.once(("supervoxels", count, compactness), lambda: _slic(problem, count, compactness))
+
+
+def _slic(problem: Problem, count: int, compactness: float) -> list[Region]:
     from skimage.segmentation import slic
 
-    if count < 2:
-        raise InputError(f"occlusion: found {count} supervoxels, expected at least 2")
     image = problem.image.float().numpy()
     low = image.min(axis=tuple(range(1, image.ndim)), keepdims=True)
     high = image.max(axis=tuple(range(1, image.ndim)), keepdims=True)
@@ -92,6 +96,6 @@ def from_labels(labels: Tensor) -> list[Region]:
     values = [int(v) for v in torch.unique(labels) if v > 0]
     if not values:
         raise InputError(
-            "occlusion: the region map holds no value above 0, expected one positive integer per region"
+            "regions: the region map holds no value above 0, expected one positive integer per region"
         )
     return [r for r in label_regions(labels.to(torch.int32), values) if r.count]

@@ -27,6 +27,10 @@ class Gradient(Method):
     """
 
     name: ClassVar[str] = "gradient"
+    aliases: ClassVar[tuple[str, ...]] = (
+        "saliency",
+        "vanilla_gradient",
+    )
     family: ClassVar[str] = "gradient"
     title: ClassVar[str] = "Gradient (saliency)"
     source: ClassVar[str] = "Simonyan et al. 2013, arXiv:1312.6034"
@@ -47,6 +51,10 @@ class InputXGradient(Method):
     """
 
     name: ClassVar[str] = "input_x_gradient"
+    aliases: ClassVar[tuple[str, ...]] = (
+        "gradient_x_input",
+        "grad_times_image",
+    )
     family: ClassVar[str] = "gradient"
     title: ClassVar[str] = "Input × gradient"
     source: ClassVar[str] = "Shrikumar et al. 2016, arXiv:1605.01713"
@@ -85,6 +93,7 @@ class IntegratedGradients(Method):
     source: ClassVar[str] = "Sundararajan et al. 2017, arXiv:1703.01365"
     needs: ClassVar[tuple[str, ...]] = ("gradients", "baseline")
     reads: ClassVar[str] = "the share of the score's difference from the baseline that this voxel carries"
+    trust: ClassVar[tuple[str, ...]] = ("completeness_gap",)
 
     def __post_init__(self) -> None:
         quadrature(self.rule, self.nodes)
@@ -134,6 +143,8 @@ class SmoothGrad(Method):
     source: ClassVar[str] = "Smilkov et al. 2017, arXiv:1706.03825"
     needs: ClassVar[tuple[str, ...]] = ("gradients",)
     reads: ClassVar[str] = "as the gradient, averaged over small changes of the image"
+    random: ClassVar[bool] = True
+    trust: ClassVar[tuple[str, ...]] = ("agreement",)
     power: ClassVar[str] = "mean"
     _voxel_power: ClassVar[int] = 1
 
@@ -185,6 +196,7 @@ class SmoothGradSquared(SmoothGrad):
     title: ClassVar[str] = "SmoothGrad²"
     source: ClassVar[str] = "Hooker et al. 2019, arXiv:1806.10758"
     reads: ClassVar[str] = "how sensitive the score is here, without a sign"
+    signed: ClassVar[bool] = False
     power: ClassVar[str] = "square"
     _voxel_power: ClassVar[int] = 2
 
@@ -209,6 +221,7 @@ class VarGrad(SmoothGrad):
     title: ClassVar[str] = "VarGrad"
     source: ClassVar[str] = "Adebayo et al. 2018, arXiv:1810.03307"
     reads: ClassVar[str] = "how much the gradient itself changes under noise, without a sign"
+    signed: ClassVar[bool] = False
     power: ClassVar[str] = "variance"
     _voxel_power: ClassVar[int] = 2
 
@@ -244,6 +257,7 @@ class ExpectedGradients(Method):
     sigma: float = 0.0
 
     name: ClassVar[str] = "expected_gradients"
+    aliases: ClassVar[tuple[str, ...]] = ("gradient_shap",)
     family: ClassVar[str] = "gradient"
     title: ClassVar[str] = "Expected gradients (GradientSHAP)"
     source: ClassVar[str] = "Erion et al. 2021, arXiv:1906.10670; Lundberg & Lee 2017, arXiv:1705.07874"
@@ -251,6 +265,8 @@ class ExpectedGradients(Method):
     reads: ClassVar[str] = (
         "the share of the score's difference from the mean baseline that this voxel carries"
     )
+    random: ClassVar[bool] = True
+    trust: ClassVar[tuple[str, ...]] = ("completeness_gap", "agreement")
 
     def __post_init__(self) -> None:
         if self.draws < 2:
@@ -271,7 +287,7 @@ class ExpectedGradients(Method):
         return self._passes(problem, self.draws, 1 + starts)
 
     def compute(self, problem: Problem) -> Result:
-        starts = [b(problem) for b in self._baselines(problem)]
+        starts = [b(problem) for b in self.starts(problem)]
         rng = np.random.default_rng(problem.seed)
         positions, choices = stratified(self.draws, len(starts), rng)
         padded = [problem.pad(s) for s in starts]
@@ -289,7 +305,8 @@ class ExpectedGradients(Method):
             checks[t]["agreement"] = agreement
         return Result(found.maps, ends[0], "score", checks, notes)
 
-    def _baselines(self, problem: Problem) -> list[Baseline]:
+    def starts(self, problem: Problem) -> list[Baseline]:
+        """The baselines: those that were given, or the default ones for this network."""
         from voxplain.attribution.baseline import Blur, Mean, Minimum
 
         if self.baselines is not None:

@@ -1,0 +1,121 @@
+"""Seeing every operation that the network does with tensors that depend on the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from voxplain.attribution.backprop import operations
+from voxplain.attribution.backprop.call import Call, places
+
+if TYPE_CHECKING:
+    from voxplain.attribution.backprop.rules import Rules
+
+
+class Interceptor(TorchFunctionMode):
+    """Hands every operation on tensors that require a gradient to the rules, whoever calls it.
+
+    Operations in place are done out of place, and later uses of their operand see the result: a rule's own record
+    of its inputs stays as it was. What shares memory with the operand cannot follow; using it afterwards is refused.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        self.rules = rules
+        # operand of an in-place operation -> (the operand itself, so that its id stays taken; what it became)
+        self._became: dict[int, tuple[Tensor, Tensor]] = {}
+        # tensors of which a part was written in place, as far as the network knows
+        self._written: dict[int, Tensor] = {}
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """One operation."""
+        kwargs = kwargs or {}
+        if self._became:
+            args, kwargs = self._today(args), {k: self._today(v) for k, v in kwargs.items()}
+            if not operations.is_about_form(func):
+                self._check_memory([*args, *kwargs.values()])
+        if not torch.is_grad_enabled():
+            return func(*args, **kwargs)
+        where = places(args, kwargs)
+        if not where:
+            return func(*args, **kwargs)
+        name = operations.canonical(func)
+        sort = operations.kind(name, len(where))
+        if not sort:
+            return self._routed(func, name, args, kwargs)
+        return self._ruled(func, name, sort, args, kwargs)
+
+    def _ruled(self, func: Callable[..., Any], name: str, sort: str, args: Any, kwargs: Any) -> Any:
+        function, in_place = func, operations.out_of_place(func)
+        operand = args[0] if args and isinstance(args[0], Tensor) else kwargs.get("input")
+        if in_place is not None:
+            function = in_place
+        args, kwargs, flagged = _without_flag(func, args, kwargs)
+        out = self.rules.apply(sort, Call(name, function, tuple(args), kwargs, places(args, kwargs)))
+        if in_place is not None or flagged:
+            self._note(operand, out)
+        return out
+
+    def _routed(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
+        """An operation without a rule: as it is, except that nothing is written in place."""
+        operand = args[0] if args and isinstance(args[0], Tensor) else None
+        if name == "setitem" and operand is not None and operand.requires_grad:
+            out = operand.clone()
+            func(out, *args[1:], **kwargs)
+            self._note(operand, out)
+            return None
+        in_place = operations.out_of_place(func)
+        if callable(in_place) and operand is not None:
+            out = in_place(*args, **kwargs)
+            self._note(operand, out)
+            return out
+        return func(*args, **kwargs)
+
+    def _note(self, operand: Any, out: Any) -> None:
+        if not isinstance(operand, Tensor) or not isinstance(out, Tensor):
+            return
+        self._became[id(operand)] = (operand, out)
+        if operand._base is not None:
+            self._written[id(operand._base)] = operand._base
+
+    def _today(self, value: Any) -> Any:
+        """An argument with operands of earlier in-place operations replaced by what they became."""
+        if isinstance(value, Tensor):
+            while id(value) in self._became and self._became[id(value)][1] is not value:
+                value = self._became[id(value)][1]
+            return value
+        if type(value) in (list, tuple):
+            return type(value)(self._today(v) for v in value)
+        return value
+
+    def _check_memory(self, values: Any) -> None:
+        """Refuse tensors whose memory the network has changed through another tensor."""
+        for value in values:
+            if isinstance(value, Tensor):
+                base = value._base
+                if id(value) in self._written or (base is not None and self._is_old(base)):
+                    self.rules.refuse(
+                        "the network changes a part of a tensor in place and uses the whole afterwards, or the other way "
+                        "round; choose a method that takes any operation, such as integrated_gradients"
+                    )
+            elif type(value) in (list, tuple):
+                self._check_memory(value)
+
+    def _is_old(self, base: Tensor) -> bool:
+        return id(base) in self._written or id(base) in self._became
+
+
+def _without_flag(func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any, bool]:
+    """The arguments with ``inplace`` switched off, and whether it was on."""
+    if kwargs.get("inplace"):
+        return args, {**kwargs, "inplace": False}, True
+    position = operations.inplace_position(func) if any(a is True for a in args) else None
+    if position is not None and position < len(args) and args[position] is True:
+        return (*args[:position], False, *args[position + 1 :]), kwargs, True
+    return args, kwargs, False

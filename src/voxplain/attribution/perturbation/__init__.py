@@ -1,0 +1,1 @@
+"""What the score loses when parts of the image change."""
