@@ -65,7 +65,8 @@ def test_what_is_promised_is_there(folder: Path, voxplain: Callable[..., Any]) -
     assert events == ["start", "method", "done", "method", "done", "end"]
     assert {r["method"] for r in table()} == {"gradient", "integrated_gradients"}
     page = Path("out/report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 2 * 3  # two methods, each with planes, montage, projection
+    assert page.count("data:image/png;base64,") == 2 * 4  # two methods: planes, montage, projection, tile
+    assert "Side by side" in page
     assert not Path("out/scratch").exists()
 
 
@@ -275,3 +276,35 @@ def test_nothing_but_absent_targets_is_told_and_exits_with_1(
     )
     assert ran.code == 1
     assert "no voxel of" in ran.err
+
+
+def test_all_methods_of_a_family_at_once_and_one_of_them_with_its_own_parameters(
+    folder: Path, voxplain: Callable[..., Any]
+) -> None:
+    from voxplain.attribution import methods
+
+    ran = voxplain(*BASE, "--method", "all:family=gradient", "--method", "integrated-gradients:nodes=2")
+    assert ran.code == 0, ran.err
+    rows = {r["method"]: r for r in table()}
+    assert set(rows) == {n for n, m in methods().items() if m.family == "gradient"}
+    assert rows["integrated_gradients"]["backward_passes"] == "2"
+    assert all(r["status"] in ("ok", "zero") for r in rows.values())
+
+
+def test_a_method_that_all_stands_for_may_be_refused_without_failing(
+    folder: Path, voxplain: Callable[..., Any]
+) -> None:
+    ran = voxplain(*BASE, "--method", "gradient", "--method", "all:family=cam")
+    assert ran.code == 0, ran.err
+    rows = {r["method"]: r for r in table()}
+    assert rows["gradient"]["status"] == "ok"
+    assert rows["grad_cam"]["status"] == "refused" and "no layer" in rows["grad_cam"]["note"]
+    asked = voxplain(*BASE, "--method", "grad-cam", "--out", "other")
+    assert asked.code == 1 and "no layer" in asked.err
+
+
+def test_all_takes_nothing_but_a_family(folder: Path, voxplain: Callable[..., Any]) -> None:
+    ran = voxplain(*BASE, "--method", "all:family=cams")
+    assert ran.code == 2 and "cam" in ran.err
+    ran = voxplain(*BASE, "--method", "all:nodes=3")
+    assert ran.code == 2 and "unknown parameter 'nodes'" in ran.err

@@ -15,24 +15,50 @@ def methods(
     name: Annotated[str | None, typer.Argument(help="One method in full; all in a table by default.")] = None,
 ) -> int:
     """List the methods, their needs, parameters and sources."""
-    from voxplain.attribution.method import methods as registered
+    from voxplain.attribution.method import FAMILIES, find, methods as registered
     from voxplain.cli.listing import Listing
-    from voxplain.errors import InputError, suggest
 
     known = registered()
     if name is not None:
-        key = name.strip().lower().replace("-", "_")
-        if key not in known:
-            raise InputError(f"method {name!r}: unknown; {suggest(key, known)}")
-        print(_in_full(known[key]))
+        print(_in_full(find(name)))
         return 0
-    listing = Listing(f"{len(known)} methods; voxplain methods NAME tells more")
+    listing = Listing(
+        f"{len(known)} methods; voxplain methods NAME tells more, --method all runs all of them"
+    )
+    order = sorted(
+        known.values(), key=lambda m: (FAMILIES.index(m.family) if m.family in FAMILIES else 99, m.name)
+    )
     listing.table(
-        ("name", "family", "needs", "parameters", "source"),
-        [(m.name, m.family, ", ".join(m.needs), _parameters(m), m.source) for m in known.values()],
+        ("name", "family", "supports", "scores", "needs", "answers", "checks itself by", "source"),
+        [_row(m) for m in order],
     )
     listing.print()
     return 0
+
+
+def _row(m: type[Method]) -> tuple[str, ...]:
+    return (
+        m.name,
+        m.family,
+        _supports(m),
+        _scores(m),
+        ", ".join(m.needs) or "scores only",
+        ("signed " if m.signed and m.answer != "image" else "") + m.answer,
+        ", ".join(m.trust) or "–",
+        m.source,
+    )
+
+
+def _supports(m: type[Method]) -> str:
+    """``2-D 3-D, class+seg``."""
+    tasks = "+".join({"classification": "class", "segmentation": "seg"}.get(t, t) for t in m.tasks)
+    return f"{' '.join(f'{d}-D' for d in m.spatial_dims)}, {tasks}"
+
+
+def _scores(m: type[Method]) -> str:
+    from voxplain.target.functional import SCORES
+
+    return "any" if set(m.scores) == set(SCORES) else "+".join(m.scores)
 
 
 def _parameters(method: type[Method]) -> str:
@@ -53,7 +79,10 @@ def _in_full(method: type[Method]) -> str:
     head = f"{method.name}: {method.title} ({method.family})"
     rest = [
         f"source  {method.source}",
-        f"needs   {', '.join(method.needs) or 'nothing'}",
+        *([f"also    {', '.join(own)}"] if (own := vars(method).get("aliases", ())) else []),
+        f"needs   {', '.join(method.needs) or 'scores only'}",
+        f"works   {_supports(method)}; scores: {_scores(method)}",
+        f"checks  {', '.join(method.trust) or 'none that comes for free'}",
         f"read it {method.reads}",
     ]
     return "\n".join([head, *rest, f"set     {_parameters(method)}", "", inspect.getdoc(method) or ""])

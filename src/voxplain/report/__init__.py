@@ -16,6 +16,7 @@ from voxplain.report.page import (
     predicted_classes,
 )
 from voxplain.report.scene import Outlined, Scene, scenes
+from voxplain.report.tile import tile
 from voxplain.report.view import Plane, View
 from voxplain.target.scene import slug
 
@@ -47,5 +48,6 @@ __all__ = [
     "scenes",
     "slug",
     "status_finding",
+    "tile",
     "write_page",
 ]

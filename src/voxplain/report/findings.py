@@ -43,8 +43,15 @@ _HALVES = _Rule(
     "correlation of two maps, each from one half of the random draws",
     higher_is_better=True,
 )
+_SURROGATE = _Rule(
+    "Surrogate's R²",
+    0.8,
+    0.5,
+    "how much of the score's variation over the samples the simple model, which is what you see, explains",
+    higher_is_better=True,
+)
 # By the names that attributions give their checks.
-_RULES = {"completeness_gap": _GAP, "agreement": _HALVES}
+_RULES = {"completeness_gap": _GAP, "agreement": _HALVES, "surrogate_r2": _SURROGATE}
 
 _STATUS: dict[str, tuple[Level, str]] = {
     # Not "good": that a map could be computed does not yet say that it can be believed.
@@ -57,6 +64,7 @@ _STATUS: dict[str, tuple[Level, str]] = {
         "bad",
         "the map is zero everywhere: the score does not depend on the image, or the gradient is lost",
     ),
+    "refused": ("info", "the method is not defined for this network, image or target; the notes say why"),
     "failed": ("bad", "the computation failed; the notes say why"),
     "out-of-memory": ("bad", "one pass does not fit into memory; smaller windows may help"),
     "timeout": ("bad", "the computation took longer than allowed"),

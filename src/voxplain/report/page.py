@@ -58,7 +58,10 @@ class MethodCard:
 
 @dataclass(frozen=True)
 class Section:
-    """One method's answer for one target; `row` is its line of the table (score, status, passes, ...)."""
+    """One method's answer for one target.
+
+    `row` is its line of the table (score, status, passes, ...), `tile` a small picture for the comparison.
+    """
 
     method: str
     target: str
@@ -66,6 +69,7 @@ class Section:
     findings: tuple[Finding, ...] = ()
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
+    tile: Picture | None = None
 
     @property
     def level(self) -> Level:
@@ -105,6 +109,15 @@ class Page:
     settings: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+
+    @property
+    def compared(self) -> dict[str, list[tuple[int, Section]]]:
+        """Targets with several methods' tiles: the sections' numbers on the page, and the sections."""
+        found: dict[str, list[tuple[int, Section]]] = {}
+        for number, section in enumerate(self.sections, start=1):
+            if section.tile is not None:
+                found.setdefault(section.target, []).append((number, section))
+        return {target: tiles for target, tiles in found.items() if len(tiles) > 1}
 
 
 def pictures(paths: Mapping[str, Path], drawings: Mapping[str, Drawing]) -> tuple[Picture, ...]:

@@ -9,6 +9,9 @@ import yaml
 if TYPE_CHECKING:
     from voxplain.study.config import MethodSpec
 
+# Stands for every method; ``all:family=cam`` for one family, ``all:effort=quick`` for an eighth of the draws.
+ALL = "all"
+
 
 def method_spec(value: Any) -> Any:
     """A name, or ``name:parameter=value,…``, as ``{name: …, parameter: value}``.
@@ -45,9 +48,12 @@ def _split(text: str) -> list[str]:
 
 def check_method(spec: MethodSpec) -> MethodSpec:
     """The same, if the method can be made with these parameters."""
-    from voxplain.study.make import make_method
+    from voxplain.study.make import check_all, make_method
 
-    make_method(spec)
+    if spec.name == ALL:
+        check_all(spec)
+    else:
+        make_method(spec)
     return spec
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from voxplain.errors import InputError, ModelError, TargetError, suggest
+from voxplain.study.checks import ALL
+from voxplain.study.quick import quick
 
 if TYPE_CHECKING:
     from voxplain.attribution.method import Method
@@ -115,10 +117,51 @@ def make_target(
 
 def make_method(spec: MethodSpec) -> Method:
     """A method with its parameters."""
-    from voxplain.attribution.method import method, methods
+    from voxplain.attribution.method import find, method
 
-    known = methods().get(spec.name.strip().lower().replace("-", "_"))
-    return method(spec.name, **(spec.parameters if known is None else coerced(known, spec.parameters)))
+    return method(spec.name, **coerced(find(spec.name), spec.parameters))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A method to run; an optional one, which ``all`` stands for, may be refused without being missed."""
+
+    method: Method
+    spec: MethodSpec
+    optional: bool = False
+
+
+def make_methods(specs: Sequence[MethodSpec]) -> list[Asked]:
+    """The methods that were asked for; ``all`` stands for those that are not named themselves."""
+    from voxplain.attribution.method import FAMILIES, find, methods
+    from voxplain.study.config import MethodSpec
+
+    named = {find(s.name).name for s in specs if s.name != ALL}
+    known = sorted(methods().values(), key=lambda m: (*FAMILIES, m.family).index(m.family))
+    asked: dict[str, Asked] = {}
+    for number, spec in enumerate(specs):
+        if spec.name != ALL:
+            asked[f"{number}"] = Asked(make_method(spec), spec)
+            continue
+        family = spec.parameters.get("family")
+        for found in known:
+            if found.name not in named and family in (None, found.family):
+                less = quick(found) if spec.parameters.get("effort") == "quick" else {}
+                own = MethodSpec(name=found.name, **less)
+                asked.setdefault(found.name, Asked(make_method(own), own, optional=True))
+    return list(asked.values())
+
+
+def check_all(spec: MethodSpec) -> None:
+    """Raise InputError where ``all`` is followed by anything but a known family and effort."""
+    from voxplain.attribution.method import FAMILIES
+
+    choices: dict[str, Sequence[str]] = {"family": FAMILIES, "effort": ("full", "quick")}
+    for key, value in spec.parameters.items():
+        if key not in choices:
+            raise InputError(f"method all: unknown parameter {key!r}; {suggest(key, choices)}")
+        if value not in choices[key]:
+            raise InputError(f"method all: found {key}={value!r}; {suggest(str(value), choices[key])}")
 
 
 def coerced(method: type[Method], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,4 +78,6 @@ def _section(plain: Mapping[str, Any], out: Path) -> Section:
     found["findings"] = tuple(Finding(**f) for f in plain["findings"])
     found["pictures"] = tuple(Picture(**{**p, "png": out / p["png"]}) for p in plain["pictures"])
     found["notes"] = tuple(plain["notes"])
+    if plain.get("tile"):
+        found["tile"] = Picture(**{**plain["tile"], "png": out / plain["tile"]["png"]})
     return Section(**found)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import voxplain
 from voxplain.case.atomic import write_whole
-from voxplain.errors import InputError
+from voxplain.errors import InputError, ModelError, TargetError
 from voxplain.study.fingerprint import of_named_files, of_parts, of_run
 from voxplain.study.journal import Journal, versions
 from voxplain.study.ledger import Ledger
-from voxplain.study.make import make_case, make_method, make_model, make_targets
+from voxplain.study.make import make_case, make_methods, make_model, make_targets
 from voxplain.study.outcome import DONE, write_results
 from voxplain.study.prediction import predict, refuse_another_case
 from voxplain.study.progress import Show
 from voxplain.study.template import resolved
-from voxplain.study.unit import Unit, failed_rows, unit_names, work
+from voxplain.study.unit import Unit, failed_rows, refusal, unit_names, work
 
 if TYPE_CHECKING:
     from voxplain.case import Case
@@ -70,19 +70,20 @@ def run(settings: ExplainSettings, *, dry_run: bool = False) -> int:
 def plan(settings: ExplainSettings, case: Case, model: Model) -> list[Unit]:
     """One unit of work per method, each with the hash of all that its maps depend on."""
     run_key = of_run(settings, case, model)
-    methods = [make_method(spec) for spec in settings.methods]
-    for method in methods:
-        method.check(model)
+    asked = make_methods(settings.methods)
+    for each in asked:
+        if not each.optional:
+            each.method.check(model)
     units = []
-    for name, method, spec in zip(unit_names(methods), methods, settings.methods, strict=True):
+    for name, each in zip(unit_names([a.method for a in asked]), asked, strict=True):
         parts = {
             "run": run_key,
             "method": name,
-            "parameters": method.parameters(),
-            "files": of_named_files(spec.parameters),
+            "parameters": each.method.parameters(),
+            "files": of_named_files(each.spec.parameters),
             "maps": settings.maps.model_dump(mode="json"),
         }
-        units.append(Unit(name, method, run_key, of_parts(parts)))
+        units.append(Unit(name, each.method, run_key, of_parts(parts), each.optional))
     return units
 
 
@@ -153,6 +154,9 @@ def costs(problem: Problem, show: Show, units: Sequence[Unit]) -> str:
     lines += [f"note: {remark}" for remark in problem.remarks()]
     pace = seconds / max(problem.passes.forward, 1)
     for unit in units:
+        if (refused := refusal(unit, problem)) is not None:
+            lines.append(f"{unit.name}: refused, {refused}")
+            continue
         passes = unit.method.cost(problem)
         # a backward pass to the input costs about as much as a forward pass
         about = (passes.forward + passes.backward) * pace
@@ -173,19 +177,25 @@ def run_units(
 
     found: dict[str, Result] = {}
     for unit in units:
+        if (refused := refusal(unit, problem)) is not None:
+            found[unit.name] = {"rows": failed_rows(unit, problem, refused, "refused"), "sections": []}
+            journal.note("refused", method=unit.name, note=str(refused))
+            continue
         show.doing = unit.name
         started = perf_counter()
         journal.note("method", method=unit.name, parameters=unit.method.parameters())
         try:
             found[unit.name] = work(unit, problem, settings, ledger)
         except Exception as error:  # noqa: BLE001  whatever a method does, the others still run
-            rows = failed_rows(unit, problem, error)
+            undone = unit.optional and isinstance(error, ModelError | InputError | TargetError)
+            rows = failed_rows(unit, problem, error, "refused" if undone else None)
             found[unit.name] = {"rows": rows, "sections": []}
             note = rows[0]["note"]
             with suppress(OSError):
                 ledger.drop(unit.name)
-            print(f"voxplain: {unit.name} failed: {note}", file=sys.stderr)
-            journal.note("failed", method=unit.name, note=note, traceback=traceback.format_exc())
+            how = "refused" if undone else "failed"
+            print(f"voxplain: {unit.name} {how}: {note}", file=sys.stderr)
+            journal.note(how, method=unit.name, note=note, traceback=traceback.format_exc())
             continue
         journal.note("done", method=unit.name, seconds=round(perf_counter() - started, 3))
         say(f"{unit.name}: done in {perf_counter() - started:.1f} s")

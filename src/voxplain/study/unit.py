@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxplain.errors import OutOfMemoryError, VoxplainError
 from voxplain.report import figure_paths, findings, pictures, save_figures
-from voxplain.report.page import MethodCard, Section
+from voxplain.report.page import MethodCard, Picture, Section
 from voxplain.study.paths import figure_folder, map_path
 
 if TYPE_CHECKING:
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unit:
-    """A method, the folder name of its results, and the hashes of all that they depend on."""
+    """A method, the folder name of its results, and the hashes of all that they depend on.
+
+    An optional one was not asked for by name: where it cannot be done, it is refused, which is no failure.
+    """
 
     name: str
     method: Method
     run_key: str
     key: str
+    optional: bool = False
 
 
 def unit_names(methods: Sequence[Method]) -> list[str]:
@@ -67,9 +71,23 @@ def work(unit: Unit, problem: Problem, settings: ExplainSettings, ledger: Ledger
     return ledger.finish(unit.name, unit.key, files, result)
 
 
-def failed_rows(unit: Unit, problem: Problem, error: Exception) -> list[dict[str, Any]]:
+def refusal(unit: Unit, problem: Problem) -> VoxplainError | None:
+    """Why an optional method cannot be done on this network, image and targets."""
+    if unit.optional:
+        try:
+            unit.method.check(problem.model)
+            unit.method.check_problem(problem)
+            unit.method.cost(problem)  # finds the layer, cuts the parts
+        except VoxplainError as error:
+            return error
+    return None
+
+
+def failed_rows(
+    unit: Unit, problem: Problem, error: Exception, status: str | None = None
+) -> list[dict[str, Any]]:
     """Rows that say why a method has no maps."""
-    status = "out-of-memory" if isinstance(error, OutOfMemoryError | MemoryError) else "failed"
+    status = status or ("out-of-memory" if isinstance(error, OutOfMemoryError | MemoryError) else "failed")
     text = " ".join(str(error).split())
     note = text if isinstance(error, VoxplainError) else f"unexpected {type(error).__name__}: {text}"
     return [
@@ -93,7 +111,7 @@ def failed_rows(unit: Unit, problem: Problem, error: Exception) -> list[dict[str
 def plain_section(section: Section, out: Path) -> dict[str, Any]:
     """A section as plain data, its pictures relative to the output folder."""
     data = asdict(section)
-    for picture in data["pictures"]:
+    for picture in (*data["pictures"], *([data["tile"]] if data["tile"] else [])):
         picture["png"] = Path(picture["png"]).relative_to(out).as_posix()
     return data
 
@@ -110,7 +128,8 @@ def _target(
 ) -> tuple[list[Path], Section]:
     answer = attribution.answers[index]
     files: list[Path] = []
-    shown: tuple[Any, ...] = ()
+    shown: tuple[Picture, ...] = ()
+    small: Picture | None = None
     notes = [answer.note] if answer.note else []
     if answer.status in ("ok", "zero"):
         values = attribution.map(index)
@@ -120,10 +139,10 @@ def _target(
             files.append(_save(values, path, attribution.problem.case))
         if draw and answer.status == "ok":
             try:
-                shown = _draw(values, unit, attribution, index, settings, ledger)
+                shown, small = _draw(values, unit, attribution, index, settings, ledger)
             except VoxplainError as error:
                 notes.append(f"no figures: {error}")
-    files += [picture.png for picture in shown]
+    files += [Path(str(p.png)) for p in (*shown, *([small] if small else []))]
     section = Section(
         method=unit.name,
         target=row["target"],
@@ -138,6 +157,7 @@ def _target(
         findings=findings(answer.status, answer.checks),
         pictures=shown,
         notes=tuple(notes),
+        tile=small,
     )
     return files, section
 
@@ -167,15 +187,20 @@ def _draw(
     index: int,
     settings: ExplainSettings,
     ledger: Ledger,
-) -> tuple[Any, ...]:
-    from voxplain.report import draw_all, scenes
+) -> tuple[tuple[Picture, ...], Picture]:
+    from voxplain.case.atomic import write_whole
+    from voxplain.report import draw_all, scenes, slug, tile
     from voxplain.study.prediction import class_mask
 
     problem, target = attribution.problem, attribution.answers[index].target
     case = problem.case
     truth = None if case.label is None else (case.label == target.class_index).astype("uint8")
+    image = case.image
+    if unit.method.answer == "image":
+        # the answer is itself an image: shown as the background, its difference from the scan in colour
+        image, values = values, values - case.image
     scene = scenes(
-        case.image,
+        image,
         values,
         geometry=case.geometry,
         prediction=class_mask(problem, target.class_index),
@@ -187,5 +212,8 @@ def _draw(
     )
     drawings = draw_all(scene)
     folder = figure_folder(settings, case, unit.name)
-    ledger.claim(unit.name, figure_paths(folder, drawings, stem=target.name).values())
-    return pictures(save_figures(folder, drawings, stem=target.name), drawings)
+    small = folder / f"{slug(target.name)}-tile.png"
+    ledger.claim(unit.name, [*figure_paths(folder, drawings, stem=target.name).values(), small])
+    write_whole(small, tile(scene[0]))
+    saved = save_figures(folder, drawings, stem=target.name)
+    return pictures(saved, drawings), Picture(small, f"{unit.name} for {target.name}")
