@@ -27,13 +27,50 @@ PER_CHANNEL = {
     "smoothgrad_squared": {"draws": 2},
     "vargrad": {"draws": 2},
     "expected_gradients": {"draws": 2},
+    "feature_ablation": {"size": 3, "baseline": 0.3},
+    "guided_ig": {"steps": 3, "baseline": 0.3},
+    "blur_ig": {"nodes": 3},
+    "noise_tunnel": {"of": "gradient", "draws": 2},
+    "guided_backprop": {},
+    "deconvolution": {},
+    "guided_grad_cam": {"layer": "0"},
+    "deep_lift": {"baseline": 0.3},
+    "deep_lift_shap": {"baselines": (0.3, "blur")},
+    # the flat rule of the default gives channels alike what none of them did
+    "lrp": {"rule": "epsilon", "bias": "absorb"},
+    "neuron_gradient": {},
+    "layer_activation_guided_backprop": {},
 }
 PER_VOXEL = {
     "grad_cam": {"layer": "0"},
     "grad_cam_pp": {"layer": "0"},
     "hires_cam": {"layer": "0"},
+    "layer_cam": {"layer": "0"},
+    "xgrad_cam": {"layer": "0"},
+    "eigen_cam": {"layer": "0"},
+    "eigen_grad_cam": {"layer": "0"},
+    "score_cam": {"layer": "0"},
+    "ablation_cam": {"layer": "0"},
+    # per channel, but a class that nothing excites has an empty map
+    "excitation_backprop": {},
+    "contrastive_excitation_backprop": {},
     "occlusion": {"size": 2},
+    "feature_permutation": {"size": 4, "draws": 2},
+    "rise": {"draws": 8, "cells": 4},
+    "lime": {"size": 3, "samples": 40},
+    "extremal_perturbation": {"areas": 0.2, "steps": 3, "width": 2.0},
+    "kernel_shap": {"size": 4},
+    "shapley_sampling": {"size": 4, "permutations": 4},
+    "layer_activation": {"layer": "0"},
+    "layer_gradient_x_activation": {"layer": "0"},
+    "internal_influence": {"layer": "0", "nodes": 2},
+    "layer_conductance": {"layer": "0", "nodes": 2},
+    "layer_integrated_gradients": {"layer": "0", "nodes": 2},
+    "layer_gradient_shap": {"layer": "0", "draws": 2},
+    "layer_deep_lift": {"layer": "0"},
 }
+# Images that are made, not maps of the given one; and shares of whole channels, of which these cases have one.
+ELSEWHERE = {"activation_maximization", "deep_dream", "contrast_shapley"}
 NETWORKS = {"classification": classifier, "segmentation": smooth_segmenter}
 
 
@@ -43,7 +80,7 @@ def make(dims, task, channels=1, **windows):
 
 
 def test_every_method_is_tested_here():
-    assert set(methods()) == set(PER_CHANNEL) | set(PER_VOXEL)
+    assert set(methods()) == set(PER_CHANNEL) | set(PER_VOXEL) | ELSEWHERE
 
 
 @pytest.mark.parametrize("task", NETWORKS)
@@ -191,5 +228,7 @@ def test_only_warned_about_when_there_is_something_to_warn_about():
     p = Problem(make(2, "segmentation"), random_case((7, 8)), PredictedRegion(class_name=1))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # which there is for Softplus: guided backpropagation is published for ReLU only
+        warnings.filterwarnings("ignore", message=".*published for ReLU only")
         for name, parameters in {**PER_CHANNEL, **PER_VOXEL}.items():
             method(name, **parameters).attribute(p)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from networks import classifier, random_case, smooth_segmenter
+from small import SMALL
 from torch import nn
 from torch.nn import functional as F
 
@@ -21,16 +22,23 @@ from voxplain.target import AllClasses, FalseNegatives, LabelRegion, Mask, Predi
 WINDOWS = Windows(roi=6, overlap=0.5)
 
 
-def segmentation(targets: object = None, net: nn.Module | None = None, **kwargs: object) -> Problem:
-    model = Model(net or smooth_segmenter(3), spatial_dims=3, windows=WINDOWS)
-    return Problem(model, random_case((8, 9, 7)), targets or AllClasses(background=True), **kwargs)
+def segmentation(
+    targets: object = None, net: nn.Module | None = None, channels: int = 1, **kwargs: object
+) -> Problem:
+    model = Model(net or smooth_segmenter(3, channels), spatial_dims=3, windows=WINDOWS)
+    return Problem(model, random_case((8, 9, 7), channels), targets or AllClasses(background=True), **kwargs)
 
 
 @pytest.mark.parametrize("score", ["logit", "probability"])
 @pytest.mark.parametrize("name", sorted(methods()))
 def test_the_cost_told_before_is_the_cost_paid(name, score):
-    problem = segmentation(AllClasses(background=True, score=score))
-    chosen = method(name, **({"size": 4} if name == "occlusion" else {}))
+    channels = 2 if "channels" in methods()[name].needs else 1
+    problem = segmentation(AllClasses(background=True, score=score), channels=channels)
+    chosen = method(name, **SMALL.get(name, {}))
+    if score not in chosen.scores:
+        with pytest.raises(TargetError, match=f"asks for the {score}"):
+            chosen.attribute(problem)
+        return
     told = chosen.cost(problem)
     paid = chosen.attribute(problem).passes
     assert (told.forward, told.backward) == (paid.forward, paid.backward)
