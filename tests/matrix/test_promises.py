@@ -1,0 +1,201 @@
+"""What a method declares about itself is true."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matrix.exceptions import ASKED
+from matrix.world import alike
+from networks import InstanceNormSegmenter, classifier, random_case, smooth_segmenter
+from small import SMALL
+from torch import nn
+from zoo.networks import ZOO
+
+from voxplain.attribution import method, methods
+from voxplain.attribution.attribution import Attribution
+from voxplain.engine import Problem
+from voxplain.errors import VoxplainError
+from voxplain.model import Model
+from voxplain.target import AllClasses
+from voxplain.target.functional import SCORES
+
+NAMES = sorted(methods())
+FAMILIES = {"gradient", "backprop", "cam", "layer", "perturbation", "shapley", "synthesis"}
+NEEDS = {"gradients", "hooks", "layer", "baseline", "regions", "channels"}
+
+
+def problem(
+    task: str = "segmentation",
+    dims: int = 2,
+    *,
+    net: nn.Module | None = None,
+    seed: int = 0,
+    score: str = "logit",
+) -> Problem:
+    make = classifier if task == "classification" else smooth_segmenter
+    net = make(dims, 2) if net is None else net
+    shape = (12, 10) if dims == 2 else (8, 9, 7)
+    model = Model(net, spatial_dims=dims, channels_in=2)
+    return Problem(model, random_case(shape, 2), AllClasses(background=True, score=score), seed=seed)
+
+
+def ask(name: str, asked: Problem, **parameters: Any) -> Attribution:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return method(name, **{**SMALL.get(name, {}), **parameters}).attribute(asked)
+
+
+def supported(name: str) -> tuple[str, int]:
+    """A task and a number of dimensions that the method takes."""
+    kind = methods()[name]
+    task = "segmentation" if "segmentation" in kind.tasks else kind.tasks[0]
+    return task, kind.spatial_dims[0]
+
+
+def maps(found: Attribution) -> list[np.ndarray]:
+    return [found.values(t).numpy() for t, a in enumerate(found.answers) if a.status == "ok"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_declarations_are_complete(name: str) -> None:
+    kind = methods()[name]
+    assert kind.name == name
+    assert kind.family in FAMILIES
+    assert kind.title
+    assert kind.reads
+    assert any(c.isdigit() for c in kind.source), "the source names a year"
+    assert set(kind.needs) <= NEEDS
+    assert kind.answer in ("map", "map of the layer", "image")
+    assert set(kind.scores) <= set(SCORES)
+    assert kind.scores
+    assert kind.tasks
+    assert set(kind.spatial_dims) <= {2, 3}
+    fields = {f.name for f in dataclasses.fields(kind)}
+    assert "layer" not in kind.needs or "layer" in fields
+    assert "baseline" not in kind.needs or fields & {"baseline", "baselines"}
+
+
+def test_titles_are_unique() -> None:
+    titles = [kind.title for kind in methods().values()]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_random_methods_depend_on_the_seed_and_all_repeat_with_it(name: str) -> None:
+    """On a deep network: behind the last nonlinearity even a random path has the same gradient everywhere."""
+    task, _ = supported(name)
+    entry = ZOO["unet" if task == "segmentation" else "resnet18"]
+    shape = entry.shapes[2]
+    model = Model(entry.make(2, 0), spatial_dims=2)
+    first, again, other = (
+        maps(
+            ask(name, Problem(model, entry.case(shape), entry.targets(shape), seed=s), **ASKED.get(name, {}))
+        )
+        for s in (5, 5, 6)
+    )
+    assert first
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    same = len(first) == len(other) and all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    assert same != methods()[name].random
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_global_randomness_is_neither_used_nor_moved(name: str) -> None:
+    task, dims = supported(name)
+    found = []
+    for seed in (1, 2):
+        asked = problem(task, dims)
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  the global state is what is tested
+        before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+        found.append(maps(ask(name, asked)))
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_declared_checks_come_with_every_answer(name: str) -> None:
+    task, dims = supported(name)
+    for answer in ask(name, problem(task, dims)).answers:
+        if answer.status == "ok":
+            assert set(answer.checks) >= set(methods()[name].trust)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if not methods()[n].signed])
+@pytest.mark.parametrize("net", [InstanceNormSegmenter, None], ids=["relu", "smooth"])
+def test_methods_without_sign_have_no_negative_value(name: str, net: type[nn.Module] | None) -> None:
+    if net is None:
+        found = maps(ask(name, problem(*supported(name))))
+    else:
+        model = Model(net(2), spatial_dims=2)
+        found = maps(ask(name, Problem(model, random_case((12, 10)), AllClasses(background=True))))
+    assert all(m.min() >= 0 for m in found)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("name", NAMES)
+def test_declared_scores_are_explained_and_others_refused(name: str, score: str) -> None:
+    task, dims = supported(name)
+    asked = problem(task, dims, score=score)
+    if score in methods()[name].scores:
+        assert maps(ask(name, asked))
+    else:
+        with pytest.raises(VoxplainError, match=f"method {name}: .*{score}"):
+            ask(name, asked)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+@pytest.mark.parametrize("name", NAMES)
+def test_declared_tasks_and_dimensions_are_explained_and_others_refused(
+    name: str, task: str, dims: int
+) -> None:
+    kind, asked = methods()[name], problem(task, dims)
+    if task in kind.tasks and dims in kind.spatial_dims:
+        assert maps(ask(name, asked))
+    else:
+        with pytest.raises(VoxplainError, match=f"method {name}: .*it supports"):
+            ask(name, asked)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_methods_that_need_no_hooks_explain_a_traced_network_and_the_others_refuse(name: str) -> None:
+    task, dims = supported(name)
+    make = classifier if task == "classification" else smooth_segmenter
+    shape = (1, 2, 12, 10) if dims == 2 else (1, 2, 8, 9, 7)
+    traced = torch.jit.trace(make(dims, 2), torch.rand(shape))
+    asked = problem(task, dims, net=traced)
+    if {"hooks", "layer"} & set(methods()[name].needs):
+        with pytest.raises(VoxplainError, match="hooks"):
+            ask(name, asked)
+        return
+    plain = maps(ask(name, problem(task, dims)))
+    for a, b in zip(maps(ask(name, asked)), plain, strict=True):
+        # rounding differs, and optimisation lets it grow
+        assert alike(torch.from_numpy(a), torch.from_numpy(b)) > 0.9999
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_methods_that_need_no_gradients_take_none(name: str) -> None:
+    task, dims = supported(name)
+    paid = ask(name, problem(task, dims)).passes
+    assert (paid.backward > 0) == ("gradients" in methods()[name].needs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_channel_is_enough_unless_channels_are_needed(name: str) -> None:
+    _, dims = supported(name)
+    net = smooth_segmenter(dims) if "segmentation" in methods()[name].tasks else classifier(dims)
+    shape = (12, 10) if dims == 2 else (8, 9, 7)
+    asked = Problem(Model(net, spatial_dims=dims), random_case(shape), AllClasses(background=True))
+    if "channels" in methods()[name].needs:
+        with pytest.raises(VoxplainError, match="one channel"):
+            ask(name, asked)
+    else:
+        assert maps(ask(name, asked))
