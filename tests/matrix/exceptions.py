@@ -28,12 +28,7 @@ UNSTABLE: dict[str, float] = {
 }
 
 # (method, network, shape): what is wrong with the method there; the plain proof must fail
-FAULTS: dict[tuple[str, str, str], str] = {
-    ("internal_influence", "vit", "3-D"): (
-        "fault: the default layer is followed by a LayerNorm, so that its gradient sums to zero over the features; the "
-        "map is the rounding of that zero (10⁻⁸ in single, 10⁻¹⁷ in double precision) but its status is ok"
-    ),
-}
+FAULTS: dict[tuple[str, str, str], str] = {}
 
 # (method, network, shape): why the map is constant and rightly so
 CONSTANT: dict[tuple[str, str, str], str] = {
@@ -46,6 +41,10 @@ CONSTANT: dict[tuple[str, str, str], str] = {
 ZERO: dict[tuple[str, str, str], str] = {
     ("guided_grad_cam", "brain_mask_unet", "3-D windows"): (
         "status zero: of each class either the rectified Grad-CAM or the guided gradient is zero everywhere"
+    ),
+    ("internal_influence", "vit", "3-D"): (
+        "status zero: the default layer is followed by a LayerNorm, so that its gradients sum to zero over the features; "
+        "one feature map (channel=…) has a map"
     ),
     ("guided_grad_cam", "efficientnet_b0", "2-D"): (
         "status zero of one class or the other: either the rectified Grad-CAM or the guided gradient is zero everywhere"

@@ -6,16 +6,17 @@ carry the windows' blending weights, activations are blended with them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.gradient.plain import _blindness_warning, _describe, quadrature
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import MapStore, Passes, Problem
-from voxplain.engine.layer_tour import Tour
+from voxplain.engine.layer_tour import Tour, Visit
 from voxplain.engine.samplers import Path
 from voxplain.errors import InputError
 from voxplain.model import Model
@@ -167,15 +168,20 @@ class InternalInfluence(LayerMethod):
         baseline = parse_baseline(self.baseline, problem)
         positions, weights = quadrature("gauss-legendre", self.nodes)
         path = Path(problem.padded, problem.pad(baseline(problem)), positions, weights)
-        found = view.paint_tour(
-            Tour(path),
-            lambda seen: weights[seen.draw] * seen.gradient,
-            self._together,
-            f"{self.name} ({self.nodes} nodes)",
-        )
+        largest = dict.fromkeys(problem.present, 0.0)
+
+        def share(seen: Visit) -> Tensor:
+            part = weights[seen.draw] * seen.gradient
+            largest[seen.target] += float(part.abs().sum(0).max())
+            return part
+
+        found = view.paint_tour(Tour(path), share, self._together, f"{self.name} ({self.nodes} nodes)")
+        # before a LayerNorm the gradients of a place's features sum to zero, which leaves their rounding
+        floor = {t: 4 * torch.finfo(problem.dtype).eps * size for t, size in largest.items()}
         warning = _blindness_warning(problem, baseline)
         notes = self._notes(problem, view.name, f"baseline {_describe(baseline)}", warning)
-        return self._result(problem, found.maps, problem.clean_scores(), "score per activation", notes)
+        result = self._result(problem, found.maps, problem.clean_scores(), "score per activation", notes)
+        return replace(result, floor=floor)
 
 
 def check_nodes(name: str, nodes: int) -> None:
