@@ -308,3 +308,20 @@ def test_all_takes_nothing_but_a_family(folder: Path, voxplain: Callable[..., An
     assert ran.code == 2 and "cam" in ran.err
     ran = voxplain(*BASE, "--method", "all:nodes=3")
     assert ran.code == 2 and "unknown parameter 'nodes'" in ran.err
+
+
+def test_a_synthetic_image_is_compared_with_the_scan_as_the_network_sees_it(
+    folder: Path, voxplain: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scan's file is on another scale than the network's input; a difference of the two would say nothing."""
+    from voxplain.study import unit
+
+    drawn = []
+    whole = unit._shown
+    monkeypatch.setattr(unit, "_shown", lambda *args: drawn.append(whole(*args)) or drawn[-1])
+    ran = voxplain(*BASE, "--scale", "minmax", "--method", "activation-maximization:steps=2")
+    assert ran.code == 0, ran.err
+    scan = nib.load("scan.nii.gz").get_fdata()
+    seen = (scan - scan.min()) / (scan.max() - scan.min())
+    ((background, difference),) = drawn
+    np.testing.assert_allclose(background - difference, seen[None], atol=1e-5)

@@ -195,10 +195,7 @@ def _draw(
     problem, target = attribution.problem, attribution.answers[index].target
     case = problem.case
     truth = None if case.label is None else (case.label == target.class_index).astype("uint8")
-    image = case.image
-    if unit.method.answer == "image":
-        # the answer is itself an image: shown as the background, its difference from the scan in colour
-        image, values = values, values - case.image
+    image, values = _shown(values, unit.method, problem)
     scene = scenes(
         image,
         values,
@@ -217,3 +214,13 @@ def _draw(
     write_whole(small, tile(scene[0]))
     saved = save_figures(folder, drawings, stem=target.name)
     return pictures(saved, drawings), Picture(small, f"{unit.name} for {target.name}")
+
+
+def _shown(values: np.ndarray, method: Method, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Background and colours: the scan and the map, or a synthetic image and its difference from the scan.
+
+    A synthetic image is on the scale of the network's input, so it is compared with the scan as the network sees it.
+    """
+    if method.answer != "image":
+        return problem.case.image, values
+    return values, values - problem.prepared.restore(problem.image.float())

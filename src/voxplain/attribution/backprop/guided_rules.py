@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ OTHERS = frozenset(("sigmoid", "hardsigmoid", "logsigmoid", "softmax", "log_soft
 }
 
 
-class RectifyingRules(Rules):
+class RectifyingRules(Rules, ABC):
     """What guided backpropagation and deconvolution share: they see every activation and tell which they changed.
 
     Attributes:
@@ -55,9 +56,9 @@ class RectifyingRules(Rules):
 
     multihead = attention
 
+    @abstractmethod
     def back(self, call: Call, x: Tensor, incoming: Tensor) -> Sequence[Tensor]:
         """What goes back through an activation of ``x``."""
-        raise NotImplementedError
 
     def examine(self, z: Tensor, x: Tensor) -> None:
         """Refuse networks on which the answer would silently be another method's."""
