@@ -1,13 +1,11 @@
-"""Which method is asked about which network, and in which shape.
+"""Which method is asked about which network, and in which shape: every method about every network in every shape.
 
-Every method meets every network. Two networks, a segmenter and a classifier, are asked in all their shapes (2-D and
-3-D, whole image and windows); of every other network each method is asked in one shape, picked by their two names,
-so that the whole stays affordable and a new method moves no other method's cells.
+The shapes are 2-D and 3-D, whole image and windows, as far as the network exists in them. Where one pass takes a good
+part of a second, only a few methods of few passes are asked.
 """
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,7 +13,6 @@ from zoo.networks import ZOO
 
 from voxplain.attribution import methods
 
-FULLY = ("unet", "resnet18")
 # asked where a pass takes a good part of a second
 QUICK = ("gradient", "grad_cam")
 
@@ -64,14 +61,8 @@ def setups(network: str) -> list[Setup]:
 
 def chosen(method: str, network: str) -> list[Setup]:
     """The shapes in which this method is asked about this network."""
-    everything = setups(network)
     slow = ZOO[network].slow
-    if network in FULLY:
-        return everything
-    quick = [s for s in everything if s.dims not in slow]
-    picked = quick[zlib.crc32(f"{method} {network}".encode()) % len(quick)]
-    extra = [s for s in everything if s.dims in slow and method in QUICK]
-    return [picked, *extra]
+    return [s for s in setups(network) if s.dims not in slow or method in QUICK]
 
 
 @cache

@@ -32,21 +32,34 @@ FAULTS: dict[tuple[str, str, str], str] = {}
 
 # (method, network, shape): why the map is constant and rightly so
 CONSTANT: dict[tuple[str, str, str], str] = {
-    ("internal_influence", "densenet121", "3-D"): (
+    ("internal_influence", "densenet121", shape): (
         "constant, and rightly so: the layer is pooled to one voxel at once, so that its gradient is the same everywhere"
-    ),
+    )
+    for shape in ("2-D", "3-D")
 }
 
 # (method, network, shape): why no class has a map both before and after the weights are drawn again
 ZERO: dict[tuple[str, str, str], str] = {
-    ("guided_grad_cam", "brain_mask_unet", "3-D windows"): (
-        "status zero: of each class either the rectified Grad-CAM or the guided gradient is zero everywhere"
-    ),
-    ("internal_influence", "vit", "3-D"): (
-        "status zero: the default layer is followed by a LayerNorm, so that its gradients sum to zero over the features; "
-        "one feature map (channel=…) has a map"
-    ),
-    ("guided_grad_cam", "efficientnet_b0", "2-D"): (
-        "status zero of one class or the other: either the rectified Grad-CAM or the guided gradient is zero everywhere"
+    **{
+        ("guided_grad_cam", "brain_mask_unet", shape): (
+            "status zero: of each class either the rectified Grad-CAM or the guided gradient is zero everywhere"
+        )
+        for shape in ("3-D", "3-D windows")
+    },
+    **{
+        ("internal_influence", "vit", shape): (
+            "status zero: the default layer is followed by a LayerNorm, so that its gradients sum to zero over the "
+            "features; one feature map (channel=…) has a map"
+        )
+        for shape in ("2-D", "3-D")
+    },
+    **{
+        ("guided_grad_cam", network, "2-D"): (
+            "status zero of one class or the other: either the rectified Grad-CAM or the guided gradient is zero everywhere"
+        )
+        for network in ("efficientnet_b0", "vessel_unet_mss")
+    },
+    ("activation_maximization", "densenet121", "3-D"): (
+        "status zero with the second draw of weights: no gradient passes its ReLUs where the image is faint noise"
     ),
 }

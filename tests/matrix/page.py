@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
-from matrix.cells import FULLY, Cell, cells
+from matrix.cells import QUICK, Cell, cells
 from matrix.exceptions import ASKED, UNSTABLE
 from zoo.networks import ZOO
 
@@ -16,7 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "matrix.md"
 OK = "✓"
 Key = tuple[str, str, str]
 
-NAMED = " and ".join(f"`{name}`" for name in FULLY)
+SLOW = ", ".join(f"`{name}` in {dims}-D" for name, entry in ZOO.items() for dims in entry.slow)
+FEW = " and ".join(f"`{name}`" for name in QUICK)
 SHAKY = ", ".join(f"`{name}`" for name in sorted(UNSTABLE))
 OTHERS = "; ".join(
     f"`{name}`: {', '.join(f'{key}={value}' for key, value in chosen.items())}"
@@ -35,9 +37,10 @@ HEAD = f"""# Every method on every network
 - leaves the network bit-identical: tensors, flags, hooks, attributes.
 
 Where a rectifier makes every map zero, so that their status says zero, the map without it is proven. A number stands for
-the reason below: the method refuses, or what it says there is no map to be used. All methods meet all networks; {NAMED}
-in all their shapes (second table), each other network in one shape per method, picked by the two names. Networks with
-random weights have random norms, running statistics and biases too.
+the reason below: the method refuses, or what it says there is no map to be used. All methods meet all networks in all
+their shapes: 2-D and 3-D, whole image and windows (segmentation), as far as the network exists there; only {SLOW}, where
+one pass takes long, are asked by {FEW} alone. Networks with random weights have random norms, running statistics and
+biases too.
 
 Parameters are those of `tests/small.py`, except {OTHERS}.
 """
@@ -46,10 +49,14 @@ Parameters are those of `tests/small.py`, except {OTHERS}.
 def render(found: Mapping[Key, str]) -> str:
     """The page of all findings: "" for a proof, else the reason of a refusal."""
     reasons: dict[str, int] = {}
-    whole = _table("method", list(ZOO), lambda c: c.setup.network, found, reasons)
-    fully = [c for c in cells() if c.setup.network in FULLY]
-    questions = list(dict.fromkeys(c.setup.question for c in fully))
-    shapes = _table("method", questions, lambda c: c.setup.question, found, reasons, fully)
+    whole = _table(found, reasons)
+    questions = list(dict.fromkeys(c.setup.question for c in cells()))
+    shapes = [f"| question | networks | cells | {OK} |", "|---|--:|--:|--:|"]
+    for question in questions:
+        mine = [c for c in cells() if c.setup.question == question]
+        proven = sum(found.get(c.key) == "" for c in mine)
+        networks = len({c.setup.network for c in mine})
+        shapes.append(f"| {question} | {networks} | {len(mine)} | {proven} |")
     notes = [f"{number}. {reason}" for reason, number in reasons.items()] or ["Nothing is refused."]
     return "\n".join(
         [
@@ -57,7 +64,7 @@ def render(found: Mapping[Key, str]) -> str:
             "## Methods × networks\n",
             *whole,
             "",
-            f"## Methods × shapes, on {NAMED}\n",
+            "## Shapes\n",
             *shapes,
             "",
             "## Reasons\n",
@@ -67,13 +74,10 @@ def render(found: Mapping[Key, str]) -> str:
     )
 
 
-def _table(corner, columns, place, found, reasons, among=None):
-    rows = [f"| {corner} | {' | '.join(columns)} |", f"|---|{':-:|' * len(columns)}"]
+def _table(found: Mapping[Key, str], reasons: dict[str, int]) -> list[str]:
+    rows = [f"| method | {' | '.join(ZOO)} |", f"|---|{':-:|' * len(ZOO)}"]
     for name in sorted(methods()):
-        row = []
-        for column in columns:
-            mine = [c for c in among or cells() if c.method == name and place(c) == column]
-            row.append(_text(mine, found, reasons))
+        row = [_text(_cells_of(name, network), found, reasons) for network in ZOO]
         rows.append(f"| {name} | {' | '.join(row)} |")
     return rows
 
@@ -102,7 +106,7 @@ def read(text: str) -> dict[Key, str]:
         number, _, reason = line.partition(". ")
         if number.isdecimal():
             reasons[number] = reason
-    rows = [line for line in text.partition("## Methods × shapes")[0].splitlines() if line.startswith("| ")]
+    rows = [line for line in text.partition("## Shapes")[0].splitlines() if line.startswith("| ")]
     table = [[part.strip() for part in row.strip("|").split("|")] for row in rows]
     said: dict[Key, str] = {}
     if not table:
@@ -117,6 +121,7 @@ def read(text: str) -> dict[Key, str]:
     return said
 
 
+@cache
 def _cells_of(name: str, network: str) -> list[Cell]:
     return [c for c in cells() if c.method == name and c.setup.network == network]
 
