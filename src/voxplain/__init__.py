@@ -86,6 +86,7 @@ _ROOMS = {
         "InputError",
         "ModelError",
         "OutOfMemoryError",
+        "StorageError",
         "TargetError",
         "VoxplainError",
     ),
@@ -188,6 +189,7 @@ if TYPE_CHECKING:
         InputError as InputError,
         ModelError as ModelError,
         OutOfMemoryError as OutOfMemoryError,
+        StorageError as StorageError,
         TargetError as TargetError,
         VoxplainError as VoxplainError,
     )

@@ -18,6 +18,10 @@ class InputError(VoxplainError, ValueError):
     """A file, field or argument that cannot be used."""
 
 
+class StorageError(InputError):
+    """A place that cannot be written to: no folder, no permission, a full disk."""
+
+
 class GeometryError(InputError):
     """Voxel grids that are impossible or do not fit each other."""
 

@@ -303,6 +303,17 @@ def test_a_method_that_all_stands_for_may_be_refused_without_failing(
     assert asked.code == 1 and "no layer" in asked.err
 
 
+def test_a_map_that_cannot_be_written_is_a_failure_also_among_all(
+    folder: Path, voxplain: Callable[..., Any]
+) -> None:
+    Path("out/maps/scan/gradient/class-1.nii.gz/mine").mkdir(parents=True)
+    ran = voxplain(*BASE, "--method", "all:family=gradient")
+    assert ran.code == 1
+    assert "gradient failed" in ran.err and "1.nii.gz" in ran.err
+    rows = {r["method"]: r["status"] for r in table()}
+    assert rows["gradient"] == "failed" and rows["smoothgrad"] == "ok"
+
+
 def test_all_takes_nothing_but_a_family(folder: Path, voxplain: Callable[..., Any]) -> None:
     ran = voxplain(*BASE, "--method", "all:family=cams")
     assert ran.code == 2 and "cam" in ran.err

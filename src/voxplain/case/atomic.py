@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from voxplain.errors import InputError, suggest
+from voxplain.errors import InputError, StorageError, suggest
 
 
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all; its folder is made where it is missing.
 
     Raises:
-        InputError: it cannot be written.
+        StorageError: it cannot be written.
     """
     with whole(path, parents=True) as temporary:
         temporary.write_bytes(content)
@@ -32,7 +32,7 @@ def whole(path: Path, *, folder: bool = False, parents: bool = False) -> Iterato
         parents: make the folder that `path` lies in.
 
     Raises:
-        InputError: no such parent folder, no permission, a full disk, a folder that is not empty.
+        StorageError: no such parent folder, no permission, a full disk, a folder that is not empty.
     """
     # Writers choose the format by the suffix, so the temporary name keeps it.
     temporary = path.with_name(f".{uuid.uuid4().hex}{_suffixes(path)}")
@@ -48,7 +48,7 @@ def whole(path: Path, *, folder: bool = False, parents: bool = False) -> Iterato
         raise
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be written: {reason}") from error
+        raise StorageError(f"{path}: cannot be written: {reason}") from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
@@ -69,8 +69,8 @@ def _check_place(path: Path, folder: bool) -> None:
         while not above.is_dir():
             missing, above = above, above.parent
         known = sorted(p.name for p in above.iterdir() if p.is_dir())
-        raise InputError(f"{path}: there is no folder {parent}; in {above}: {suggest(missing.name, known)}")
+        raise StorageError(f"{path}: there is no folder {parent}; in {above}: {suggest(missing.name, known)}")
     if folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path}: exists and is not an empty folder; name a new one")
+        raise StorageError(f"{path}: exists and is not an empty folder; name a new one")
     if not folder and path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file")
+        raise StorageError(f"{path}: is a folder; name a file")

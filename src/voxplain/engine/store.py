@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.errors import InputError
+from voxplain.errors import StorageError
 
 Slices = tuple[slice, ...]
 
@@ -114,7 +114,7 @@ class MapStore:
         try:
             write()
         except OSError as error:
-            raise InputError(
+            raise StorageError(
                 f"scratch space {path}: cannot write maps ({error.strerror or error}); "
                 "free some disk or point `scratch` to another folder"
             ) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import voxplain
 from voxplain.case.atomic import write_whole
-from voxplain.errors import InputError, ModelError, TargetError
+from voxplain.errors import InputError, ModelError, StorageError
 from voxplain.study.fingerprint import of_named_files, of_parts, of_run
 from voxplain.study.journal import Journal, versions
 from voxplain.study.ledger import Ledger
@@ -187,7 +187,7 @@ def run_units(
         try:
             found[unit.name] = work(unit, problem, settings, ledger)
         except Exception as error:  # noqa: BLE001  whatever a method does, the others still run
-            undone = unit.optional and isinstance(error, ModelError | InputError | TargetError)
+            undone = unit.optional and refuses(error)
             rows = failed_rows(unit, problem, error, "refused" if undone else None)
             found[unit.name] = {"rows": rows, "sections": []}
             note = rows[0]["note"]
@@ -200,6 +200,11 @@ def run_units(
         journal.note("done", method=unit.name, seconds=round(perf_counter() - started, 3))
         say(f"{unit.name}: done in {perf_counter() - started:.1f} s")
     return found
+
+
+def refuses(error: Exception) -> bool:
+    """Whether a method says that it cannot answer this question, rather than that something went wrong."""
+    return isinstance(error, ModelError | InputError) and not isinstance(error, StorageError)
 
 
 def say(text: str) -> None:
