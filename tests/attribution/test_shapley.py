@@ -329,9 +329,9 @@ def test_drawn_games_of_windows_add_up_to_nearly_the_truth():
 def test_agreement_is_of_the_two_halves_of_the_draws():
     p = make((9, 12), Windows(), seed=2)
     labels = blocks((9, 12), (3, 4))
-    chosen = KernelShap(regions=labels, baseline=0.0, samples=50)
+    chosen = KernelShap(regions=labels, baseline=0.0, samples=80)
     found = chosen.attribute(p)
-    made = design(12, 50, np.random.default_rng([2, 1]))
+    made = design(12, 80, np.random.default_rng([2, 1]))
     values = chosen._game(p, parse_baseline(0.0, p)).values(made.coalitions)
     torch.testing.assert_close(found.region_values, made.solve(values).T, rtol=1e-9, atol=1e-12)
     sizes = torch.from_numpy(np.bincount(labels.ravel())[1:])
@@ -340,6 +340,24 @@ def test_agreement_is_of_the_two_halves_of_the_draws():
         painted = torch.stack([half[t].repeat_interleave(sizes) for half in halves])
         agreement = answer.checks["agreement"]
         assert agreement == pytest.approx(float(torch.corrcoef(painted)[0, 1]), rel=1e-9) and agreement < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "few", "enough", "said"),
+    [
+        ("kernel_shap", {"samples": 40}, {"samples": 70}, "70 samples"),
+        ("shapley_sampling", {"permutations": 2}, {"permutations": 4}, "4 permutations"),
+        ("shapley_sampling", {"permutations": 1, "antithetic": False}, {"permutations": 2}, "2 permutations"),
+    ],
+)
+def test_too_few_draws_to_compare_are_said_to_be_and_what_is_enough_is_enough(name, few, enough, said):
+    p = make((9, 12), Windows())
+    labels = blocks((9, 12), (3, 4))
+    for answer in method(name, regions=labels, **few).attribute(p).answers:
+        assert "agreement" not in answer.checks and "how far off the values are" in answer.note
+        assert f"{said} are enough to tell" in answer.note
+    for answer in method(name, regions=labels, **{**few, **enough}).attribute(p).answers:
+        assert "agreement" in answer.checks and "how far off" not in answer.note
 
 
 @pytest.mark.parametrize("kind", ["margin", "probability"])

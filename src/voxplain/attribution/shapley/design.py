@@ -35,8 +35,16 @@ class Design:
 
     @property
     def has_halves(self) -> bool:
-        """Whether something was drawn into each half."""
-        return bool((self.source == EVEN).any() and (self.source == ODD).any())
+        """Whether something was drawn into each half, enough to determine the values without the singles.
+
+        Every player alone or left out is in both halves. Where these settle most of the values, the halves agree
+        better with each other than with the truth.
+        """
+        size, players = self.coalitions.sum(1), self.coalitions.shape[1]
+        inner = (size > 1) & (size < players - 1)
+        drawn = [self.source == half for half in (EVEN, ODD)]
+        told = [int((inner & (own | (self.source == ENUMERATED))).sum()) for own in drawn]
+        return all(bool(own.any()) for own in drawn) and min(told) >= 2 * (players - 1)
 
     def solve(self, values: Tensor, half: int | None = None) -> Tensor:
         """Shapley values (m, T) from the coalitions' values (n, T); from one half of the draws where asked.
@@ -64,6 +72,15 @@ def least_samples(players: int) -> int:
     drawn pair in each half.
     """
     return min(1 << players, 2 * players + 6)
+
+
+def telling_samples(players: int) -> int:
+    """Coalitions from which on there are halves to compare (see `Design.has_halves`), or all where these are fewer.
+
+    >>> telling_samples(27)
+    160
+    """
+    return min(1 << players, 2 + 2 * players + 4 * (players - 1))
 
 
 def design(players: int, samples: int, rng: np.random.Generator) -> Design:

@@ -10,8 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.attribution.method import register
-from voxplain.attribution.shapley.design import EVEN, ODD, Design, design, least_samples
+from voxplain.attribution.method import Result, register
+from voxplain.attribution.shapley.design import (
+    EVEN,
+    ODD,
+    Design,
+    design,
+    least_samples,
+    telling_samples,
+)
 from voxplain.attribution.shapley.regions import RegionShapley
 from voxplain.attribution.shapley.values import Shares
 from voxplain.engine import Passes, Problem
@@ -47,6 +54,18 @@ class KernelShap(RegionShapley):
         super().__post_init__()
         if self.samples < 2:
             raise InputError(f"{self.name}: found samples={self.samples}, expected at least 2")
+
+    def compute(self, problem: Problem) -> Result:
+        """As all region methods; says where nothing tells how far the drawn values are from the true ones."""
+        found = super().compute(problem)
+        for t in problem.present:
+            if "agreement" not in found.checks[t] and not found.notes[t].endswith(", exact"):
+                enough = telling_samples(len(found.regions or ()))
+                found.notes[t] += (
+                    "; too few draws to tell how far off the values are, and single ones may be far off: "
+                    f"{enough} samples are enough to tell"
+                )
+        return found
 
     def shares(self, problem: Problem, game: Game) -> Shares:
         near, far = self._kinds(problem)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.attribution.method import register
+from voxplain.attribution.method import Result, register
 from voxplain.attribution.shapley.regions import RegionShapley
 from voxplain.attribution.shapley.values import Shares
 from voxplain.engine import Passes, Problem
@@ -51,6 +51,22 @@ class ShapleySampling(RegionShapley):
                 "order is the reverse of the one before it (or antithetic=False)"
             )
 
+    def compute(self, problem: Problem) -> Result:
+        """As all region methods; says where a single draw leaves nothing to compare."""
+        found = super().compute(problem)
+        if self.permutations < 2 * self._per_draw:
+            for t in problem.present:
+                found.notes[t] += (
+                    "; a single draw does not tell how far off the values are: "
+                    f"{2 * self._per_draw} permutations are enough to tell"
+                )
+        return found
+
+    @property
+    def _per_draw(self) -> int:
+        """Orders of a draw: an order and its reverse are one."""
+        return 2 if self.antithetic else 1
+
     def shares(self, problem: Problem, game: Game) -> Shares:
         orders = self._orders(problem, game)
         values = game.values(prefixes(orders, game.players))
@@ -61,10 +77,8 @@ class ShapleySampling(RegionShapley):
         for order, one, own in zip(orders, by_order, gains, strict=True):
             own[:, order] = (one[1:] - one[:-1]).T
         halves = None
-        unit = 2 if self.antithetic else 1
-        if len(orders) >= 2 * unit:
-            # an order and its reverse are one draw
-            odd = torch.arange(len(orders)) // unit % 2 == 1
+        if len(orders) >= 2 * self._per_draw:
+            odd = torch.arange(len(orders)) // self._per_draw % 2 == 1
             halves = gains[~odd].mean(0), gains[odd].mean(0)
         return Shares(gains.mean(0), by_order[0, -1], by_order[0, 0], halves)
 
