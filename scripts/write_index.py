@@ -57,7 +57,7 @@ def _row(m: type[Method]) -> str:
         ", ".join(m.needs) or "scores only",
         supports,
         answer,
-        ", ".join(m.trust).replace("_", " ") or "–",
+        m.told_checks().replace("_", " ") or "–",
         m.source,
     )
     return "| " + " | ".join(cells) + " |"

@@ -20,7 +20,7 @@ from voxplain.attribution import method, methods
 from voxplain.attribution.attribution import Attribution
 from voxplain.engine import Problem
 from voxplain.errors import VoxplainError
-from voxplain.model import Model
+from voxplain.model import Model, Windows
 from voxplain.target import AllClasses
 from voxplain.target.functional import SCORES
 
@@ -119,12 +119,79 @@ def test_global_randomness_is_neither_used_nor_moved(name: str) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
 
 
+class WaysRound(nn.Module):
+    """A deep layer, and a skip connection around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.down, self.up = nn.Conv2d(2, 4, 3, stride=2, padding=1), nn.Upsample(scale_factor=2)
+        self.last = nn.Conv2d(6, 3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.cat([self.up(torch.tanh(self.down(x))), torch.tanh(x)], 1))
+
+
+class TokensFirst(nn.Module):
+    """Lays voxels along the first axis, as transformers for sequences do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = nn.Conv2d(2, 4, 3, padding=1), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = torch.relu(self.first(x)).flatten(2).permute(2, 0, 1)
+        return self.last(tokens).permute(1, 2, 0).reshape(len(x), 3, *x.shape[2:])
+
+
+def over_windows() -> Problem:
+    model = Model(TokensFirst(), spatial_dims=2, windows=Windows(roi=(5, 5), overlap=0.2))
+    return Problem(model, random_case((13, 9), 2), AllClasses(background=True), batch=4)
+
+
+# checks that do not come with every answer: when they come, and when they do not (parameters; problems)
+SOMETIMES: dict[tuple[str, str], tuple[Any, Any]] = {
+    ("kernel_shap", "agreement"): ({"size": 4, "samples": 64}, {"size": 6, "samples": 64}),
+    ("shapley_sampling", "agreement"): ({"permutations": 4}, {"permutations": 2}),
+    ("feature_permutation", "agreement"): ({"draws": 2}, {"donors": (0.0,)}),
+    ("deep_lift_shap", "agreement"): ({"baselines": (0.0, 1.0)}, {"baselines": (0.0,)}),
+    ("layer_conductance", "completeness_gap"): (problem, lambda: problem(net=WaysRound())),
+    ("layer_deep_lift", "completeness_gap"): (problem, lambda: problem(net=WaysRound())),
+    ("lrp", "completeness_gap"): (problem, over_windows),
+    ("excitation_backprop", "completeness_gap"): (problem, over_windows),
+    ("contrastive_excitation_backprop", "completeness_gap"): (problem, over_windows),
+}
+
+
+def given(found: Attribution) -> list[set[str]]:
+    return [set(a.checks) for a in found.answers if a.status == "ok"]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_declared_checks_come_with_every_answer(name: str) -> None:
+def test_an_answer_carries_the_declared_checks_and_no_others(name: str) -> None:
+    kind = methods()[name]
+    assert set(kind.trust_where) <= set(kind.trust)
     task, dims = supported(name)
-    for answer in ask(name, problem(task, dims)).answers:
-        if answer.status == "ok":
-            assert set(answer.checks) >= set(methods()[name].trust)
+    shares = {"channel 0", "channel 1"} if name == "contrast_shapley" else set()  # they are its answer
+    found = given(ask(name, problem(task, dims)))
+    assert found
+    for checks in found:
+        assert set(kind.trust) - set(kind.trust_where) <= checks <= set(kind.trust) | shares
+
+
+def test_every_check_that_is_not_always_there_is_declared_so() -> None:
+    assert {(n, c) for n in NAMES for c in methods()[n].trust_where} == set(SOMETIMES)
+
+
+@pytest.mark.parametrize(("name", "check"), SOMETIMES)
+def test_a_check_is_missing_just_where_it_is_said_to_be(name: str, check: str) -> None:
+    for asked, is_there in zip(SOMETIMES[name, check], (True, False), strict=True):
+        found = ask(name, problem(), **asked) if isinstance(asked, dict) else ask(name, asked())
+        assert given(found)
+        for checks, answer in zip(given(found), found.answers, strict=True):
+            assert checks == set(methods()[name].trust) - (set() if is_there else {check})
+            assert is_there or answer.note
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not methods()[n].signed])

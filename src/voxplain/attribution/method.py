@@ -8,6 +8,7 @@ import pkgutil
 import time
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -65,7 +66,8 @@ class Method(ABC):
     - ``spatial_dims``, ``tasks``, ``scores``: what it supports; anything else is refused with a reason;
     - ``signed``: whether values may speak against the score; ``random``: whether the seed matters;
     - ``answer``: ``map`` (of the image), ``map of the layer`` (drawn on the image) or ``image`` (a synthetic one);
-    - ``trust``: the names of the checks that come for free, where they can be made.
+    - ``trust``: the names of the checks that come for free;
+    - ``trust_where``: of these, where those come that not every answer carries.
     """
 
     name: ClassVar[str]
@@ -83,6 +85,7 @@ class Method(ABC):
     random: ClassVar[bool] = False
     answer: ClassVar[str] = "map"
     trust: ClassVar[tuple[str, ...]] = ()
+    trust_where: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def compute(self, problem: Problem) -> Result:
@@ -191,6 +194,12 @@ class Method(ABC):
     def _supported(self) -> str:
         dims = " and ".join(f"{d}-D" for d in self.spatial_dims)
         return f"it supports {dims}, {' and '.join(self.tasks)}, scores {', '.join(self.scores)}"
+
+    @classmethod
+    def told_checks(cls) -> str:
+        """The declared checks in one line, each with where it comes if not always."""
+        where = cls.trust_where
+        return ", ".join(f"{name} ({where[name]})" if name in where else name for name in cls.trust)
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values."""

@@ -44,7 +44,7 @@ def _row(m: type[Method]) -> tuple[str, ...]:
         _scores(m),
         ", ".join(m.needs) or "scores only",
         ("signed " if m.signed and m.answer != "image" else "") + m.answer,
-        ", ".join(m.trust) or "–",
+        m.told_checks() or "–",
         m.source,
     )
 
@@ -82,7 +82,7 @@ def _in_full(method: type[Method]) -> str:
         *([f"also    {', '.join(own)}"] if (own := vars(method).get("aliases", ())) else []),
         f"needs   {', '.join(method.needs) or 'scores only'}",
         f"works   {_supports(method)}; scores: {_scores(method)}",
-        f"checks  {', '.join(method.trust) or 'none that comes for free'}",
+        f"checks  {method.told_checks() or 'none that comes for free'}",
         f"read it {method.reads}",
     ]
     return "\n".join([head, *rest, f"set     {_parameters(method)}", "", inspect.getdoc(method) or ""])

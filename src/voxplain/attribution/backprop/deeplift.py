@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -135,6 +135,7 @@ class DeepLiftShap(_DeepLift):
         "the share of the score's difference from the mean reference that this voxel carries"
     )
     trust: ClassVar[tuple[str, ...]] = ("completeness_gap", "agreement")
+    trust_where: ClassVar[Mapping[str, str]] = {"agreement": "from two references on"}
 
     def __post_init__(self) -> None:
         if self.baselines is not None and not self.baselines:

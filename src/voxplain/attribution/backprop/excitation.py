@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from voxplain.attribution.backprop.lrp import missing, refuse_half_precision
+from voxplain.attribution.backprop.lrp import COUNTED_WHERE, UNCOUNTED, missing, refuse_half_precision
 from voxplain.attribution.backprop.relevance import Relevance
 from voxplain.attribution.backprop.relevance_backs import WeightedBack
 from voxplain.attribution.backprop.relevance_books import Account
@@ -76,6 +77,7 @@ class ExcitationBackprop(Method):
     signed: ClassVar[bool] = False
     reads: ClassVar[str] = "the probability that this voxel excited the score"
     trust: ClassVar[tuple[str, ...]] = ("completeness_gap",)
+    trust_where: ClassVar[Mapping[str, str]] = COUNTED_WHERE
 
     def check(self, model: Model) -> None:
         super().check(model)
@@ -86,8 +88,10 @@ class ExcitationBackprop(Method):
         checks, notes = {}, {}
         for t in problem.present:
             account = rules.books.targets[t]
-            if not rules.books.unreadable:
-                checks[t] = {"completeness_gap": account.gap}
+            if rules.books.unreadable:
+                notes[t] = UNCOUNTED
+                continue
+            checks[t] = {"completeness_gap": account.gap}
             notes[t] = _note(account)
         return Result(found.maps, found.scores[0], "probability", checks, notes)
 
@@ -128,8 +132,10 @@ class ContrastiveExcitationBackprop(ExcitationBackprop):
         checks, notes = {}, {}
         for t in problem.present:
             both = [r.books.targets[t] for r in (rules, dual)]
-            if not (rules.books.unreadable or dual.books.unreadable):
-                checks[t] = {"completeness_gap": max(a.gap for a in both)}
+            if rules.books.unreadable or dual.books.unreadable:
+                notes[t] = UNCOUNTED
+                continue
+            checks[t] = {"completeness_gap": max(a.gap for a in both)}
             notes[t] = _note(max(both, key=lambda a: a.dead))
         return Result(found.maps, found.scores[0], "probability", checks, notes)
 

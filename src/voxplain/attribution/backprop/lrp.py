@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -17,6 +18,12 @@ from voxplain.target.functional import Score
 
 # Relevances that cancel to this share of their magnitudes are said to.
 CANCELLATION = 100.0
+# What `Method.trust_where` says of the gap, and the answer's note where it is missing.
+COUNTED_WHERE = {"completeness_gap": "where samples stay apart along every tensor's first axis"}
+UNCOUNTED = (
+    "what becomes of the relevance cannot be counted, since the network lays something else than samples along the first "
+    "axis: use batch=1"
+)
 
 
 @register
@@ -65,6 +72,7 @@ class Lrp(Method):
     scores: ClassVar[tuple[Score, ...]] = ("logit", "margin")
     reads: ClassVar[str] = "the share of the score that the layers' rules hand down to this voxel"
     trust: ClassVar[tuple[str, ...]] = ("completeness_gap",)
+    trust_where: ClassVar[Mapping[str, str]] = COUNTED_WHERE
 
     def __post_init__(self) -> None:
         known = [*COMPOSITES, *RULES]
@@ -98,8 +106,10 @@ class Lrp(Method):
         checks, notes = {}, {}
         for t in problem.present:
             account, relevance = rules.books.targets[t], found.maps[t].double()
-            if not rules.books.unreadable:
-                checks[t] = {"completeness_gap": account.gap}
+            if rules.books.unreadable:
+                notes[t] = UNCOUNTED
+                continue
+            checks[t] = {"completeness_gap": account.gap}
             notes[t] = _note(account, float(relevance.sum()), float(relevance.abs().sum()))
         return Result(found.maps, found.scores[0], "score", checks, notes)
 

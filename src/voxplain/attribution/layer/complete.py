@@ -13,6 +13,8 @@ from voxplain.engine.samplers import Fixed
 
 # Beyond this share of the difference it is said that the sum misses it.
 LARGE_GAP = 0.05
+# What `Method.trust_where` says of it.
+TOLD_WHERE = {"completeness_gap": "where all of the score passes through the layer"}
 # Differences below this share of the score's are rounding, also in single precision.
 ROUNDING = 1e-3
 

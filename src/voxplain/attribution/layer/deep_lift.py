@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from voxplain.attribution.backprop.deeplift_rules import DeepLiftRules
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.gradient.plain import _describe
-from voxplain.attribution.layer.complete import complete, ways_round
+from voxplain.attribution.layer.complete import TOLD_WHERE, complete, ways_round
 from voxplain.attribution.layer.looks import LayerMethod
 from voxplain.attribution.method import Result, register
 from voxplain.engine import Passes, Problem
@@ -40,6 +41,8 @@ class LayerDeepLift(LayerMethod):
     needs: ClassVar[tuple[str, ...]] = ("gradients", "hooks", "layer", "baseline")
     scores: ClassVar[tuple[Score, ...]] = ("logit", "margin")
     reads: ClassVar[str] = "the share of the score's difference from the reference that passes through here"
+    trust: ClassVar[tuple[str, ...]] = ("completeness_gap",)
+    trust_where: ClassVar[Mapping[str, str]] = TOLD_WHERE
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,7 +17,7 @@ from voxplain.attribution.gradient.plain import (
     quadrature,
     stratified,
 )
-from voxplain.attribution.layer.complete import complete, ways_round
+from voxplain.attribution.layer.complete import TOLD_WHERE, complete, ways_round
 from voxplain.attribution.layer.looks import LayerMethod, check_nodes
 from voxplain.attribution.method import Result, register
 from voxplain.engine import Passes, Problem
@@ -67,7 +68,7 @@ class LayerConductance(_FromBaseline):
     title: ClassVar[str] = "Layer conductance"
     source: ClassVar[str] = "Dhamdhere et al. 2018, arXiv:1805.12233"
     reads: ClassVar[str] = "the share of the score's difference from the baseline that passes through here"
-    trust: ClassVar[tuple[str, ...]] = ()  # the gap is told only where no way leads round the layer
+    trust_where: ClassVar[Mapping[str, str]] = TOLD_WHERE
 
     def __post_init__(self) -> None:
         super().__post_init__()

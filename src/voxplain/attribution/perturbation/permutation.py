@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +43,7 @@ class FeaturePermutation(ByParts):
     reads: ClassVar[str] = "positive: the arrangement of intensities in this part raises the score"
     random: ClassVar[bool] = True
     trust: ClassVar[tuple[str, ...]] = ("agreement",)
+    trust_where: ClassVar[Mapping[str, str]] = {"agreement": "unless there is a single donor"}
 
     def __post_init__(self) -> None:
         super().__post_init__()

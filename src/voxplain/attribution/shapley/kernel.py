@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,6 +49,7 @@ class KernelShap(RegionShapley):
     title: ClassVar[str] = "Kernel SHAP"
     source: ClassVar[str] = "Lundberg & Lee 2017, arXiv:1705.07874; Covert & Lee 2021, arXiv:2012.01536"
     reads: ClassVar[str] = "this region's share of the score's difference from the baseline"
+    trust_where: ClassVar[Mapping[str, str]] = {"agreement": "where enough is drawn to compare halves"}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,6 +41,7 @@ class ShapleySampling(RegionShapley):
         "Castro et al. 2009, doi:10.1016/j.cor.2008.04.004; Štrumbelj & Kononenko 2010 (JMLR 11)"
     )
     reads: ClassVar[str] = "this region's share of the score's difference from the baseline"
+    trust_where: ClassVar[Mapping[str, str]] = {"agreement": "from two draws on"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
