@@ -22,6 +22,8 @@ OTHERS = frozenset(("sigmoid", "hardsigmoid", "logsigmoid", "softmax", "log_soft
     "hardshrink",
     "softshrink",
 }
+# With these an activation may be written out so that no rule knows it, such as (x + |x|) / 2.
+PERHAPS = frozenset(("abs", "clamp", "clamp_min", "clamp_max"))
 
 
 class RectifyingRules(Rules, ABC):
@@ -44,9 +46,16 @@ class RectifyingRules(Rules, ABC):
         return self._other(call)
 
     def _other(self, call: Call) -> Any:
-        if call.name in OTHERS:
+        if call.name in OTHERS | PERHAPS:
             _remember(self.untouched, call.name)
         return call()
+
+    def extremum(self, call: Call) -> Any:
+        _remember(self.untouched, call.name)
+        return call()
+
+    def masked(self, name: str) -> None:
+        _remember(self.untouched, f"{name} with a mask made from the image")
 
     softmax = log_softmax = _other
 

@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from voxplain.attribution.backprop import operations
 from voxplain.attribution.backprop.call import Call, places
+from voxplain.attribution.backprop.hand_written import Masks
 
 if TYPE_CHECKING:
     from voxplain.attribution.backprop.rules import Rules
@@ -30,6 +31,7 @@ class Interceptor(TorchFunctionMode):
         self._became: dict[int, tuple[Tensor, Tensor]] = {}
         # tensors of which a part was written in place, as far as the network knows
         self._written: dict[int, Tensor] = {}
+        self._masks = Masks()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -40,12 +42,17 @@ class Interceptor(TorchFunctionMode):
             args, kwargs = self._today(args), {k: self._today(v) for k, v in kwargs.items()}
             if not operations.is_about_form(func):
                 self._check_memory([*args, *kwargs.values()])
-        if not torch.is_grad_enabled():
-            return func(*args, **kwargs)
-        where = places(args, kwargs)
-        if not where:
-            return func(*args, **kwargs)
         name = operations.canonical(func)
+        where = places(args, kwargs) if torch.is_grad_enabled() else ()
+        if not where:
+            out = func(*args, **kwargs)
+            self._masks.see(name, args, kwargs, out)
+            return out
+        relu = self._masks.relu(name, args, kwargs)
+        if relu is not None:
+            return self._rectified(func, relu)
+        if self._masks.made_from_the_image(name, args):
+            self.rules.masked(name)
         sort = operations.kind(name, len(where))
         if not sort:
             return self._routed(func, name, args, kwargs)
@@ -62,6 +69,13 @@ class Interceptor(TorchFunctionMode):
             self._note(operand, out)
         return out
 
+    def _rectified(self, func: Callable[..., Any], relu: Call) -> Any:
+        """A ReLU that the network wrote out as another operation."""
+        out = self.rules.apply("elementwise", relu)
+        if operations.canonical(func) == "setitem" or operations.out_of_place(func) is not None:
+            self._note(relu.args[0], out)
+        return out
+
     def _routed(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
         """An operation without a rule: as it is, except that nothing is written in place."""
         operand = args[0] if args and isinstance(args[0], Tensor) else None
@@ -75,7 +89,9 @@ class Interceptor(TorchFunctionMode):
             out = in_place(*args, **kwargs)
             self._note(operand, out)
             return out
-        return func(*args, **kwargs)
+        out = func(*args, **kwargs)
+        self._masks.see(name, args, kwargs, out)
+        return out
 
     def _note(self, operand: Any, out: Any) -> None:
         if not isinstance(operand, Tensor) or not isinstance(out, Tensor):

@@ -113,6 +113,9 @@ class Rules(Backward):
     def start(self, x: Tensor) -> None:
         """Told before every forward pass what goes in."""
 
+    def masked(self, name: str) -> None:
+        """Told of an operation that masks by a comparison of what depends on the image, and is no ReLU."""
+
     def apply(self, kind: str, call: Call) -> Any:
         """Hand a call to the handler of its kind."""
         handler: Callable[[Call], Any] = getattr(self, kind)
