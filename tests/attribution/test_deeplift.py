@@ -309,7 +309,8 @@ class Elementary(nn.Module):
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("kind", ["instance", "group", "layer"])
+@pytest.mark.filterwarnings("ignore:.*other samples of a batch change its output")
+@pytest.mark.parametrize("kind", ["instance", "group", "layer", "batch"])
 def test_norms_in_one_piece_are_norms_in_their_parts(kind, dims):
     """Two ways through different code: the closed form of the whole, and the rules of product, root and quotient."""
     torch.manual_seed(0)
@@ -318,6 +319,11 @@ def test_norms_in_one_piece_are_norms_in_their_parts(kind, dims):
     norm, parts = {
         "instance": lambda: (
             (nn.InstanceNorm2d if dims == 2 else nn.InstanceNorm3d)(4, affine=True),
+            (spatial, None),
+        ),
+        # by the statistics of its input, which is given one sample at a time
+        "batch": lambda: (
+            (nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d)(4, track_running_stats=False),
             (spatial, None),
         ),
         "group": lambda: (nn.GroupNorm(2, 4), ((2,), 2)),
@@ -334,8 +340,18 @@ def test_norms_in_one_piece_are_norms_in_their_parts(kind, dims):
             p = problem_of(net, shape)
             found = method("deep_lift", baseline=baseline).attribute(p)
             maps.append(torch.stack([found.values(t) for t in p.present]))
+            assert max(a.checks["completeness_gap"] for a in found.answers) < 1e-10
     for a, b in zip(maps[:2], maps[2:], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10 * float(b.abs().max()))
+
+
+def test_a_batch_norm_by_the_statistics_of_several_samples_is_refused():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.ReLU())
+    net.requires_grad_(False)
+    x = torch.rand(2, 1, 5, 6, requires_grad=True)
+    with pytest.raises(ModelError, match=r"method deep_lift: a BatchNorm .*use batch=1"):
+        DeepLiftRules(net, "deep_lift").forward(net, x, torch.zeros_like(x))
+    DeepLiftRules(net, "deep_lift").forward(net, x[:1], torch.zeros_like(x[:1]))
 
 
 def test_a_constant_reference_does_not_blow_norms_up():

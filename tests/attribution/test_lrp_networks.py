@@ -225,3 +225,20 @@ def test_what_cannot_work_is_refused():
     ):
         with pytest.raises(InputError, match=f"lrp: found {next(iter(wrong))}="):
             method("lrp", **wrong)
+
+
+@pytest.mark.filterwarnings("ignore:.*other samples of a batch change its output")
+@pytest.mark.parametrize("rule", ["epsilon_plus", "epsilon", "gamma"])
+def test_a_batch_norm_by_its_inputs_own_statistics_is_an_instance_norm(rule):
+    """Of one sample they are the same function."""
+    maps = []
+    for norm in (nn.BatchNorm2d(4, track_running_stats=False), nn.InstanceNorm2d(4, affine=True)):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), norm, nn.ReLU(), nn.Conv2d(4, 3, 1)).double()
+        p = Problem(
+            Model(net, spatial_dims=2), random_case((7, 8)), AllClasses(background=True), dtype=torch.float64
+        )
+        found = method("lrp", rule=rule).attribute(p)
+        assert max(a.checks["completeness_gap"] for a in found.answers) < 1e-10
+        maps.append(torch.stack([found.values(t) for t in p.present]))
+    torch.testing.assert_close(*maps, rtol=1e-9, atol=1e-12)

@@ -49,6 +49,14 @@ def is_fixed(call: Call) -> bool:
     return call.name == "instance_norm" and call.argument(5, "use_input_stats", True) is False
 
 
+def is_of_the_batch(call: Call) -> bool:
+    """Whether a BatchNorm uses the statistics of its input, and not those that it learnt: it is not linear then."""
+    if call.name != "batch_norm":
+        return False
+    learnt = call.argument(1, "running_mean")
+    return learnt is None or bool(call.argument(5, "training", False))
+
+
 def _standardised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     centred = x - x.mean(axes, keepdim=True)
     variance = (centred * centred).mean(axes, keepdim=True)

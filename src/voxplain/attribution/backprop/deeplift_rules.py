@@ -75,6 +75,8 @@ class DeepLiftRules(Rules):
             self.differences[target] = self.differences.get(target, 0.0) + self._explained[sample]
 
     def linear(self, call: Call) -> Any:
+        if decompose.is_of_the_batch(call):
+            return self._batch_statistics(call)
         if not self._recording:
             return self.plain(call)
         out: Tensor = call()
@@ -116,6 +118,16 @@ class DeepLiftRules(Rules):
             with self.again():
                 return decompose.norm(call)
         return self._paired(call, operations.norm)
+
+    def _batch_statistics(self, call: Call) -> Any:
+        """BatchNorm by its input's own statistics, which for a single sample is InstanceNorm."""
+        if len(call.inputs[0]) > 1:
+            self.refuse(
+                "a BatchNorm normalises by the statistics of a whole batch, so that samples have no differences of their "
+                "own; use batch=1, or statistics that it learnt (track_running_stats)"
+            )
+        alone = Call("instance_norm", call.function, call.args, call.kwargs, call.places)
+        return self._paired(alone, operations.norm)
 
     def softmax(self, call: Call) -> Any:
         return self._paired(call, operations.softmax)
