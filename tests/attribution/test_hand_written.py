@@ -167,3 +167,10 @@ def test_what_is_no_relu_keeps_its_gradient_and_is_named(name, form):
 def test_deep_lift_of_what_is_no_relu_is_complete_or_says_that_it_is_not(form):
     answer = method("deep_lift", baseline=0.3).attribute(problem(2, OTHERS[form][0])).answers[0]
     assert answer.checks["completeness_gap"] < 1e-10 or "a mask made from it" in answer.note
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_before_a_layer_what_is_no_relu_is_named_too(form):
+    asked = problem(2, OTHERS[form][0])
+    found = method("layer_activation_guided_backprop", layer="3").attribute(asked)
+    assert f"rectified at relu; plain gradient through {OTHERS[form][1]}" in found.answers[0].note

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
-from voxplain.attribution.backprop.guided_rules import DeconvolutionRules, GuidedRules, RectifyingRules
+from voxplain.attribution.backprop.guided_rules import DeconvolutionRules, GuidedRules, RectifyingRules, told
 from voxplain.attribution.cam.gradients import GradCam
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import Gradients, Passes, Problem
@@ -124,7 +124,4 @@ def rectified(problem: Problem, rules: RectifyingRules) -> Gradients:
 
 
 def _notes(problem: Problem, rules: RectifyingRules) -> dict[int, str]:
-    text = f"rectified at {', '.join(rules.rectified)}"
-    if rules.untouched:
-        text += f"; plain gradient through {', '.join(rules.untouched)}"
-    return dict.fromkeys(problem.present, text)
+    return dict.fromkeys(problem.present, told(rules.rectified, rules.untouched))

@@ -125,6 +125,16 @@ class DeconvolutionRules(RectifyingRules):
         return (incoming.clamp_min(0),)
 
 
+def told(rectified: Sequence[str], untouched: Sequence[str]) -> str:
+    """One line for people.
+
+    >>> told(["relu"], ["tanh"])
+    'rectified at relu; plain gradient through tanh'
+    """
+    text = f"rectified at {', '.join(rectified)}"
+    return f"{text}; plain gradient through {', '.join(untouched)}" if untouched else text
+
+
 def is_rectifier(call: Call) -> bool:
     """Whether a call passes what is positive and holds back what is not: ``clamp(min=0)`` and ReLU6 do, too."""
     return call.name in RECTIFIERS or _spoken(call) in RECTIFIERS

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from voxplain.attribution.backprop.guided_rules import GuidedRules, RectifyingRules
+from voxplain.attribution.backprop.guided_rules import GuidedRules, RectifyingRules, told
 from voxplain.attribution.layer.looks import LayerMethod
 from voxplain.attribution.method import Result, register
 from voxplain.engine import Passes, Problem
@@ -105,6 +105,7 @@ class Rectified:
     def __init__(self, rules: RectifyingRules | None) -> None:
         self.rules = rules
         self.names: list[str] | None = None
+        self.untouched: list[str] = []
 
     @contextmanager
     def watching(self, module: nn.Module) -> Iterator[None]:
@@ -112,7 +113,7 @@ class Rectified:
 
         def look(*_: Any) -> None:
             if self.names is None and self.rules is not None:
-                self.names = list(self.rules.rectified)
+                self.names, self.untouched = list(self.rules.rectified), list(self.rules.untouched)
 
         handle = module.register_forward_hook(look)
         try:
@@ -133,4 +134,4 @@ class Rectified:
                 f"method {self.rules.method}: before layer {layer!r} there is no activation to rectify, such as ReLU, so "
                 "the answer would be the plain gradient; choose neuron_gradient or a later layer"
             )
-        return f"rectified at {', '.join(self.names)}"
+        return told(self.names, self.untouched)
