@@ -31,6 +31,13 @@ def test_version(voxplain: Callable[..., Any]) -> None:
     assert voxplain("--version").out.strip() == package.__version__
 
 
+def test_the_package_runs_as_a_module() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "voxplain", "--version"], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.strip() == package.__version__
+
+
 def test_every_method_is_listed_with_its_source(voxplain: Callable[..., Any]) -> None:
     from voxplain.attribution.method import methods
 
