@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -122,6 +123,32 @@ def default_baseline(problem: Problem) -> Baseline:
     integrated gradients from a constant image miss most of the difference that they should explain.
     """
     return Blur() if is_scale_blind(problem) else Minimum()
+
+
+def warn_if_scale_blind(problem: Problem, baseline: Baseline) -> str:
+    """Warn of a path that starts at a constant image on a network that is blind to scale.
+
+    Returns:
+        The warning, for the notes of the answer too; empty where there is nothing to warn of.
+    """
+    if not (baseline.is_constant and is_scale_blind(problem)):
+        return ""
+    text = (
+        "a constant baseline on a network with Instance-, Group- or LayerNorm: it is blind to scale and jumps at the "
+        "end of the path, so expect a large completeness gap; baseline='blur' avoids it"
+    )
+    warnings.warn(text, stacklevel=2)
+    return text
+
+
+def describe(baseline: Baseline) -> str:
+    """The baseline as the notes of an answer name it; another case by its id, without its image.
+
+    >>> describe(Blur(4.0))
+    'blur(sigma=4.0)'
+    """
+    text = repr(baseline) if not hasattr(baseline, "case") else f"OtherCase({baseline.case.id!r})"
+    return text[0].lower() + text[1:]
 
 
 def parse_baseline(value: Baseline | float | str | None, problem: Problem) -> Baseline:

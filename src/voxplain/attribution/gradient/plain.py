@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -11,7 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.attribution.baseline import Baseline, check_baseline, is_scale_blind, parse_baseline
+from voxplain.attribution.baseline import (
+    Baseline,
+    check_baseline,
+    describe,
+    is_scale_blind,
+    parse_baseline,
+    warn_if_scale_blind,
+)
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import Gradients, MapStore, Passes, Problem
 from voxplain.engine.samplers import Noisy, Path, RandomPath, clean
@@ -105,7 +111,7 @@ class IntegratedGradients(Method):
 
     def compute(self, problem: Problem) -> Result:
         baseline = parse_baseline(self.baseline, problem)
-        warning = _blindness_warning(problem, baseline)
+        warning = warn_if_scale_blind(problem, baseline)
         start = baseline(problem)
         positions, weights = quadrature(self.rule, self.nodes)
         padded = problem.pad(start)
@@ -116,7 +122,7 @@ class IntegratedGradients(Method):
         ends = torch.stack([problem.clean_scores(), problem.scores([start])[0]])
         checks, notes = _completeness(problem, found, ends)
         for t in notes:
-            notes[t] = "; ".join(filter(None, [f"baseline {_describe(baseline)}", notes[t], warning]))
+            notes[t] = "; ".join(filter(None, [f"baseline {describe(baseline)}", notes[t], warning]))
         return Result(found.maps, ends[0], "score", checks, notes)
 
 
@@ -397,19 +403,3 @@ def _completeness(
                 "use more nodes or draws, or another baseline"
             )
     return checks, notes
-
-
-def _blindness_warning(problem: Problem, baseline: Baseline) -> str:
-    if not (baseline.is_constant and is_scale_blind(problem)):
-        return ""
-    text = (
-        "a constant baseline on a network with Instance-, Group- or LayerNorm: it is blind to scale and jumps at the "
-        "end of the path, so expect a large completeness gap; baseline='blur' avoids it"
-    )
-    warnings.warn(text, stacklevel=2)
-    return text
-
-
-def _describe(baseline: Baseline) -> str:
-    text = repr(baseline) if not hasattr(baseline, "case") else f"OtherCase({baseline.case.id!r})"
-    return text[0].lower() + text[1:]

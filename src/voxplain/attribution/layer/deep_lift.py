@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from voxplain.attribution.backprop.deeplift_rules import DeepLiftRules
-from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
-from voxplain.attribution.gradient.plain import _describe
+from voxplain.attribution.baseline import Baseline, check_baseline, describe, parse_baseline
 from voxplain.attribution.layer.complete import TOLD_WHERE, complete, ways_round
 from voxplain.attribution.layer.looks import LayerMethod
 from voxplain.attribution.method import Result, register
@@ -74,7 +73,7 @@ class LayerDeepLift(LayerMethod):
             tour, lambda seen: seen.gradient * (seen.activation - seen.beside[0]), self._together, self.name
         )
         clean, low = found.scores[0], problem.scores([start])[0]
-        notes = self._notes(problem, view.name, f"reference {_describe(baseline)}")
+        notes = self._notes(problem, view.name, f"reference {describe(baseline)}")
         bypassed = ways_round(problem, view, problem.pad(start), low, clean - low)
         remedy = "the network depends on the image in a way that no rule sees, such as a mask made from it"
         checks = complete(problem, found, clean - low, notes, bypassed, remedy)

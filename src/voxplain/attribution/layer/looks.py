@@ -12,8 +12,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
-from voxplain.attribution.gradient.plain import _blindness_warning, _describe, quadrature
+from voxplain.attribution.baseline import (
+    Baseline,
+    check_baseline,
+    describe,
+    parse_baseline,
+    warn_if_scale_blind,
+)
+from voxplain.attribution.gradient.plain import quadrature
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import MapStore, Passes, Problem
 from voxplain.engine.layer_tour import Tour, Visit
@@ -178,8 +184,8 @@ class InternalInfluence(LayerMethod):
         found = view.paint_tour(Tour(path), share, self._together, f"{self.name} ({self.nodes} nodes)")
         # before a LayerNorm the gradients of a place's features sum to zero, which leaves their rounding
         floor = {t: 4 * torch.finfo(problem.dtype).eps * size for t, size in largest.items()}
-        warning = _blindness_warning(problem, baseline)
-        notes = self._notes(problem, view.name, f"baseline {_describe(baseline)}", warning)
+        warning = warn_if_scale_blind(problem, baseline)
+        notes = self._notes(problem, view.name, f"baseline {describe(baseline)}", warning)
         result = self._result(problem, found.maps, problem.clean_scores(), "score per activation", notes)
         return replace(result, floor=floor)
 

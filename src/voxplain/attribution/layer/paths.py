@@ -9,11 +9,15 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
-from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
+from voxplain.attribution.baseline import (
+    Baseline,
+    check_baseline,
+    describe,
+    parse_baseline,
+    warn_if_scale_blind,
+)
 from voxplain.attribution.gradient.plain import (
     ExpectedGradients,
-    _blindness_warning,
-    _describe,
     quadrature,
     stratified,
 )
@@ -82,7 +86,7 @@ class LayerConductance(_FromBaseline):
     def compute(self, problem: Problem) -> Result:
         view = problem.layer(self.layer)
         baseline = parse_baseline(self.baseline, problem)
-        warning = _blindness_warning(problem, baseline)
+        warning = warn_if_scale_blind(problem, baseline)
         start = baseline(problem)
         ends = [i / self.nodes for i in range(self.nodes + 1)]
         inside = [(i + (0.5 if self.rule == "midpoint" else 0.0)) / self.nodes for i in range(self.nodes)]
@@ -99,7 +103,7 @@ class LayerConductance(_FromBaseline):
             f"{self.name} ({self.nodes} nodes)",
         )
         clean, low = problem.clean_scores(), problem.scores([start])[0]
-        notes = self._notes(problem, view.name, f"baseline {_describe(baseline)}", warning)
+        notes = self._notes(problem, view.name, f"baseline {describe(baseline)}", warning)
         bypassed = ways_round(problem, view, padded, low, clean - low)
         checks = complete(problem, found, clean - low, notes, bypassed)
         return self._result(problem, found.maps, clean, "score", notes, checks)
@@ -147,7 +151,7 @@ class LayerIntegratedGradients(_FromBaseline):
         notes = self._notes(
             problem,
             view.name,
-            f"baseline {_describe(baseline)}",
+            f"baseline {describe(baseline)}",
             "explains F(x) − F(x with the layer as at the baseline)",
         )
         checks = complete(problem, found, clean - low, notes)
