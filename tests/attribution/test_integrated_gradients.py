@@ -24,7 +24,7 @@ from voxplain.attribution import (
     default_baseline,
 )
 from voxplain.attribution.baseline import parse_baseline
-from voxplain.attribution.gradient.plain import quadrature
+from voxplain.attribution.gradient.quadrature import quadrature
 from voxplain.case import Case, Geometry
 from voxplain.engine import Problem
 from voxplain.errors import InputError

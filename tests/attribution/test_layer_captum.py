@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from voxplain.attribution import Blur, method
-from voxplain.attribution.gradient.plain import stratified
+from voxplain.attribution.gradient.expected_gradients import stratified
 from voxplain.engine import Problem
 from voxplain.model import Model, Windows
 from voxplain.target import AllClasses

@@ -9,7 +9,7 @@ from stitched_layers import scores, setup
 
 from voxplain.attribution import method
 from voxplain.attribution.baseline import Blur, Constant
-from voxplain.attribution.gradient.plain import stratified
+from voxplain.attribution.gradient.expected_gradients import stratified
 from voxplain.model import Windows
 
 pytestmark = pytest.mark.filterwarnings("ignore:a constant baseline on a network with")

@@ -60,7 +60,7 @@ def test_finished_work_is_not_done_twice(
 def test_a_killed_run_repeats_only_what_was_not_whole(
     folder: Path, voxplain: Callable[..., Any], attributed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voxplain.attribution.gradient.plain import SmoothGrad
+    from voxplain.attribution.gradient.smoothgrad import SmoothGrad
 
     def interrupted(self: SmoothGrad, problem: Any) -> Any:
         raise KeyboardInterrupt

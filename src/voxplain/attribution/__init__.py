@@ -11,17 +11,12 @@ from voxplain.attribution.cam.eigen import EigenCam, EigenGradCam
 from voxplain.attribution.cam.gradients import GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam
 from voxplain.attribution.cam.score import ScoreCam
 from voxplain.attribution.gradient.blur_ig import BlurIntegratedGradients
+from voxplain.attribution.gradient.expected_gradients import ExpectedGradients
 from voxplain.attribution.gradient.guided_ig import GuidedIntegratedGradients
+from voxplain.attribution.gradient.integrated_gradients import IntegratedGradients
 from voxplain.attribution.gradient.noise_tunnel import NoiseTunnel
-from voxplain.attribution.gradient.plain import (
-    ExpectedGradients,
-    Gradient,
-    InputXGradient,
-    IntegratedGradients,
-    SmoothGrad,
-    SmoothGradSquared,
-    VarGrad,
-)
+from voxplain.attribution.gradient.plain import Gradient, InputXGradient
+from voxplain.attribution.gradient.smoothgrad import SmoothGrad, SmoothGradSquared, VarGrad
 from voxplain.attribution.layer.deep_lift import LayerDeepLift
 from voxplain.attribution.layer.looks import InternalInfluence, LayerActivation, LayerGradientXActivation
 from voxplain.attribution.layer.neuron import LayerActivationGuidedBackprop, NeuronGradient

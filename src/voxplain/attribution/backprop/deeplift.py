@@ -10,7 +10,7 @@ from torch import Tensor
 
 from voxplain.attribution.backprop.deeplift_rules import DeepLiftRules
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
-from voxplain.attribution.gradient.plain import ExpectedGradients
+from voxplain.attribution.gradient.expected_gradients import ExpectedGradients
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import Passes, Problem
 from voxplain.engine.layout import Slices

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, parse_baseline
-from voxplain.attribution.gradient.plain import ExpectedGradients, SmoothGrad, channel_range
+from voxplain.attribution.gradient.expected_gradients import ExpectedGradients
+from voxplain.attribution.gradient.noise_scale import channel_range
+from voxplain.attribution.gradient.smoothgrad import SmoothGrad
 from voxplain.attribution.method import Method, Result, register
 from voxplain.attribution.nested import parse_method
 from voxplain.engine import MapStore, Passes, Problem

@@ -19,7 +19,7 @@ from voxplain.attribution.baseline import (
     parse_baseline,
     warn_if_scale_blind,
 )
-from voxplain.attribution.gradient.plain import quadrature
+from voxplain.attribution.gradient.quadrature import quadrature
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import MapStore, Passes, Problem
 from voxplain.engine.layer_tour import Tour, Visit

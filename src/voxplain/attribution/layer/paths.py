@@ -16,11 +16,8 @@ from voxplain.attribution.baseline import (
     parse_baseline,
     warn_if_scale_blind,
 )
-from voxplain.attribution.gradient.plain import (
-    ExpectedGradients,
-    quadrature,
-    stratified,
-)
+from voxplain.attribution.gradient.expected_gradients import ExpectedGradients, stratified
+from voxplain.attribution.gradient.quadrature import quadrature
 from voxplain.attribution.layer.complete import TOLD_WHERE, complete, ways_round
 from voxplain.attribution.layer.looks import LayerMethod, check_nodes
 from voxplain.attribution.method import Result, register
