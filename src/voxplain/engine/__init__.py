@@ -1,7 +1,8 @@
 """The engine: the only room that runs the network."""
 
+from voxplain.engine.draws import Gradients
 from voxplain.engine.passes import Passes
-from voxplain.engine.problem import Gradients, Problem
+from voxplain.engine.problem import Problem
 from voxplain.engine.store import MapStore
 
 __all__ = ["Gradients", "MapStore", "Passes", "Problem"]

@@ -5,9 +5,42 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from voxplain.engine.footprint import footprint
 from voxplain.engine.layout import Layout, Slices
 from voxplain.engine.runner import Runner
+from voxplain.errors import ModelError
+from voxplain.model.checks import PassError
 from voxplain.target.prediction import Prediction, decide, signature
+
+
+def predict(runner: Runner, layout: Layout | None, image: Tensor, padded: Tensor) -> Prediction:
+    """The prediction of an image (C, *spatial), stitched over windows of ``padded``; no layout for a classifier.
+
+    Raises:
+        ModelError: the network refuses the windows' size; a size that it would take is named.
+    """
+    try:
+        if layout is None:
+            return predict_class(runner, image)
+        return predict_segmentation(runner, layout, padded)
+    except PassError as error:
+        raise ModelError(f"{error}{_size_hint(runner)}") from error
+
+
+def _size_hint(runner: Runner) -> str:
+    """Which divisible size the network would take instead, tried on fake tensors."""
+    channels, *sizes = runner.shape
+    if runner.footprint is not None:
+        return ""
+    for divisor in (2, 4, 8, 16, 32, 64):
+        rounded = tuple(-(-s // divisor) * divisor for s in sizes)
+        if list(rounded) != sizes and footprint(runner.model, (channels, *rounded)) is not None:
+            shown = "×".join(map(str, rounded))
+            return (
+                f"; it takes sizes divisible by {divisor}, such as {shown}: pad with prepare.divisible={divisor} "
+                "(--divisible), or slide windows of such a size (roi)"
+            )
+    return ""
 
 
 def predict_class(runner: Runner, image: Tensor) -> Prediction:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -13,25 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.case import Case
+from voxplain.case import Case, read_mask
 from voxplain.engine.backward import Backward
 from voxplain.engine.canvas import Canvas
-from voxplain.engine.footprint import footprint
+from voxplain.engine.draws import Gradients, over_draws
 from voxplain.engine.gradients import GradientEngine
 from voxplain.engine.layout import Layout
-from voxplain.engine.moments import Moments, OneDraw, adder, correlation
 from voxplain.engine.passes import Passes
 from voxplain.engine.plan import Plan
-from voxplain.engine.predict import predict_class, predict_segmentation
+from voxplain.engine.predict import predict
+from voxplain.engine.resolve import resolve
 from voxplain.engine.runner import Progress, Runner
 from voxplain.engine.samplers import Fixed, NoiseField, Sampler, clean
 from voxplain.engine.store import MapStore
-from voxplain.errors import InputError, ModelError, TargetError
-from voxplain.model.checks import PassError
+from voxplain.engine.task import learn_layout
+from voxplain.errors import InputError
 from voxplain.model.model import Model
-from voxplain.target.parse import parse_target
-from voxplain.target.prediction import Prediction
-from voxplain.target.scene import Resolved, Scene, unique
 from voxplain.target.targets import Target
 
 if TYPE_CHECKING:
@@ -44,23 +40,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # Share of the common foreground about which overlapping windows may disagree before it is said.
 DISAGREEMENT = 0.15
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """What `Problem.gradient` found.
-
-    Attributes:
-        maps: per target, Σ over draws of factor × gradient, (C, *spatial).
-        variance: per target, the gradient's variance over the draws, weighted by their factors, where asked for.
-        scores: (draws, T); NaN for absent targets.
-        agreement: per target, the correlation of the maps from even and from odd draws, where asked for.
-    """
-
-    maps: MapStore
-    variance: MapStore | None
-    scores: Tensor
-    agreement: dict[int, float]
 
 
 class Problem:
@@ -115,10 +94,10 @@ class Problem:
         shape = tuple(self.image.shape[1:])
         layout = Layout(shape, model.windows, dtype)
         self.runner = Runner(model, (self.image.shape[0], *layout.roi), batch=batch, progress=progress)
-        self.layout = self._learn_task(layout)
+        self.layout = learn_layout(self.runner, layout, self.image)
         self.padded = layout.pad(self.image)
-        self.prediction = self._predict()
-        self.targets = self._resolve(targets)
+        self.prediction = predict(self.runner, self.layout, self.image, self.padded)
+        self.targets = resolve(targets, model, self.prepared, self.prediction)
         functionals = [t.functional for t in self.targets]
         self.plan = Plan(self.layout, layout.padded, functionals, keep=self.runner.batch + 2)
         self.engine = GradientEngine(self.runner, self.plan, dtype)
@@ -212,53 +191,7 @@ class Problem:
             halves: also the agreement of even and odd draws.
             backward: another backward pass than the plain gradient's; not together with ``variance``.
         """
-        sampler = make(self)
-        stores = (2 if halves else 1) + (3 if variance else 0)
-        first = [self.padded_store(share=stores) for _ in range(2 if halves else 1)]
-        moments = None
-        if not variance:
-            scores = self.engine.run(
-                sampler,
-                self.present,
-                lambda t, where, block, draw: first[draw % len(first)].add(t, where, block),
-                what,
-                backward,
-            )
-        else:
-            moments = Moments(self.store(share=stores), self.store(share=stores))
-            scores = self._moments(sampler, first, moments, what)
-        # not from other backward passes, whose forward pass may round otherwise
-        plain = backward is None
-        if plain and isinstance(sampler, Fixed) and len(sampler) == 1 and sampler.images[0] is self.padded:
-            self.remember(scores[0])
-        agreement = {
-            t: correlation(*(self._finish(half[t]) for half in first)) for t in self.present if halves
-        }
-        maps = first[0]
-        maps.transform(lambda t, m: self._finish(m + first[1][t] if halves else m))
-        return Gradients(maps, moments.variance(maps) if moments else None, scores, agreement)
-
-    def _moments(self, sampler: Sampler, first: list[MapStore], moments: Moments, what: str) -> Tensor:
-        """Squares are of the stitched gradient, so with several windows a draw is finished before the next."""
-        everywhere = tuple(slice(0, s) for s in self.plan.shape)
-
-        def take(t: int, weighted: Tensor, draw: int) -> None:
-            first[draw % len(first)].add(t, everywhere, weighted)
-            weight = float(sampler.factor(draw, everywhere))
-            moments.add(t, self._finish(weighted) / weight, weight)
-
-        if len(self.plan) == 1:
-            return self.engine.run(
-                sampler, self.present, lambda t, _, block, draw: take(t, block, draw), what
-            )
-        rows = []
-        for draw in range(len(sampler)):
-            one = self.padded_store(share=len(first) + 3)
-            name = f"{what} {draw + 1}/{len(sampler)}"
-            rows.append(self.engine.run(OneDraw(sampler, draw), self.present, adder(one), name))
-            for t in self.present:
-                take(t, one[t], draw)
-        return torch.cat(rows)
+        return over_draws(self, make(self), variance=variance, halves=halves, what=what, backward=backward)
 
     def occlusion(self, regions: Sequence[Region], baseline: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of every score when a region is replaced by the baseline.
@@ -349,96 +282,11 @@ class Problem:
 
     def unpad_gradient(self, padded: Tensor) -> Tensor:
         """The adjoint of `pad`: a gradient (C, *padded) -> (C, *spatial)."""
-        return self._finish(padded)
-
-    def _finish(self, padded: Tensor) -> Tensor:
         return padded if self.layout is None else self.layout.unpad_gradient(padded)
-
-    def _predict(self) -> Prediction:
-        try:
-            if self.layout is None:
-                return predict_class(self.runner, self.image)
-            return predict_segmentation(self.runner, self.layout, self.padded)
-        except PassError as error:
-            raise ModelError(f"{error}{self._size_hint()}") from error
-
-    def _size_hint(self) -> str:
-        """Which divisible size the network would take instead, tried on fake tensors."""
-        channels, *sizes = self.runner.shape
-        if self.runner.footprint is not None:
-            return ""
-        for divisor in (2, 4, 8, 16, 32, 64):
-            rounded = tuple(-(-s // divisor) * divisor for s in sizes)
-            if list(rounded) != sizes and footprint(self.model, (channels, *rounded)) is not None:
-                shown = "×".join(map(str, rounded))
-                return (
-                    f"; it takes sizes divisible by {divisor}, such as {shown}: pad with prepare.divisible={divisor} "
-                    "(--divisible), or slide windows of such a size (roi)"
-                )
-        return ""
-
-    def _learn_task(self, layout: Layout) -> Layout | None:
-        """The layout of a segmentation, ``None`` for a classifier."""
-        task = self._task(layout)
-        if task == "segmentation":
-            return layout
-        if len(layout) > 1 or layout.is_padded:
-            raise ModelError(
-                f"{self.model.name}: it is a classifier, which sees the whole image at once, but windows of "
-                f"{layout.roi} do not equal the prepared image's {layout.shape}; leave roi out"
-                + (f" and resample with size={layout.roi}" if self.model.fixed_shape else "")
-            )
-        return None
-
-    def _task(self, layout: Layout) -> str:
-        try:
-            return self.model.task
-        except ModelError:
-            # small probing inputs were refused; a window of the real size tells
-            first = layout.pad(self.image)[(slice(None), *layout.slices[0])]
-            with self.runner.session(), torch.no_grad():
-                self.runner.forward(first[None].to(self.model.device, self.dtype))
-            return self.model.task
-
-    def _resolve(self, targets: Target | str | Sequence[Target | str]) -> tuple[Resolved, ...]:
-        asked = [targets] if isinstance(targets, (Target, str)) else list(targets)
-        if not asked:
-            raise TargetError("targets: none was given; ask for 'all' or name a class")
-        scene = Scene(
-            classes=self.model.classes,
-            channels=self.model.channels_out,
-            output=self.model.output,
-            task=self.model.task,
-            spacing=tuple(float(s) for s in self.prepared.spacing),
-            unit="px" if self.case.geometry is None else "mm",
-            prediction=self.prediction,
-            label=self.prepared.label,
-            class_index=self.model.class_index,
-            bring=self.prepared.bring,
-            voxel=self._voxel,
-            read_mask=self._read_mask,
-        )
-        resolved: list[Resolved] = []
-        for target in asked:
-            parsed = parse_target(target, task=self.model.task) if isinstance(target, str) else target
-            resolved += [t for t in parsed.resolve(scene) if not any(t.repeats(u) for u in resolved)]
-        return unique(resolved)
-
-    def _voxel(self, index: Sequence[int]) -> tuple[int, ...]:
-        if len(index) != self.case.spatial_dims:
-            raise TargetError(
-                f"voxel {tuple(index)}: found {len(index)} indices, the case has {self.case.spatial_dims} axes"
-            )
-        return self.prepared.voxel(index)
 
     def label_array(self, source: object) -> np.ndarray:
         """A label image on the case's grid from an array or a path."""
-        return np.asarray(source) if not isinstance(source, (str, Path)) else self._read_mask(str(source))
-
-    def _read_mask(self, path: str) -> np.ndarray:
-        from voxplain.case import read_mask
-
-        return read_mask(path, self.case)
+        return read_mask(source, self.case) if isinstance(source, (str, Path)) else np.asarray(source)
 
     def _require_finite(self, image: Tensor) -> None:
         bad = int((~torch.isfinite(image)).sum())
