@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import yaml
-
 from voxplain.attribution.method import Method, find, method
+from voxplain.attribution.parameter_text import NotAParameterError, NotAValueError, parameters_in, value_of
 from voxplain.errors import InputError
 
 
@@ -25,12 +24,13 @@ def parse_method(text: str) -> Method:
     name, arguments = _cut(text)
     texts = {f.name for f in dataclasses.fields(find(name)) if str(f.type).startswith("str")}
     parameters: dict[str, Any] = {}
-    for part in _split(arguments):
-        key, equals, value = (p.strip() for p in part.partition("="))
-        if not equals or not key:
-            raise InputError(f"method {text!r}: found {part.strip()!r}, expected parameter=value")
-        # layer=3 names a layer
-        parameters[key] = value if key in texts and value not in ("null", "none") else _value(text, value)
+    try:
+        for key, given in parameters_in(arguments):
+            value = given.strip()
+            # layer=3 names a layer
+            parameters[key] = value if key in texts and value not in ("null", "none") else _value(value)
+    except (NotAParameterError, NotAValueError) as error:
+        raise InputError(f"method {text!r}: {error}") from None
     return method(name, **parameters)
 
 
@@ -46,21 +46,6 @@ def _cut(text: str) -> tuple[str, str]:
     return stripped, ""
 
 
-def _value(text: str, value: str) -> Any:
-    try:
-        found = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f"method {text!r}: {value!r} is no value; close brackets and quotes") from None
+def _value(text: str) -> Any:
+    found = value_of(text)
     return tuple(found) if isinstance(found, list) else found
-
-
-def _split(text: str) -> list[str]:
-    """At commas that are not inside brackets."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter in "[({") - (letter in "])}")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [p for p in parts if p.strip()]

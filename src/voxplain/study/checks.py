@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 if TYPE_CHECKING:
     from voxplain.study.config import MethodSpec
 
@@ -19,31 +17,25 @@ def method_spec(value: Any) -> Any:
     >>> method_spec("integrated-gradients:nodes=64,baseline=blur")
     {'name': 'integrated-gradients', 'nodes': 64, 'baseline': 'blur'}
     """
+    from voxplain.attribution.parameter_text import (
+        NotAParameterError,
+        NotAValueError,
+        parameters_in,
+        value_of,
+    )
+
     if not isinstance(value, str):
         return value
     name, _, rest = value.partition(":")
     spec: dict[str, Any] = {"name": name.strip()}
-    for part in _split(rest):
-        key, equals, text = part.partition("=")
-        if not equals or not key.strip():
-            raise ValueError(f"found {value!r}, expected NAME:parameter=value,parameter=value")
-        try:
-            spec[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ValueError(f"found {value!r}: {text!r} is no value; close brackets and quotes") from None
+    try:
+        for key, text in parameters_in(rest):
+            spec[key] = value_of(text)
+    except NotAParameterError:
+        raise ValueError(f"found {value!r}, expected NAME:parameter=value,parameter=value") from None
+    except NotAValueError as error:
+        raise ValueError(f"found {value!r}: {error}") from None
     return spec
-
-
-def _split(text: str) -> list[str]:
-    """At commas that are not inside brackets."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter in "[({") - (letter in "])}")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [p for p in parts if p.strip()]
 
 
 def check_method(spec: MethodSpec) -> MethodSpec:
