@@ -12,7 +12,7 @@ from peers import SETUPS, build
 from scipy import stats
 
 from voxplain.attribution import OtherCase, method
-from voxplain.attribution.perturbation.regions import Box
+from voxplain.attribution.regions import Box
 from voxplain.case import Case
 from voxplain.engine import Problem
 from voxplain.engine.changes import Shuffled

@@ -473,13 +473,14 @@ def test_the_same_seed_gives_the_same_and_another_does_not(name, extra, kind):
 
 
 def test_doubtful_draws_are_said_to_be(monkeypatch):
-    from voxplain.attribution.shapley import regions
+    from voxplain.attribution.shapley import region_shapley
 
     p = make((8, 9), Windows())
     sure = ShapleySampling(size=4, permutations=4).attribute(p).answers[0].note
-    assert "correlate" not in sure
-    monkeypatch.setattr(regions, "DOUBTFUL", 1.1)
-    assert "use more permutations" in ShapleySampling(size=4, permutations=4).attribute(p).answers[0].note
+    assert "agree by only" not in sure
+    monkeypatch.setattr(region_shapley, "DOUBTFUL", 1.1)
+    unsure = ShapleySampling(size=4, permutations=4).attribute(p).answers[0].note
+    assert "agree by only" in unsure and "use more permutations" in unsure
     alone = ShapleySampling(size=4, permutations=2).attribute(p).answers[0]
     assert "agreement" not in alone.checks and "exact" not in alone.note
 

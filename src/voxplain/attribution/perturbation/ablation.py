@@ -11,8 +11,8 @@ from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.method import Result, register
-from voxplain.attribution.perturbation.parts import ByParts
-from voxplain.attribution.perturbation.regions import Box
+from voxplain.attribution.parts import ByParts
+from voxplain.attribution.regions import Box
 from voxplain.engine import Passes, Problem
 from voxplain.engine.changes import Overwritten
 from voxplain.errors import InputError

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
+from voxplain.attribution.doubt import doubt
 from voxplain.attribution.method import Result, register
-from voxplain.attribution.perturbation.parts import ByParts, doubt
+from voxplain.attribution.parts import ByParts
 from voxplain.engine import Passes, Problem
-from voxplain.engine.game import Game, Player
 from voxplain.engine.moments import correlation
 from voxplain.errors import InputError
 
@@ -121,9 +121,6 @@ class Lime(ByParts):
         drawn = np.random.default_rng(problem.seed).random((self.samples, parts)) < 0.5
         drawn[0] = True
         return torch.from_numpy(drawn)
-
-    def _game(self, problem: Problem, baseline: Baseline) -> Game:
-        return problem.game([Player(part) for part in self.parts(problem)], baseline(problem))
 
 
 def proximity(shown: Tensor, distance: str, width: float) -> Tensor:

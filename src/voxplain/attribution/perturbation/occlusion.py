@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.method import Result, register
-from voxplain.attribution.perturbation.parts import ByParts
+from voxplain.attribution.parts import ByParts
 from voxplain.engine import Passes, Problem
 
 

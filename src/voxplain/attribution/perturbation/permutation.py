@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
+from voxplain.attribution.doubt import doubt
 from voxplain.attribution.method import Result, register
-from voxplain.attribution.perturbation.parts import ByParts, doubt
+from voxplain.attribution.parts import ByParts
 from voxplain.engine import Passes, Problem
 from voxplain.engine.changes import Overwritten, Shuffled, VoxelChange
 from voxplain.engine.moments import correlation

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
+from voxplain.attribution.doubt import doubt
 from voxplain.attribution.method import Method, Result, register
-from voxplain.attribution.perturbation.parts import doubt
 from voxplain.engine import MapStore, Passes, Problem
 from voxplain.engine.canvas import Masked
 from voxplain.engine.coarse import CoarseMasks

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.method import Method, Result, register
-from voxplain.attribution.perturbation.regions import Box
+from voxplain.attribution.regions import Box
 from voxplain.attribution.shapley.values import (
     Shares,
     all_coalitions,

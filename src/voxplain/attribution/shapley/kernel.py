@@ -19,7 +19,7 @@ from voxplain.attribution.shapley.design import (
     least_samples,
     telling_samples,
 )
-from voxplain.attribution.shapley.regions import RegionShapley
+from voxplain.attribution.shapley.region_shapley import RegionShapley
 from voxplain.attribution.shapley.values import Shares
 from voxplain.engine import Passes, Problem
 from voxplain.engine.game import Game

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from voxplain.attribution.method import Result, register
-from voxplain.attribution.shapley.regions import RegionShapley
+from voxplain.attribution.shapley.region_shapley import RegionShapley
 from voxplain.attribution.shapley.values import Shares
 from voxplain.engine import Passes, Problem
 from voxplain.engine.game import Game

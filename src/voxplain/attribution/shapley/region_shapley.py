@@ -9,15 +9,15 @@ from typing import ClassVar
 import torch
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
+from voxplain.attribution.doubt import doubt
 from voxplain.attribution.method import Result
-from voxplain.attribution.perturbation.parts import ByParts
+from voxplain.attribution.parts import ByParts
 from voxplain.attribution.shapley.values import Shares, agreement, completeness_gap, is_rounding
 from voxplain.engine import Passes, Problem
 from voxplain.engine.game import Game
-from voxplain.engine.players import Player
 from voxplain.errors import InputError
 
-# Halves of the draws that agree less than this are said to.
+# Shares of the same regions should agree better than drawn maps (see `doubt`) before they are trusted.
 DOUBTFUL = 0.8
 
 
@@ -71,7 +71,7 @@ class RegionShapley(ByParts):
             if shares.halves is not None:
                 even, odd = shares.halves
                 checks[t]["agreement"] = agreement(even[t], odd[t], voxels)
-                notes[t] += self._doubt(checks[t]["agreement"])
+                notes[t] += doubt(checks[t]["agreement"], DOUBTFUL, self._more())
             floor[t] = float(maps[t].abs().max()) if is_rounding(problem, t, shares) else 0.0
         return Result(
             maps=maps,
@@ -87,15 +87,6 @@ class RegionShapley(ByParts):
 
     def cost(self, problem: Problem) -> Passes:
         return self.game_cost(problem, self._game(problem, parse_baseline(self.baseline, problem)))
-
-    def _game(self, problem: Problem, baseline: Baseline) -> Game:
-        return problem.game([Player(part) for part in self.parts(problem)], baseline(problem))
-
-    def _doubt(self, value: float) -> str:
-        """A remark where the two halves of the draws say different things."""
-        if not value < DOUBTFUL:
-            return ""
-        return f"; two halves of the draws correlate by only {value:.2f}: {self._more()}"
 
     def _more(self) -> str:
         return "ask for more draws or fewer regions"

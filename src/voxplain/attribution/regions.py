@@ -87,8 +87,11 @@ def _slic(problem: Problem, count: int, compactness: float) -> list[Region]:
     return list(label_regions(torch.from_numpy(labels.astype(np.int32)), list(range(int(labels.max()) + 1))))
 
 
-def from_labels(labels: Tensor) -> list[Region]:
+def from_labels(labels: Tensor, what: str) -> list[Region]:
     """One region for every value above 0 of a label map on the prepared grid.
+
+    Args:
+        what: asks for them, named in the error.
 
     Raises:
         InputError: no value above 0.
@@ -96,6 +99,6 @@ def from_labels(labels: Tensor) -> list[Region]:
     values = [int(v) for v in torch.unique(labels) if v > 0]
     if not values:
         raise InputError(
-            "regions: the region map holds no value above 0, expected one positive integer per region"
+            f"{what}: the region map holds no value above 0, expected one positive integer per region"
         )
     return [r for r in label_regions(labels.to(torch.int32), values) if r.count]

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voxplain.attribution.baseline import Baseline
 from voxplain.attribution.method import Method
-from voxplain.attribution.perturbation.regions import boxes, from_labels, supervoxels
+from voxplain.attribution.regions import boxes, from_labels, supervoxels
 from voxplain.engine import MapStore, Problem
 from voxplain.engine.changes import Overwritten
+from voxplain.engine.game import Game, Player
 from voxplain.errors import InputError
 from voxplain.target.region import Region
 
-# Halves of the draws that agree less than this are said to.
-DOUBTFUL = 0.5
 # Supervoxels where nothing else was asked for.
 SUPERVOXELS = 64
 
@@ -56,12 +56,7 @@ class ByParts(Method):
 
     def _cut(self, problem: Problem) -> list[Region]:
         if self.regions is not None:
-            labels = problem.prepared.bring(problem.label_array(self.regions))
-            if not bool((labels > 0).any()):
-                raise InputError(
-                    f"{self.name}: the region map holds no value above 0, expected one positive integer per region"
-                )
-            return from_labels(labels)
+            return from_labels(problem.prepared.bring(problem.label_array(self.regions)), self.name)
         if self.supervoxels is not None or self.size is None:
             return supervoxels(problem, self.supervoxels or SUPERVOXELS)
         size = self._per_axis("size", self.size, len(problem.spatial_shape))
@@ -77,6 +72,10 @@ class ByParts(Method):
                 f"{self.name}: {name} has {len(numbers)} numbers {numbers}, expected one or {dims}"
             )
         return numbers
+
+    def _game(self, problem: Problem, baseline: Baseline) -> Game:
+        """The game whose players are the parts."""
+        return problem.game([Player(part) for part in self.parts(problem)], baseline(problem))
 
     def _painted(self, problem: Problem, parts: Sequence[Region], values: Tensor) -> MapStore:
         """Maps of the parts' values (T, R): (1, *spatial), or (C, *spatial) where parts have channels."""
@@ -109,14 +108,3 @@ def _members(part: Region) -> Tensor:
 
 def _elements(part: Region) -> int:
     return part.elements if isinstance(part, Overwritten) else part.count
-
-
-def doubt(agreement: float) -> str:
-    """A remark where the two halves of the draws say different things.
-
-    >>> doubt(0.31)
-    '; two halves of the draws agree by only 0.31: ask for more of them'
-    """
-    if not agreement < DOUBTFUL:
-        return ""
-    return f"; two halves of the draws agree by only {agreement:.2f}: ask for more of them"
