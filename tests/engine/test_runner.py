@@ -269,3 +269,19 @@ def test_nothing_counts_twice_when_memory_runs_out_in_a_later_backward_pass(name
     for t in range(3):
         torch.testing.assert_close(answers[0].values(t), answers[1].values(t), rtol=1e-4, atol=1e-7)
         assert answers[0].answers[t].score == pytest.approx(answers[1].answers[t].score, rel=1e-5)
+
+
+@pytest.mark.parametrize("score", ["logit", "probability"])
+@pytest.mark.parametrize("name", ["occlusion", "feature_ablation", "feature_permutation"])
+def test_progress_is_told_under_the_methods_own_name(name, score):
+    """The three share their bookkeeping; several windows, so that a probability is stitched."""
+    told = []
+    p = Problem(
+        Model(smooth_segmenter(2), spatial_dims=2, windows=WINDOWS),
+        random_case((8, 9)),
+        AllClasses(score=score),
+        progress=lambda what, *_: told.append(what),
+    )
+    told.clear()
+    method(name, size=5).attribute(p)
+    assert {what.split()[0] for what in told} - {"stitching"} == {name}

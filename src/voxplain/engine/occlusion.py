@@ -33,8 +33,8 @@ class Occluder:
         self.engine, self.plan, self.runner = engine, engine.plan, engine.runner
         self.padded, self.baseline = padded, baseline
 
-    def run(self, regions: Sequence[Region], targets: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """(T, R) lost score and (T,) clean score; NaN for targets not asked for."""
+    def run(self, regions: Sequence[Region], targets: Sequence[int], what: str) -> tuple[Tensor, Tensor]:
+        """(T, R) lost score and (T,) clean score; NaN for targets not asked for. Progress is told as of ``what``."""
         count = len(self.plan.functionals)
         lost = torch.full((count, len(regions)), torch.nan, dtype=torch.float64)
         clean = torch.full((count,), torch.nan, dtype=torch.float64)
@@ -45,12 +45,14 @@ class Occluder:
         self.runner.check_room(gradient=False)
         with self.runner.session():
             if linear:
-                self._linear(regions, linear, lost, clean)
+                self._linear(regions, linear, lost, clean, what)
             for group in self.engine.groups(rest):
-                self._stitched(regions, group, lost, clean)
+                self._stitched(regions, group, lost, clean, what)
         return lost, clean
 
-    def _linear(self, regions: Sequence[Region], targets: list[int], lost: Tensor, clean: Tensor) -> None:
+    def _linear(
+        self, regions: Sequence[Region], targets: list[int], lost: Tensor, clean: Tensor, what: str
+    ) -> None:
         items = self._items(regions, targets)
         shares: dict[int, Tensor] = {}
         wanted = set(targets)
@@ -72,7 +74,7 @@ class Occluder:
                     else:
                         lost[term.target, item.region] += shares[item.window][k] - scores[k]
 
-        self.runner.each(items, work, "occlusion")
+        self.runner.each(items, work, what)
 
     def cost(self, regions: Sequence[Region], targets: Sequence[int]) -> Passes:
         """Forward passes that `run` will take."""
@@ -89,7 +91,9 @@ class Occluder:
             out += [_Item(window, r) for r in (CLEAN, *own)]
         return out
 
-    def _stitched(self, regions: Sequence[Region], targets: list[int], lost: Tensor, clean: Tensor) -> None:
+    def _stitched(
+        self, regions: Sequence[Region], targets: list[int], lost: Tensor, clean: Tensor, what: str
+    ) -> None:
         """Non-linear scores over several windows: exchange the touched windows' share of the stitched output."""
         parts: dict[int, dict[int, Tensor]] = {}
         base = self.engine.stitch(Fixed([self.padded]), 0, targets, parts)
@@ -112,7 +116,7 @@ class Occluder:
                     changed.add(parts[item.window], places, -1.0)
                     changed.add(part, places)
 
-            self.runner.each(items, work, f"occlusion {r + 1}/{len(regions)}")
+            self.runner.each(items, work, f"{what} {r + 1}/{len(regions)}")
             for t in targets:
                 lost[t, r] = clean[t] - changed.value(t)[0]
 

@@ -205,7 +205,7 @@ class Problem:
         """
         from voxplain.engine.occlusion import Occluder
 
-        return Occluder(self.engine, self.padded, self.pad(baseline)).run(regions, self.present)
+        return Occluder(self.engine, self.padded, self.pad(baseline)).run(regions, self.present, "occlusion")
 
     def occlusion_cost(self, regions: Sequence[Region]) -> Passes:
         """Passes that `occlusion` will take."""
@@ -227,11 +227,11 @@ class Problem:
         """The image, of which changed versions are made window by window."""
         return Canvas(self.image, self.padded, self.layout)
 
-    def effects(self, changes: Sequence[VoxelChange]) -> tuple[Tensor, Tensor]:
+    def effects(self, changes: Sequence[VoxelChange], what: str = "changes") -> tuple[Tensor, Tensor]:
         """Loss of every score under each of R changes of the image: (T, R) as in `occlusion`, and (T,) ``F(x)``."""
         from voxplain.engine.changes import Changer
 
-        return Changer(self.engine, self.canvas()).run(changes, self.present)
+        return Changer(self.engine, self.canvas()).run(changes, self.present, what)
 
     def effects_cost(self, changes: Sequence[Region]) -> Passes:
         """Passes that `effects` will take for changes within these regions."""

@@ -61,7 +61,7 @@ class FeatureAblation(ByParts):
     def compute(self, problem: Problem) -> Result:
         baseline = parse_baseline(self.baseline, problem)
         features = self._features(problem, baseline(problem))
-        lost, clean = problem.effects(features)
+        lost, clean = problem.effects(features, self.name)
         maps = self._painted(problem, features, lost)
         notes = dict.fromkeys(
             problem.present, f"{len(features)} features, baseline {type(baseline).__name__.lower()}"

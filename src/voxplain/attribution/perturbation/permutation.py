@@ -58,7 +58,7 @@ class FeaturePermutation(ByParts):
     def compute(self, problem: Problem) -> Result:
         parts = self.parts(problem)
         changes = self._donated(problem) if self.donors else self._shuffled(problem)
-        each, clean = problem.effects(changes)
+        each, clean = problem.effects(changes, self.name)
         each = each.reshape(len(each), len(parts), -1)
         lost = each.mean(2)
         checks = {}
