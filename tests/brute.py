@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from monai.inferers import sliding_window_inference
 from networks import random_case, smooth_segmenter
+from stitched import scores, stitched
 from torch import Tensor
-from torch.nn import functional as F
 
 from voxplain.engine import Problem
 from voxplain.model import Model, Windows
@@ -48,31 +47,8 @@ class Brute:
 
     def stitched(self, x: Tensor) -> Tensor:
         """(C, *S) -> (K, *S)."""
-        if self.windows.roi is None:
-            return self.net(x[None])[0]
-        return sliding_window_inference(
-            x[None],
-            self.windows.sizes(tuple(x.shape[1:])),
-            4,
-            self.net,
-            overlap=self.windows.overlap,
-            mode=self.windows.blend,
-            sigma_scale=self.windows.sigma_scale,
-            padding_mode=self.windows.padding,
-            cval=self.windows.padding_value,
-        )[0]
+        return stitched(self.net, x, self.windows)
 
     def scores(self, x: Tensor) -> Tensor:
         """Mean over each class's clean region of its score: (K,). The rival is the clean output's."""
-        z, out = self.stitched(x), []
-        for c in range(len(z)):
-            others = self.clean.clone()
-            others[c] = -torch.inf
-            s = {
-                "logit": z[c],
-                "margin": z[c] - z.gather(0, others.argmax(0)[None])[0],
-                "log_probability": F.log_softmax(z, 0)[c],
-                "probability": F.softmax(z, 0)[c],
-            }[self.kind]
-            out.append(s[self.clean.argmax(0) == c].mean())
-        return torch.stack(out)
+        return scores(self.stitched(x), self.clean, self.kind)

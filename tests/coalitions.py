@@ -7,9 +7,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from monai.inferers import sliding_window_inference
+from stitched import scores, stitched
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from voxplain.model import Windows
 
@@ -24,39 +23,6 @@ LAYOUTS = [
     pytest.param((7, 6, 8), Windows(), id="3d-whole"),
 ]
 SCORES = ["logit", "margin", "log_probability", "probability"]
-
-
-def stitched(net: nn.Module, x: Tensor, windows: Windows) -> Tensor:
-    """(C, *S) -> (K, *S), or (K,) of a classifier."""
-    if windows.roi is None:
-        return net(x[None])[0]
-    return sliding_window_inference(
-        x[None],
-        windows.sizes(tuple(x.shape[1:])),
-        4,
-        net,
-        overlap=windows.overlap,
-        mode=windows.blend,
-        sigma_scale=windows.sigma_scale,
-        padding_mode=windows.padding,
-        cval=windows.padding_value,
-    )[0]
-
-
-def scores(z: Tensor, clean: Tensor, kind: str) -> Tensor:
-    """Every class's score, (K,): mean over its clean region, or the classifier's; the rival is the clean output's."""
-    out = []
-    for c in range(len(clean)):
-        rival = clean.clone()
-        rival[c] = -torch.inf
-        s = {
-            "logit": z[c],
-            "margin": z[c] - z.gather(0, rival.argmax(0)[None])[0],
-            "log_probability": F.log_softmax(z, 0)[c],
-            "probability": F.softmax(z, 0)[c],
-        }[kind]
-        out.append(s[clean.argmax(0) == c].mean() if z.dim() > 1 else s)
-    return torch.stack(out)
 
 
 class Brute:

@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from monai.inferers import sliding_window_inference
 from networks import random_case, smooth_segmenter
 from peers import SETUPS, build
 from scipy import fft, ndimage, special
+from stitched import stitched
 from torch import nn
 
 from voxplain.attribution import method
@@ -130,21 +130,11 @@ def test_over_windows_it_is_the_stitched_networks(shape, windows, score):
     model = Model(net, spatial_dims=len(shape), windows=windows)
     p = Problem(model, random_case(shape), AllClasses(background=True, score=score), dtype=torch.float64)
 
-    def stitched(x):
-        z = sliding_window_inference(
-            x[None],
-            windows.sizes(shape),
-            1,
-            net,
-            overlap=windows.overlap,
-            mode=windows.blend,
-            sigma_scale=windows.sigma_scale,
-            padding_mode=windows.padding,
-            cval=windows.padding_value,
-        )[0]
+    def output(x):
+        z = stitched(net, x, windows)
         return z if score == "logit" else z.softmax(0)
 
-    labels = stitched(p.image).argmax(0)
+    labels = output(p.image).argmax(0)
     chosen = BlurIntegratedGradients(nodes=3, sigma=2.0)
     found = chosen.attribute(p)
     scales = Scales(p.image, p.prepared.spacing)
@@ -152,7 +142,7 @@ def test_over_windows_it_is_the_stitched_networks(shape, windows, score):
     truth = [torch.zeros_like(p.image) for _ in range(3)]
     for a, b in pairwise(images):
         x = ((a + b) / 2).requires_grad_()
-        values = stitched(x)
+        values = output(x)
         for t in range(3):
             (g,) = torch.autograd.grad(values[t][labels == t].mean(), x, retain_graph=True)
             truth[t] += g * (b - a)

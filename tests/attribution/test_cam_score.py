@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from cam_truth import LAYOUTS, MODE, SCORES, agree, classification, differ, segmentation
-from monai.inferers import sliding_window_inference
 from networks import InstanceNormSegmenter, random_case
+from stitched import stitched
 from torch.nn import functional as F
 
 from voxplain.attribution import method
@@ -32,34 +32,18 @@ def feature_maps(slow, windows):
             return kept[0]
         return F.interpolate(kept[0], size=size, mode=MODE[len(size)], align_corners=False)
 
-    return through(answer, slow.image, windows)
-
-
-def through(answer, image, windows):
-    if windows.roi is None:
-        return answer(image[None])[0]
-    return sliding_window_inference(
-        image[None],
-        windows.sizes(tuple(image.shape[1:])),
-        2,
-        answer,
-        overlap=windows.overlap,
-        mode=windows.blend,
-        sigma_scale=windows.sigma_scale,
-        padding_mode=windows.padding,
-        cval=windows.padding_value,
-    )[0]
+    return stitched(answer, slow.image, windows)
 
 
 @torch.no_grad()
 def increases(slow, windows, baseline):
     """(F, T): F(b + M_k (x − b)) − F(b) with the brute force of whole images."""
-    start = slow.scores(through(slow.net, baseline, windows))
+    start = slow.scores(stitched(slow.net, baseline, windows))
     found = []
     for feature in feature_maps(slow, windows):
         mask = (feature - feature.min()) / (feature.max() - feature.min())
         seen = baseline + mask * (slow.image - baseline)
-        found.append(slow.scores(through(slow.net, seen, windows)) - start)
+        found.append(slow.scores(stitched(slow.net, seen, windows)) - start)
     return torch.stack(found).numpy()
 
 

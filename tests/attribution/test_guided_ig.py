@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from monai.inferers import sliding_window_inference
 from networks import random_case, smooth_segmenter
 from peers import SETUPS, build
+from stitched import stitched
 from torch import nn
 
 from voxplain.attribution import IntegratedGradients, method
@@ -90,21 +90,18 @@ def test_over_windows_the_path_follows_the_stitched_networks_gradient(score):
     net = smooth_segmenter(3).double()
     model = Model(net, spatial_dims=3, windows=Windows(roi=5, overlap=0.5, blend="gaussian"))
     p = Problem(model, random_case((6, 5, 7)), AllClasses(background=True, score=score), dtype=torch.float64)
-    w = model.windows
 
-    def stitched(x):
-        z = sliding_window_inference(
-            x[None], (5, 5, 5), 1, net, overlap=0.5, mode="gaussian", sigma_scale=w.sigma_scale
-        )[0]
+    def output(x):
+        z = stitched(net, x, model.windows)
         return z if score == "logit" else z.softmax(0)
 
-    labels = stitched(p.image).argmax(0)  # softmax keeps the order
+    labels = output(p.image).argmax(0)  # softmax keeps the order
     found = GuidedIntegratedGradients(steps=3, rule="left", baseline=-1.0).attribute(p)
     for t in range(3):
 
         def gradient(at, t=t):
             x = torch.from_numpy(at).requires_grad_()
-            return torch.autograd.grad(stitched(x)[t][labels == t].mean(), x)[0].numpy()
+            return torch.autograd.grad(output(x)[t][labels == t].mean(), x)[0].numpy()
 
         start = np.full(p.image.shape, -1.0)
         truth = slow(gradient, p.image.numpy(), start, 3, 0.25, 0.02)

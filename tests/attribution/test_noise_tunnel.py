@@ -11,9 +11,9 @@ import pytest
 import torch
 from captum.attr import IntegratedGradients as Integrated, LayerGradCam, NoiseTunnel as Tunnel
 from command_line import folder, voxplain  # noqa: F401  fixtures
-from monai.inferers import sliding_window_inference
 from networks import classifier, random_case, smooth_segmenter
 from peers import SETUPS, build, everywhere
+from stitched import stitched
 from torch import nn
 
 from voxplain.attribution import method
@@ -99,26 +99,16 @@ def test_over_windows_it_is_the_stitched_networks(dims, score):
     """x' · ∂F(x')/∂x' with F the mean over the clean prediction's regions of MONAI's own stitched output."""
     p = windowed(dims, score, seed=2)
     found = NoiseTunnel(of="input_x_gradient", draws=3, sigma=0.3).attribute(p)
-    w = p.model.windows
 
-    def stitched(x):
-        z = sliding_window_inference(
-            x[None],
-            w.sizes(tuple(x.shape[1:])),
-            1,
-            p.model.module,
-            overlap=w.overlap,
-            mode=w.blend,
-            sigma_scale=w.sigma_scale,
-            padding_mode=w.padding,
-        )[0]
-        return z, z.softmax(0) if score == "probability" else z
+    def output(x):
+        z = stitched(p.model.module, x, p.model.windows)
+        return z.softmax(0) if score == "probability" else z
 
-    labels = stitched(p.image)[0].detach().argmax(0)
+    labels = stitched(p.model.module, p.image, p.model.windows).detach().argmax(0)
     truth = [torch.zeros_like(p.image) for _ in range(3)]
     for e in noise_of(p, 3, 0.3):
         x = (p.image + e).requires_grad_()
-        values = stitched(x)[1]
+        values = output(x)
         for t in range(3):
             (g,) = torch.autograd.grad(values[t][labels == t].mean(), x, retain_graph=True)
             truth[t] += (x.detach() * g) / 3

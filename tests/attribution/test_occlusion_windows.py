@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 from monai.data.utils import dense_patch_slices
-from monai.inferers import sliding_window_inference
 from networks import random_case, smooth_segmenter
-from torch.nn import functional as F
+from stitched import scores, stitched
 
 from voxplain.attribution import Minimum, Occlusion
 from voxplain.engine import Problem
@@ -31,38 +30,6 @@ LAYOUTS = [
     pytest.param((7, 6, 8), Windows(), id="3d-whole"),
 ]
 SCORES = ["logit", "margin", "log_probability", "probability"]
-
-
-def stitched(net, x, windows):
-    if windows.roi is None:
-        return net(x[None])[0]
-    return sliding_window_inference(
-        x[None],
-        windows.sizes(tuple(x.shape[1:])),
-        4,
-        net,
-        overlap=windows.overlap,
-        mode=windows.blend,
-        sigma_scale=windows.sigma_scale,
-        padding_mode=windows.padding,
-        cval=windows.padding_value,
-    )[0]
-
-
-def scores(z, clean, kind):
-    """Mean over each class's clean region of its score; (K,). The rival is the clean output's."""
-    out = []
-    for c in range(len(clean)):
-        rival = clean.clone()
-        rival[c] = -torch.inf
-        s = {
-            "logit": z[c],
-            "margin": z[c] - z.gather(0, rival.argmax(0)[None])[0],
-            "log_probability": F.log_softmax(z, 0)[c],
-            "probability": F.softmax(z, 0)[c],
-        }[kind]
-        out.append(s[clean.argmax(0) == c].mean())
-    return torch.stack(out)
 
 
 def cubes(shape, size, stride):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from monai.inferers import sliding_window_inference
 from networks import classifier, random_case, smooth_segmenter
 from peers import SETUPS, build
+from stitched import stitched
 from torch import nn
 
 from voxplain.attribution.synthesis.dream import DeepDream, mirrored, resized
@@ -89,14 +89,14 @@ def test_over_windows_the_score_is_the_stitched_networks(dims, score):
     model = Model(net, spatial_dims=dims, windows=Windows(roi=6, overlap=0.5, blend="gaussian"))
     p = Problem(model, random_case(shape), AllClasses(background=True, score=score), dtype=torch.float64)
 
-    def stitched(x):
-        z = sliding_window_inference(x[None], (6,) * dims, 1, net, overlap=0.5, mode="gaussian")[0].detach()
+    def output(x):
+        z = stitched(net, x, model.windows).detach()
         return z if score == "logit" else z.softmax(0)
 
-    labels = stitched(p.image).argmax(0)
+    labels = output(p.image).argmax(0)
     found = ActivationMaximization(steps=25, **STILL).attribute(p)
     for t in range(3):
-        truth = stitched(found.values(t))[t][labels == t].mean()
+        truth = output(found.values(t))[t][labels == t].mean()
         checks = found.answers[t].checks
         assert checks["score_reached"] == pytest.approx(float(truth), rel=1e-9)
         assert checks["score_reached"] > checks["score_start"]

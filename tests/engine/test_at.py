@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from monai.inferers import sliding_window_inference
 from networks import classifier, random_case, smooth_segmenter
+from stitched import stitched
 
 from voxplain.attribution import method
 from voxplain.engine import Problem
@@ -32,10 +32,8 @@ def test_regions_stay_those_of_the_clean_prediction():
     x = other_image(p).requires_grad_()
     q = p.at(x.detach())
 
-    def stitched(image):
-        return sliding_window_inference(image[None], (6, 6, 6), 1, p.model.module, overlap=0.5)[0]
-
-    z, labels = stitched(x), stitched(p.image).detach().argmax(0)
+    z, clean = (stitched(p.model.module, image, p.model.windows) for image in (x, p.image))
+    labels = clean.detach().argmax(0)
     assert not torch.equal(labels, z.argmax(0))
     found = method("gradient").attribute(q)
     for t in range(3):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from monai.inferers import sliding_window_inference
 from networks import InstanceNormSegmenter, random_case, smooth_segmenter
-from torch import nn
+from stitched import scores, stitched
 from torch.nn import functional as F
 
 from voxplain.engine import Problem
@@ -31,24 +30,6 @@ LAYOUTS = [
     ),
     pytest.param((8, 6, 8), Windows(), id="3d-whole"),
 ]
-PADDING = {"constant": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
-
-
-def stitched(net: nn.Module, x: torch.Tensor, windows: Windows) -> torch.Tensor:
-    """The peer: MONAI's own sliding-window inference, differentiable as a whole. (C, *S) -> (K, *S)."""
-    if windows.roi is None:
-        return net(x[None])[0]
-    return sliding_window_inference(
-        x[None],
-        windows.sizes(tuple(x.shape[1:])),
-        1,
-        net,
-        overlap=windows.overlap,
-        mode=windows.blend,
-        sigma_scale=windows.sigma_scale,
-        padding_mode=PADDING[windows.padding],
-        cval=windows.padding_value,
-    )[0]
 
 
 def problem(
@@ -59,24 +40,6 @@ def problem(
     return Problem(model, random_case(shape, seed=seed), targets, dtype=torch.float64, **kwargs)
 
 
-def expected_scores(z: torch.Tensor, clean: torch.Tensor, score: str) -> torch.Tensor:
-    """The formulas written out: mean over the predicted region of every class of the class's score."""
-    label = clean.argmax(0)
-    out = []
-    for c in range(len(clean)):
-        others = clean.clone()
-        others[c] = -torch.inf
-        rival = others.argmax(0)
-        s = {
-            "logit": z[c],
-            "margin": z[c] - z.gather(0, rival[None])[0],
-            "log_probability": F.log_softmax(z, 0)[c],
-            "probability": F.softmax(z, 0)[c],
-        }[score]
-        out.append(s[label == c].mean())
-    return torch.stack(out)
-
-
 @pytest.mark.parametrize("score", ["logit", "margin", "log_probability", "probability"])
 @pytest.mark.parametrize(("shape", "windows"), LAYOUTS)
 def test_window_gradient_is_the_gradient_of_the_stitched_model(shape, windows, score):
@@ -84,7 +47,7 @@ def test_window_gradient_is_the_gradient_of_the_stitched_model(shape, windows, s
     x = p.image.clone().requires_grad_()
     net = p.model.module
     z = stitched(net, x, windows)
-    truth = expected_scores(z, z.detach(), score)
+    truth = scores(z, z.detach(), score)
     found = p.gradient(lambda q: clean(q.padded))
     assert len(p.targets) == 3
     for t in range(3):
@@ -102,7 +65,7 @@ def test_scores_of_other_inputs_keep_the_clean_region_and_rival(shape, windows, 
     clean = stitched(p.model.module, p.image, windows).detach()
     with torch.no_grad():
         truth = torch.stack(
-            [expected_scores(stitched(p.model.module, v, windows), clean, score) for v in (other, p.image)]
+            [scores(stitched(p.model.module, v, windows), clean, score) for v in (other, p.image)]
         )
     torch.testing.assert_close(p.scores([other, p.image]), truth, rtol=1e-10, atol=1e-12)
 
@@ -128,7 +91,7 @@ def test_mean_and_second_moment_are_of_the_stitched_gradient(shape, windows):
     for i in range(draws):
         eps = p.layout.unpad(noise.box(i, everywhere))
         x = (p.image + 0.3 * eps).requires_grad_()
-        truth = expected_scores(stitched(p.model.module, x, windows), z, "logit")
+        truth = scores(stitched(p.model.module, x, windows), z, "logit")
         gradients.append([torch.autograd.grad(s, x, retain_graph=True)[0] for s in truth])
     for t in range(3):
         stack = torch.stack([g[t] for g in gradients])
@@ -160,7 +123,7 @@ def test_instance_norm_inside_windows_is_exact():
     )
     x = p.image.clone().requires_grad_()
     z = stitched(net, x, windows)
-    truth = expected_scores(z, z.detach(), "logit")
+    truth = scores(z, z.detach(), "logit")
     found = p.gradient(lambda q: clean(q.padded))
     for t, target in enumerate(p.targets):
         (gradient,) = torch.autograd.grad(truth[target.class_index], x, retain_graph=True)
