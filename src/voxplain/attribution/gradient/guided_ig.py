@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
+from voxplain.attribution.baseline import Baseline, check_baseline, describe, parse_baseline
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import Passes, Problem
 from voxplain.engine.objective import TargetObjective
@@ -92,8 +92,7 @@ class GuidedIntegratedGradients(Method):
                 missed = (
                     f"the map misses {gap:.0%} of the score's difference of {difference:.3g}: use more steps"
                 )
-                name = repr(baseline)
-                notes[t] = f"baseline {name[0].lower()}{name[1:]}" + (f"; {missed}" if gap > 0.05 else "")
+                notes[t] = f"baseline {describe(baseline)}" + (f"; {missed}" if gap > 0.05 else "")
         return Result(maps, clean, "score", checks, notes)
 
     def _along(self, objective: TargetObjective, start: Tensor) -> tuple[float, Tensor]:
