@@ -60,7 +60,7 @@ class ByParts(Method):
         if self.supervoxels is not None or self.size is None:
             return supervoxels(problem, self.supervoxels or SUPERVOXELS)
         size = self._per_axis("size", self.size, len(problem.spatial_shape))
-        return boxes(problem.spatial_shape, size, self._stride(size))
+        return boxes(problem.spatial_shape, size, self._stride(size), self.name)
 
     def _stride(self, size: tuple[int, ...]) -> tuple[int, ...]:
         return size

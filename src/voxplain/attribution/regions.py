@@ -34,7 +34,9 @@ def _within(box: slice, where: slice) -> slice:
     return slice(start - where.start, max(min(box.stop, where.stop), start) - where.start)
 
 
-def boxes(shape: tuple[int, ...], size: Sequence[int], stride: Sequence[int]) -> list[Region]:
+def boxes(
+    shape: tuple[int, ...], size: Sequence[int], stride: Sequence[int], name: str = "boxes"
+) -> list[Region]:
     """Boxes of ``size`` voxels at every ``stride`` that together cover the image; the last ones are cut off.
 
     >>> [b.bounds[0] for b in boxes((7,), (3,), (3,))]
@@ -44,7 +46,7 @@ def boxes(shape: tuple[int, ...], size: Sequence[int], stride: Sequence[int]) ->
     for extent, edge, step in zip(shape, size, stride, strict=True):
         if edge < 1 or step < 1 or step > edge:
             raise InputError(
-                f"occlusion: found size {tuple(size)} and stride {tuple(stride)}, expected 1 ≤ stride ≤ size on every axis"
+                f"{name}: found size {tuple(size)} and stride {tuple(stride)}, expected 1 ≤ stride ≤ size on every axis"
             )
         count = 1 + max(-(-(extent - edge) // step), 0)
         starts.append([i * step for i in range(count)])

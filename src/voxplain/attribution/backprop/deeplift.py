@@ -9,7 +9,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from voxplain.attribution.backprop.deeplift_rules import DeepLiftRules
-from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
+from voxplain.attribution.baseline import Baseline, check_baseline, describe, parse_baseline
+from voxplain.attribution.gap import relative_gap
 from voxplain.attribution.gradient.expected_gradients import ExpectedGradients
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import Passes, Problem
@@ -74,7 +75,7 @@ class _DeepLift(Method):
         checks, notes = {}, {}
         for t in problem.present:
             difference = rules.differences[t] / len(padded)
-            gap = _gap(float(found.maps[t].double().sum()), difference)
+            gap = relative_gap(float(found.maps[t].double().sum()), difference)
             checks[t], notes[t] = {"completeness_gap": gap}, note
             if len(padded) > 1:
                 checks[t]["agreement"] = found.agreement[t]
@@ -112,7 +113,7 @@ class DeepLift(_DeepLift):
 
     def compute(self, problem: Problem) -> Result:
         baseline = parse_baseline(self.baseline, problem)
-        return self._against(problem, [baseline(problem)], f"reference {_described(baseline)}")
+        return self._against(problem, [baseline(problem)], f"reference {describe(baseline)}")
 
 
 @register
@@ -149,15 +150,5 @@ class DeepLiftShap(_DeepLift):
 
     def compute(self, problem: Problem) -> Result:
         starts = ExpectedGradients(baselines=self.baselines).starts(problem)
-        note = f"references {', '.join(map(_described, starts))}"
+        note = f"references {', '.join(map(describe, starts))}"
         return self._against(problem, [start(problem) for start in starts], note)
-
-
-def _gap(total: float, difference: float) -> float:
-    error = abs(total - difference)
-    return error / abs(difference) if difference else (0.0 if error == 0 else float("inf"))
-
-
-def _described(baseline: Baseline) -> str:
-    text = repr(baseline) if not hasattr(baseline, "case") else f"OtherCase({baseline.case.id!r})"
-    return text[0].lower() + text[1:]

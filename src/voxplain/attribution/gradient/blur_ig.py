@@ -12,6 +12,7 @@ import torch
 from scipy import fft
 from torch import Tensor
 
+from voxplain.attribution.gap import relative_gap
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import Passes, Problem
 from voxplain.engine.layout import Slices
@@ -73,8 +74,7 @@ class BlurIntegratedGradients(Method):
         checks, notes = {}, {}
         for t in problem.present:
             difference = float(ends[0, t] - ends[1, t])
-            error = abs(float(total[t].double().sum()) - difference)
-            gap = error / abs(difference) if difference else (0.0 if error == 0 else float("inf"))
+            gap = relative_gap(float(total[t].double().sum()), difference)
             checks[t] = {"completeness_gap": gap}
             missed = (
                 f"; the map misses {gap:.0%} of the score's difference of {difference:.3g}: use more nodes"

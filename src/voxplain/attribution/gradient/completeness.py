@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from voxplain.attribution.gap import relative_gap
 from voxplain.engine import Gradients, Problem
 
 
@@ -15,8 +16,7 @@ def completeness(
     notes: dict[int, str] = {}
     for t in problem.present:
         difference = float(ends[0, t] - ends[1, t])
-        error = abs(float(found.maps[t].double().sum()) - difference)
-        gap = error / abs(difference) if difference else (0.0 if error == 0 else float("inf"))
+        gap = relative_gap(float(found.maps[t].double().sum()), difference)
         checks[t] = {"completeness_gap": gap}
         notes[t] = ""
         if gap > 0.05:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, check_baseline, describe, parse_baseline
+from voxplain.attribution.gap import relative_gap
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import Passes, Problem
 from voxplain.engine.objective import TargetObjective
@@ -86,8 +87,7 @@ class GuidedIntegratedGradients(Method):
             for t in problem.present:
                 first, maps[t] = self._along(TargetObjective(problem, t), start)
                 difference = float(clean[t]) - first
-                error = abs(float(maps[t].double().sum()) - difference)
-                gap = error / abs(difference) if difference else (0.0 if error == 0 else float("inf"))
+                gap = relative_gap(float(maps[t].double().sum()), difference)
                 checks[t] = {"completeness_gap": gap}
                 missed = (
                     f"the map misses {gap:.0%} of the score's difference of {difference:.3g}: use more steps"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from voxplain.attribution.gap import relative_gap
 from voxplain.engine import Problem
 from voxplain.engine.layer_tour import Tour
 from voxplain.engine.layers import LayerView, Painted
@@ -42,7 +43,7 @@ def complete(
                 "this layer, the rest goes round it"
             )
             continue
-        missed = gap(found.sums[t], difference)
+        missed = relative_gap(found.sums[t], difference)
         checks[t] = {"completeness_gap": missed}
         if missed > LARGE_GAP:
             notes[t] += (
@@ -74,13 +75,3 @@ def ways_round(
     reset = view.visit(tour, lambda _: None, "ways round the layer")[0]
     excess = (reset - low).abs() > ROUNDING * differences.abs()
     return [t for t in problem.present if bool(excess[t])]
-
-
-def gap(total: float, difference: float) -> float:
-    """|Σ shares − difference| relative to the difference that they should sum to.
-
-    >>> gap(1.5, 2.0)
-    0.25
-    """
-    error = abs(total - difference)
-    return error / abs(difference) if difference else (0.0 if error == 0 else float("inf"))

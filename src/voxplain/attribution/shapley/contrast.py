@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
+from voxplain.attribution.gap import relative_gap
 from voxplain.attribution.method import Method, Result, register
 from voxplain.attribution.regions import Box
 from voxplain.attribution.shapley.values import (
     Shares,
     all_coalitions,
-    completeness_gap,
     exact_shapley,
     is_rounding,
 )
@@ -75,9 +75,7 @@ class ContrastShapley(Method):
         for t in problem.present:
             own = shares.values[t].tolist()
             difference = float(shares.full[t] - shares.empty[t])
-            gap = completeness_gap(
-                float(maps[t].double().sum()), float(shares.full[t]), float(shares.empty[t])
-            )
+            gap = relative_gap(float(maps[t].double().sum()), difference)
             checks[t] = {"completeness_gap": gap, **dict(zip(names, own, strict=True))}
             flat = is_rounding(problem, t, shares)
             floor[t] = float(maps[t].abs().max()) if flat else 0.0

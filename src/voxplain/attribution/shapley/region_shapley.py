@@ -10,9 +10,10 @@ import torch
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.doubt import doubt
+from voxplain.attribution.gap import relative_gap
 from voxplain.attribution.method import Result
 from voxplain.attribution.parts import ByParts
-from voxplain.attribution.shapley.values import Shares, agreement, completeness_gap, is_rounding
+from voxplain.attribution.shapley.values import Shares, agreement, is_rounding
 from voxplain.engine import Passes, Problem
 from voxplain.engine.game import Game
 from voxplain.errors import InputError
@@ -63,8 +64,8 @@ class RegionShapley(ByParts):
         checks: dict[int, dict[str, float]] = {}
         floor, notes = {}, {}
         for t in problem.present:
-            ends = float(shares.full[t]), float(shares.empty[t])
-            checks[t] = {"completeness_gap": completeness_gap(float(shares.values[t].sum()), *ends)}
+            difference = float(shares.full[t]) - float(shares.empty[t])
+            checks[t] = {"completeness_gap": relative_gap(float(shares.values[t].sum()), difference)}
             notes[t] = f"{len(parts)} regions, baseline {type(baseline).__name__.lower()}"
             if shares.exact:
                 notes[t] += ", exact"

@@ -61,17 +61,6 @@ def exact_shapley(values: Tensor) -> Tensor:
     return shares
 
 
-def completeness_gap(total: float, full: float, empty: float) -> float:
-    """Relative error of ``Σ φ = v(N) − v(∅)``.
-
-    >>> completeness_gap(1.5, 3.0, 1.0)
-    0.25
-    """
-    difference = full - empty
-    error = abs(total - difference)
-    return error / abs(difference) if difference else (0.0 if error == 0 else float("inf"))
-
-
 def agreement(first: Tensor, second: Tensor, voxels: Tensor) -> float:
     """Correlation of two painted maps, from shares (R,) of players of so many voxels (R,); NaN where one is flat."""
     weights = voxels.double() / voxels.sum()
