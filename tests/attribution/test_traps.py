@@ -157,3 +157,17 @@ def test_a_bound_that_leaves_no_values_is_refused():
         method("activation_maximization", low=100.0).attribute(
             Problem(Model(smooth_segmenter(2), spatial_dims=2), random_case((8, 8)), "all+background")
         )
+
+
+def test_a_map_that_is_cut_off_whole_says_how_to_see_it():
+    """Feature maps ≥ 0 whose weights to the class are all negative: Grad-CAM is nowhere positive."""
+    net = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    head = nn.Linear(3, 2)
+    nn.init.constant_(head.weight, -1.0)
+    p = Problem(Model(nn.Sequential(*net, head).eval(), spatial_dims=2), random_case((12, 12)), ["predicted"])
+    cut = method("grad_cam", layer="1").attribute(p).answers[0]
+    assert cut.status == "zero"
+    assert "relu=false shows it" in cut.note
+    whole = method("grad_cam", layer="1", relu=False).attribute(p)
+    assert whole.answers[0].status == "ok"
+    assert float(whole.values(0).max()) <= 0

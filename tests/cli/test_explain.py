@@ -314,6 +314,34 @@ def test_a_map_that_cannot_be_written_is_a_failure_also_among_all(
     assert rows["gradient"] == "failed" and rows["smoothgrad"] == "ok"
 
 
+def test_a_size_may_differ_between_axes(folder: Path, voxplain: Callable[..., Any]) -> None:
+    """Of 12 × 10 × 8 voxels, in parts of 6 × 5 × 8: two times two."""
+    ran = voxplain(*BASE, *FAST, "--method", "occlusion:size=6x5x8")
+    assert ran.code == 0, ran.err
+    assert "4 parts" in table()[0]["note"]
+
+
+def test_a_single_part_is_said_to_be_no_map(folder: Path, voxplain: Callable[..., Any]) -> None:
+    ran = voxplain(*BASE, *FAST, "--method", "occlusion:size=100")
+    assert ran.code == 0, ran.err
+    assert "constant and shows no place" in table()[0]["note"]
+
+
+def test_what_the_reader_left_out_is_told_before_and_on_the_page(
+    folder: Path, voxplain: Callable[..., Any]
+) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (9, 8, 4), dtype=np.uint8), "RGBA").save("photo.png")
+    Path("colour.py").write_text(
+        "import torch\nfrom torch import nn\ndef net():\n    return nn.Conv2d(3, 2, 1)\n", encoding="utf-8"
+    )
+    ran = voxplain("explain", "--model", "colour.py:net", "--image", "photo.png", "--out", "out")
+    assert "note: photo: the alpha channel was left out" in ran.out
+    assert "the alpha channel was left out" in Path("out/report.html").read_text(encoding="utf-8")
+
+
 def test_all_takes_nothing_but_a_family(folder: Path, voxplain: Callable[..., Any]) -> None:
     ran = voxplain(*BASE, "--method", "all:family=cams")
     assert ran.code == 2 and "cam" in ran.err

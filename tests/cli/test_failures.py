@@ -65,6 +65,7 @@ def shows_no_traceback(err: str) -> bool:
         (("methods", "smothgrad"), ["did you mean 'smoothgrad'"]),
         ((*BASE, "--model", "nets.py:picture"), ["volume (12, 10, 8)", "2-D"]),
         ((*BASE, "--model", "nets.py:broken"), ["NaN"]),
+        ((*BASE, "--slice", "k=3"), ["slice:", "takes volumes"]),
     ],
 )
 def test_bad_input_is_one_line_that_names_it_and_a_remedy(

@@ -149,13 +149,19 @@ CHECKS = ("completeness_gap", "agreement", "surrogate_r2")
 
 
 def judge(
-    problem: Problem, maps: MapStore, scores: Tensor, floor: dict[int, float] | None = None
+    problem: Problem,
+    maps: MapStore,
+    scores: Tensor,
+    floor: dict[int, float] | None = None,
+    *,
+    rectified: bool = False,
 ) -> list[Answer]:
     """Answers with a status each: a map that is zero, rounding noise or not finite is said to be so.
 
     Args:
         scores: (T,) clean scores.
         floor: per target, the largest map value that rounding alone could explain.
+        rectified: whether negative values were cut off.
     """
     answers = []
     for t, target in enumerate(problem.targets):
@@ -169,8 +175,10 @@ def judge(
             note = "the map has NaN or infinite values; try fp32 precision or another scale of the input"
             answers.append(Answer(target, "failed", score, note=note))
         elif largest <= (floor or {}).get(t, 0.0):
-            note = (
-                "the map is zero to rounding: the score does not depend on the image in this method's sense"
+            note = "the map is zero to rounding: " + (
+                "nothing in it is positive, and the rest is cut off; relu=false shows it"
+                if rectified
+                else "the score does not depend on the image in this method's sense"
             )
             answers.append(Answer(target, "zero", score, note=note))
         else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
+
+_PER_AXIS = re.compile(r"\d+(x\d+){1,2}")
 
 
 class NotAParameterError(ValueError):
@@ -33,11 +36,16 @@ def parameters_in(text: str) -> Iterator[tuple[str, str]]:
 
 
 def value_of(text: str) -> Any:
-    """What a value's text stands for, as in YAML.
+    """What a value's text stands for: as in YAML, and ``4x5x3`` is one number per axis.
 
     Raises:
         NotAValueError: it is not YAML.
+
+    >>> value_of("0.5"), value_of("24x24x12")
+    (0.5, [24, 24, 12])
     """
+    if _PER_AXIS.fullmatch(text.strip()):
+        return [int(n) for n in text.strip().split("x")]
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

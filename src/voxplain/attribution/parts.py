@@ -101,6 +101,15 @@ class ByParts(Method):
         return 0 if self.paint == "effect" else 1
 
 
+def told(parts: Sequence[Region], what: str) -> str:
+    """How many parts there are, and that one alone makes no map."""
+    if len(parts) > 1:
+        return f"{len(parts)} {what}"
+    return (
+        f"a single one of {what}, so that the map is constant and shows no place; ask for smaller ones (size)"
+    )
+
+
 def _members(part: Region) -> Tensor:
     """The part within its bounds: (C or 1, *box) bool."""
     return part.per_channel(part.bounds) if isinstance(part, Overwritten) else part.crop(part.bounds)[None]

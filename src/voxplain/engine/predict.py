@@ -20,11 +20,21 @@ def predict(runner: Runner, layout: Layout | None, image: Tensor, padded: Tensor
         ModelError: the network refuses the windows' size; a size that it would take is named.
     """
     try:
-        if layout is None:
-            return predict_class(runner, image)
-        return predict_segmentation(runner, layout, padded)
+        return _predict(runner, layout, image, padded)
+    except PassError as error:
+        # the network may look at its weights in a way that their faster layout forbids
+        if not runner.keep_layout():
+            raise ModelError(f"{error}{_size_hint(runner)}") from error
+    try:
+        return _predict(runner, layout, image, padded)
     except PassError as error:
         raise ModelError(f"{error}{_size_hint(runner)}") from error
+
+
+def _predict(runner: Runner, layout: Layout | None, image: Tensor, padded: Tensor) -> Prediction:
+    if layout is None:
+        return predict_class(runner, image)
+    return predict_segmentation(runner, layout, padded)
 
 
 def _size_hint(runner: Runner) -> str:

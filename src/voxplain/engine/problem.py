@@ -21,6 +21,7 @@ from voxplain.engine.layout import Layout
 from voxplain.engine.passes import Passes
 from voxplain.engine.plan import Plan
 from voxplain.engine.predict import predict
+from voxplain.engine.remarks import remarks
 from voxplain.engine.resolve import resolve
 from voxplain.engine.runner import Progress, Runner
 from voxplain.engine.samplers import Fixed, NoiseField, Sampler, clean
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from voxplain.target.region import Region
 
 T = TypeVar("T")
-# Share of the common foreground about which overlapping windows may disagree before it is said.
-DISAGREEMENT = 0.15
 
 
 class Problem:
@@ -151,14 +150,7 @@ class Problem:
 
     def remarks(self) -> list[str]:
         """What is doubtful about the prediction itself, one line each."""
-        share = self.prediction.disagreement
-        if not share > DISAGREEMENT:
-            return []
-        return [
-            f"overlapping windows disagree about {share:.0%} of the foreground that they share: windows of "
-            f"{'×'.join(map(str, self.runner.shape[1:]))} voxels may be too small for what this network looks at; "
-            "use a larger roi or the whole image, else this is an explanation of a prediction that is itself doubtful"
-        ]
+        return remarks(self.prediction, self.layout)
 
     def scores(self, inputs: Sequence[Tensor]) -> Tensor:
         """Scores of all targets on whole prepared inputs (C, *spatial): (n, T), NaN for absent targets."""
@@ -169,6 +161,17 @@ class Problem:
         if self._clean is None:
             self._clean = self.engine.scores(clean(self.padded), self.present)[0]
         return self._clean
+
+    @property
+    def knows_clean_scores(self) -> bool:
+        """Whether `clean_scores` costs nothing any more."""
+        return self._clean is not None
+
+    def run_one_by_one(self) -> None:
+        """No batches from now on, and nothing kept that came from one."""
+        self.model.fixed_batch = self.runner.fixed = self.runner.batch = 1
+        self._clean = None
+        self._once = {k: v for k, v in self._once.items() if k == "default layer"}
 
     def remember(self, scores: Tensor) -> None:
         """Keep clean scores (T,) that came with another pass."""

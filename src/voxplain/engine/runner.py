@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from voxplain.engine.footprint import Footprint, available_bytes, footprint
 from voxplain.engine.passes import Passes, chunks
 from voxplain.errors import OutOfMemoryError
-from voxplain.model.checks import out_of_memory
+from voxplain.model.checks import NotFiniteError, out_of_memory
 from voxplain.model.model import Model
 
 Item = TypeVar("Item")
@@ -47,10 +47,29 @@ class Runner:
         self.shape = shape
         self.passes = Passes()
         self.progress = progress
-        with self.session():
-            self.footprint: Footprint | None = footprint(model, shape)
+        self._relaid = True
+        self.footprint = self._measured()
         self.fixed = model.fixed_batch
         self.batch = self.fixed or batch or self._default_batch()
+
+    def _measured(self) -> Footprint | None:
+        """The footprint; where only the weights' layout stands in its way, they keep their own from now on."""
+        with self.session():
+            found = footprint(self.model, self.shape)
+        if found is None:
+            self._relaid = False
+            with self.session():
+                found = footprint(self.model, self.shape)
+            self._relaid = found is None
+        return found
+
+    def keep_layout(self) -> bool:
+        """Leave the weights as they are from now on; whether that changes anything."""
+        changed, self._relaid = self._relaid, False
+        if changed and self.footprint is None:
+            self.footprint = self._measured()
+            self._relaid = False
+        return changed
 
     def _default_batch(self) -> int:
         voxels = 1
@@ -84,16 +103,24 @@ class Runner:
     @contextmanager
     def session(self) -> Iterator[None]:
         """The module frozen, its convolution weights laid out for speed; everything as it was afterwards."""
-        with self.model.frozen(), _channels_last(self.model):
+        with self.model.frozen(), _channels_last(self.model) if self._relaid else nullcontext():
             yield
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw outputs of a batch (B, C, *roi), counted; gradients flow if ``x`` asks for them."""
         lone = x.shape[0] == 1 and self.fixed is None
-        if lone and self.footprint is not None and self.footprint.pairs_pay:
-            out = self.model.forward(torch.cat([x, x.detach()]))[:1]
-        else:
-            out = self.model.forward(x)
+        try:
+            if lone and self.footprint is not None and self.footprint.pairs_pay:
+                out = self.model.forward(torch.cat([x, x.detach()]))[:1]
+            else:
+                out = self.model.forward(x)
+        except NotFiniteError as error:
+            if not self.passes.forward:
+                raise
+            raise NotFiniteError(
+                f"{error}. The image itself gave finite ones: a changed image, such as the baseline or one with parts "
+                "removed, is what the network cannot take; choose another baseline"
+            ) from error
         self.passes.forward += x.shape[0]
         return out
 
@@ -147,19 +174,24 @@ class Runner:
             self.progress(what, done, total)
 
 
+_CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
 @contextmanager
 def _channels_last(model: Model) -> Iterator[None]:
     """Lay convolution weights out channels-last on the CPU, where oneDNN is up to twice as fast with it.
 
-    The parameters' own storage is put back afterwards, so they are bit-identical.
+    Only torch's own convolutions, since other modules may look at their weights in ways that the layout forbids. The
+    parameters' own storage is put back afterwards, so they are bit-identical.
     """
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     swapped: list[tuple[nn.Parameter, Tensor]] = []
     if model.device.type == "cpu" and not isinstance(model.module, torch.jit.ScriptModule):
-        for parameter in model.module.parameters():
-            if parameter.dim() in formats and parameter.is_contiguous():
-                swapped.append((parameter, parameter.data))
-                parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
+        for module in model.module.modules():
+            weight = module.weight if type(module) in _CONVOLUTIONS else None
+            if isinstance(weight, nn.Parameter) and weight.dim() in formats and weight.is_contiguous():
+                swapped.append((weight, weight.data))
+                weight.data = weight.data.contiguous(memory_format=formats[weight.dim()])
     try:
         yield
     finally:

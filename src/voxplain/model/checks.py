@@ -26,6 +26,10 @@ class PassError(ModelError):
     """The network itself failed on an input."""
 
 
+class NotFiniteError(PassError):
+    """The network's output is NaN or infinite."""
+
+
 class OutputShapeError(ModelError):
     """The network's output is not on the input's grid."""
 
@@ -91,7 +95,7 @@ def explain(error: Exception, model: Model, x: Tensor) -> ModelError:
 
 
 def finite(out: Tensor, x: Tensor, name: str) -> None:
-    """Raise ModelError where the output is not finite."""
+    """Raise NotFiniteError where the output is not finite."""
     if bool(torch.isfinite(out.detach().sum())) or bool(torch.isfinite(out.detach()).all()):
         return
     cause = (
@@ -100,7 +104,7 @@ def finite(out: Tensor, x: Tensor, name: str) -> None:
         else ("check its weights, the scale of the input (prepare.scale), or use precision='fp32'")
     )
     bad = int((~torch.isfinite(out.detach())).sum())
-    raise PassError(f"{name}: {bad} of {out.numel()} outputs are NaN or infinite; {cause}")
+    raise NotFiniteError(f"{name}: {bad} of {out.numel()} outputs are NaN or infinite; {cause}")
 
 
 def first_line(error: BaseException) -> str:

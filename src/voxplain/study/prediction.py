@@ -36,10 +36,20 @@ def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: st
         "image": _image_facts(problem),
         "targets": [_described(t) for t in problem.targets],
         "predicted": [asdict(row) for row in rows],
-        "notes": [*problem.remarks(), *(t.note for t in problem.targets if t.status != "ok")],
+        "notes": [
+            *file_notes(problem.case),
+            *problem.remarks(),
+            *(t.note for t in problem.targets if t.status != "ok"),
+        ],
         "origin": origin(settings, problem.case),
     }
     return ledger.finish("prediction", key, [path], overview)
+
+
+def file_notes(case: Case) -> list[str]:
+    """What was left out or assumed while the image was read."""
+    notes: Any = case.meta.get("notes", ())
+    return [f"{case.id}: {note}" for note in notes]
 
 
 def origin(settings: ExplainSettings, case: Case) -> dict[str, Any]:

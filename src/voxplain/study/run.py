@@ -17,7 +17,7 @@ from voxplain.study.journal import Journal, versions
 from voxplain.study.ledger import Ledger
 from voxplain.study.make import make_case, make_methods, make_model, make_targets
 from voxplain.study.outcome import DONE, write_results
-from voxplain.study.prediction import predict, refuse_another_case
+from voxplain.study.prediction import file_notes, predict, refuse_another_case
 from voxplain.study.progress import Show
 from voxplain.study.template import resolved
 from voxplain.study.unit import Unit, failed_rows, refusal, unit_names, work
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from voxplain.study.config import ExplainSettings
 
 Result = dict[str, Any]
+THREE_D = 3
 SCRATCH = "scratch"  # folder of maps that do not fit into memory, while a method runs
 
 
@@ -48,6 +49,10 @@ def run(settings: ExplainSettings, *, dry_run: bool = False) -> int:
         VoxplainError: image, network or targets cannot be used, or the folder cannot be written to.
     """
     case, model = make_case(settings), make_model(settings)
+    if settings.slice is not None and model.spatial_dims == THREE_D:
+        raise InputError(
+            f"slice: {model.name} takes volumes, and one slice of {case.id} is none; leave it out"
+        )
     refuse_another_case(settings, case)
     units = plan(settings, case, model)
     say(f"case    {case!r}\nmodel   {model!r}")
@@ -151,7 +156,7 @@ def costs(problem: Problem, show: Show, units: Sequence[Unit]) -> str:
     seconds = show.took.get("prediction", 0.0)
     windows = "" if problem.layout is None else f" over {len(problem.layout)} windows"
     lines.append(f"prediction took {problem.passes.forward} forward passes{windows}, {seconds:.1f} s")
-    lines += [f"note: {remark}" for remark in problem.remarks()]
+    lines += [f"note: {remark}" for remark in (*file_notes(problem.case), *problem.remarks())]
     pace = seconds / max(problem.passes.forward, 1)
     for unit in units:
         if (refused := refusal(unit, problem)) is not None:

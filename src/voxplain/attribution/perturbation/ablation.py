@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.method import Result, register
-from voxplain.attribution.parts import ByParts
+from voxplain.attribution.parts import ByParts, told
 from voxplain.attribution.regions import Box
 from voxplain.engine import Passes, Problem
 from voxplain.engine.changes import Overwritten
@@ -64,7 +64,7 @@ class FeatureAblation(ByParts):
         lost, clean = problem.effects(features, self.name)
         maps = self._painted(problem, features, lost)
         notes = dict.fromkeys(
-            problem.present, f"{len(features)} features, baseline {type(baseline).__name__.lower()}"
+            problem.present, f"{told(features, 'features')}, baseline {type(baseline).__name__.lower()}"
         )
         unit = self._unit("lost score")
         return Result(

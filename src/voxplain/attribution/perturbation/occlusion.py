@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.method import Result, register
-from voxplain.attribution.parts import ByParts
+from voxplain.attribution.parts import ByParts, told
 from voxplain.engine import Passes, Problem
 
 
@@ -46,7 +46,7 @@ class Occlusion(ByParts):
         lost, clean = problem.occlusion(parts, baseline(problem))
         maps = self._painted(problem, parts, lost)
         notes = dict.fromkeys(
-            problem.present, f"{len(parts)} parts, baseline {type(baseline).__name__.lower()}"
+            problem.present, f"{told(parts, 'parts')}, baseline {type(baseline).__name__.lower()}"
         )
         unit = self._unit("lost score")
         return Result(

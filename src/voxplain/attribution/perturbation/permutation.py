@@ -9,7 +9,7 @@ from typing import ClassVar
 from voxplain.attribution.baseline import Baseline, check_baseline, parse_baseline
 from voxplain.attribution.doubt import doubt
 from voxplain.attribution.method import Result, register
-from voxplain.attribution.parts import ByParts
+from voxplain.attribution.parts import ByParts, told
 from voxplain.engine import Passes, Problem
 from voxplain.engine.changes import Overwritten, Shuffled, VoxelChange
 from voxplain.engine.moments import correlation
@@ -66,7 +66,7 @@ class FeaturePermutation(ByParts):
             halves = (each[:, :, ::2].mean(2), each[:, :, 1::2].mean(2))
             checks = {t: {"agreement": correlation(halves[0][t], halves[1][t])} for t in problem.present}
         what = f"{len(self.donors)} donors" if self.donors else f"{self.draws} permutations of each"
-        notes = dict.fromkeys(problem.present, f"{len(parts)} parts, {what}")
+        notes = dict.fromkeys(problem.present, f"{told(parts, 'parts')}, {what}")
         for t, own in checks.items():
             notes[t] += doubt(own["agreement"])
         return Result(
