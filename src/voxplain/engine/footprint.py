@@ -6,20 +6,16 @@ much memory a backward pass keeps alive, before a volume that is too large kills
 
 from __future__ import annotations
 
-import copy
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from voxplain.engine.fake import fake_input, faked
 from voxplain.model.model import Model
 
 # A 3-D convolution with one small sample takes a kernel that is several times slower than oneDNN's
@@ -83,33 +79,15 @@ def footprint(model: Model, shape: tuple[int, ...]) -> Footprint | None:
         return tensor
 
     meter = _Meter()
-    # A copy on fake tensors, since a module may keep what it computes; not model.forward, whose checks look at
-    # values that fake tensors do not have.
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
     try:
-        with FakeCopyMode(mode):
-            module = copy.deepcopy(model.module)
-        dtype = next((p.dtype for p in model.module.parameters() if p.is_floating_point()), torch.float32)
-        with _quiet(), mode, meter, saved_tensors_hooks(pack, lambda t: t), torch.enable_grad():
-            module(torch.empty((1, *shape), dtype=dtype, device=model.device, requires_grad=True).clone())
+        with faked(model) as module, meter, saved_tensors_hooks(pack, lambda t: t), torch.enable_grad():
+            module(fake_input(model, (1, *shape), requires_grad=True).clone())
     except Exception:  # noqa: BLE001  any network may refuse; the estimate is a courtesy
         return None
     pays = model.device.type == "cpu" and SLOW_FACTOR * meter.slow + meter.fast > 2 * (
         meter.slow + meter.fast
     )
     return Footprint(sum(saved.values()), 4 * meter.largest, pays)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Torch logs a traceback when a network refuses a fake tensor; the refusal is an answer, not a fault."""
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def available_bytes(device: torch.device) -> int:
