@@ -31,8 +31,18 @@ def find(model: Model, name: str) -> nn.Module:
     need_hooks(model, f"layer {name!r}")
     known: dict[str, nn.Module] = {n: m for n, m in model.module.named_modules() if n}
     if name in known:
+        if makes_weight(name):
+            owner = name.rpartition("parametrizations")[0].rstrip(".") or model.name
+            raise ModelError(
+                f"layer {name!r}: it makes a weight of {owner}, not features of the image; choose {owner}"
+            )
         return known[name]
     raise ModelError(f"layer {name!r}: {model.name} has no such layer; {suggest(name, known)}")
+
+
+def makes_weight(name: str) -> bool:
+    """Whether it is a parametrization (spectral or weight norm), whose output is a weight: no layer."""
+    return ".parametrizations" in f".{name}"
 
 
 def run(model: Model) -> list[Layer]:
@@ -56,7 +66,7 @@ def run(model: Model) -> list[Layer]:
 
     try:
         for name, module in model.module.named_modules():
-            if name:
+            if name and not makes_weight(name):
                 handles.append(module.register_forward_hook(record(name)))
         with model.frozen(), torch.no_grad():
             model.forward(
