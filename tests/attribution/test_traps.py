@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from voxplain.attribution import method
 from voxplain.engine import Problem
-from voxplain.engine.layer_hooks import default_layer
+from voxplain.engine.layer_choice import default_layer
 from voxplain.errors import InputError, ModelError
 from voxplain.model import Model
 
@@ -171,3 +171,101 @@ def test_a_map_that_is_cut_off_whole_says_how_to_see_it():
     whole = method("grad_cam", layer="1", relu=False).attribute(p)
     assert whole.answers[0].status == "ok"
     assert float(whole.values(0).max()) <= 0
+
+
+class Parametrized(nn.Module):
+    """Its weights are made by modules of their own while it runs, whose output looks like a map."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        norm = getattr(nn.utils.parametrizations, kind)
+        self.a, self.b = (norm(nn.Conv2d(i, 5, 3, padding=1)) for i in (1, 5))
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(F.relu(self.b(F.relu(self.a(x)))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("kind", ["weight_norm", "spectral_norm"])
+def test_what_makes_a_weight_is_no_layer(kind):
+    net = Parametrized(kind)
+    p = problem(net)
+    assert default_layer(p) == "b"
+    with torch.no_grad():
+        truth = net.b(F.relu(net.a(p.image[None].float())))[0]
+    torch.testing.assert_close(method("layer_activation").attribute(p).values(0)[0], truth.mean(0))
+    name = "b.parametrizations.weight"
+    with pytest.raises(ModelError, match=f"layer '{name}': it makes a weight of b, not features"):
+        method("eigen_cam", layer=name).attribute(p)
+    assert [layer.name for layer in p.model.layers()] == ["a", "b", "head"]
+
+
+class Places(nn.Module):
+    """Makes an embedding of an image's places, of which only the image's size matters."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ramp = torch.linspace(0, 1, x.shape[-1])
+        return (torch.zeros_like(x) + ramp).expand(-1, 4, -1, -1) * 1.0
+
+
+class Embedded(nn.Module):
+    """Adds the embedding to its features, and rounds them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.round, self.places = nn.Conv2d(1, 4, 3, padding=1), nn.Identity(), Places()
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.sin(self.round(self.conv(x).detach().round()) + self.places(x)).mean((2, 3)))
+
+
+def test_a_layer_that_the_image_does_not_pass_through_is_refused():
+    p = problem(Embedded())
+    assert default_layer(p) == "round"  # no gradient leads through it, but the image does
+    with pytest.raises(ModelError, match="layer 'places': its output does not depend on the image"):
+        method("layer_activation", layer="places").attribute(p)
+
+
+@pytest.mark.parametrize("shape", [(14, 12, 1), (1, 12, 14)])
+def test_a_thin_volume_has_layers(shape):
+    net = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 3, 1)).eval()
+    p = Problem(Model(net, spatial_dims=3), random_case(shape), ["all+background"])
+    found = method("hires_cam").attribute(p)
+    x = net[:2](p.image[None].float())
+    z = net[2](x.detach().requires_grad_())
+    region = z.argmax(1)[0] == p.targets[0].class_index
+    assert default_layer(p) == "1" and found.answers[0].status == "ok"
+    weights = net[2].weight[p.targets[0].class_index].flatten()
+    truth = torch.einsum("f,fxyz->xyz", weights, x[0]) * region / region.sum()
+    torch.testing.assert_close(found.values(0)[0], truth.detach(), rtol=1e-4, atol=1e-6)
+
+
+class Siamese(nn.Module):
+    """One encoder for both channels, and perhaps something that looks at both."""
+
+    def __init__(self, *, joint: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, 2, 1))
+        self.joint = nn.Conv2d(4, 4, 1) if joint else None
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        both = (self.encoder(x[:, :1]) - self.encoder(x[:, 1:])).abs()
+        return self.head((self.joint(both) if self.joint else both).mean((2, 3)))
+
+
+def test_the_default_layer_runs_once_or_it_is_said_that_none_does():
+    for joint in (True, False):
+        model = Model(Siamese(joint=joint).eval(), spatial_dims=2)
+        p = Problem(model, random_case((16, 16), channels=2), ["predicted"])
+        if joint:
+            assert default_layer(p) == "joint"
+            continue
+        with pytest.raises(
+            ModelError, match=r"every layer .* runs several times .*'encoder' 2 times.*nn.Identity"
+        ):
+            method("grad_cam").attribute(p)

@@ -121,7 +121,7 @@ class UnitGradient:
         problem, view = self.problem, self.view
         parts = [problem.padded[(slice(None), *problem.plan.where(w))] for w in batch]
         x = torch.stack(parts).to(problem.model.device, problem.dtype).requires_grad_()
-        with torch.enable_grad(), capture(view.module, view.name) as seen:
+        with torch.enable_grad(), capture(view.module, view.name, view.axes) as seen:
             self.rules.forward(problem.runner.forward, x, None)
         output = only_output(seen, view.name, problem, len(batch))[: len(batch)]
         if not output.requires_grad:

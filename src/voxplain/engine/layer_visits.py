@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from voxplain.engine.backward import Backward
 from voxplain.engine.layer_hooks import capture, cut, only_output, replace, whole_precision
 from voxplain.engine.layer_tour import Beside, Tour, Visit
-from voxplain.engine.problem import Problem
 from voxplain.engine.samplers import Sampler
 from voxplain.engine.stitched import Stitched
 from voxplain.engine.terms import Term, WindowTerms
 from voxplain.errors import ModelError
+
+if TYPE_CHECKING:
+    from voxplain.engine.layers import LayerView
 
 Take = Callable[[Visit], None]
 Item = tuple[int, int]  # (window, draw)
@@ -31,10 +34,11 @@ class Visitor:
         what: told with the progress.
     """
 
-    def __init__(
-        self, problem: Problem, module: nn.Module, name: str, tour: Tour, take: Take, what: str
-    ) -> None:
-        self.problem, self.module, self.name, self.tour = problem, module, name, tour
+    def __init__(self, view: LayerView, tour: Tour, take: Take, what: str) -> None:
+        problem = view.problem
+        self.problem, self.name, self.tour = problem, view.name, tour
+        self._place = (view.module, view.name)
+        self._axes = view.axes
         self.take, self.what = take, what
         draws, targets = len(tour.sampler), len(problem.targets)
         self.scores = torch.full((draws, targets), torch.nan, dtype=torch.float64)
@@ -118,19 +122,19 @@ class Visitor:
         x = self._inputs(self.tour.sampler, batch)
         if self.tour.backward is not None:
             x.requires_grad_()  # such a pass may want to see the whole graph
-            with torch.enable_grad(), capture(self.module, self.name) as seen:
+            with torch.enable_grad(), capture(*self._place, self._axes) as seen:
                 z = self._rules.forward(self.problem.runner.forward, x, self._references(batch))
             # the reference's run, if any, comes first
             output = only_output(
                 seen[-1:] if self._rules.references else seen, self.name, self.problem, len(batch)
             )
         elif self.tour.replace is None:
-            with torch.enable_grad(), cut(self.module, self.name) as seen:
+            with torch.enable_grad(), cut(*self._place, self._axes) as seen:
                 z = self.problem.runner.forward(x)
             output = only_output(seen, self.name, self.problem, len(batch))
         else:
             output = self._replaced(batch, beside).requires_grad_()
-            with torch.enable_grad(), replace(self.module, self.name, output) as seen:
+            with torch.enable_grad(), replace(*self._place, output, self._axes) as seen:
                 z = self.problem.runner.forward(x)
             only_output(seen, self.name, self.problem, len(batch))
         if not z.requires_grad:
@@ -173,7 +177,7 @@ class Visitor:
                 if self.tour.replace is None:
                     z = problem.runner.forward(x)
                 else:
-                    with replace(self.module, self.name, self._replaced(batch, beside)):
+                    with replace(*self._place, self._replaced(batch, beside), self._axes):
                         z = problem.runner.forward(x)
             parts = [stitched.part(plan.terms(w), sample) for w, sample in zip(windows, z, strict=True)]
             for w, part in zip(windows, parts, strict=True):
@@ -189,7 +193,7 @@ class Visitor:
         for start in range(0, len(missing), len(batch)):
             part = missing[start : start + len(batch)]
             assert self.tour.beside is not None
-            with torch.no_grad(), capture(self.module, self.name) as seen:
+            with torch.no_grad(), capture(*self._place, self._axes) as seen:
                 self.problem.runner.forward(self._inputs(self.tour.beside, part))
             output = only_output(seen, self.name, self.problem, len(part))
             for b, pair in enumerate(part):

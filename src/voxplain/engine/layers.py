@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from voxplain.engine.layer_hooks import capture, default_layer, only_output, whole_precision
+from voxplain.engine.layer_axes import layer_axes
+from voxplain.engine.layer_choice import default_layer
+from voxplain.engine.layer_hooks import capture, only_output, whole_precision
 from voxplain.engine.layer_tour import Tour, Visit
 from voxplain.engine.layer_visits import Visitor
 from voxplain.engine.moments import correlation
@@ -49,25 +51,28 @@ class LayerView:
     """One layer of a problem's network.
 
     Args:
-        name: dotted name of a submodule whose output is (N, F, *s); by default the last of the deepest
+        name: dotted name of a submodule whose output is (N, F, *s) or (N, *s, F); by default the last of the deepest
             spatial layers: a U-Net's bottleneck, a classifier's last feature map.
 
     Attributes:
         name: the layer's name.
+        axes: how its own output becomes (N, F, *s), which everything here is.
 
     Raises:
-        ModelError: unknown name (the closest are suggested), or a layer without a spatial output.
+        ModelError: unknown name (the closest are suggested), a layer without a spatial output, or one of which it
+            cannot be told which axis counts the features.
     """
 
     def __init__(self, problem: Problem, name: str | None = None) -> None:
         self.problem = problem
         self.name = name or problem.once("default layer", lambda: default_layer(problem))
         self.module = problem.model.layer(self.name)
+        self.axes = layer_axes(problem, self.name)
         self._kept: dict[int, Tensor] = {}
 
     def visit(self, tour: Tour, take: Callable[[Visit], None], what: str) -> Tensor:
         """Hand every (window, draw, target) to ``take``, at the layer's own resolution: (draws, T) scores."""
-        return Visitor(self.problem, self.module, self.name, tour, take, what).run()
+        return Visitor(self, tour, take, what).run()
 
     def gather(self, reduce: Reduce, what: str) -> dict[int, Tensor]:
         """Σ over the target's windows of ``reduce(target, activations, gradient)``."""
@@ -165,7 +170,7 @@ class LayerView:
         done: set[int] = set()  # so that a batch that runs out of memory paints nothing twice
 
         def work(batch: list[int]) -> None:
-            with torch.no_grad(), capture(self.module, self.name) as seen:
+            with torch.no_grad(), capture(self.module, self.name, self.axes) as seen:
                 self.problem.runner.forward(self._inputs(batch))
             output = only_output(seen, self.name, self.problem, len(batch))
             for b, window in enumerate(batch):

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from voxplain.engine.layer_axes import AS_IT_IS, layer_axes
 from voxplain.engine.layers import capture
 from voxplain.engine.layout import Slices
 from voxplain.engine.passes import Passes
@@ -85,7 +86,7 @@ class LayerObjective(Objective):
         kind: ``mean`` of that channel, or ``energy``: the mean square over all channels and places.
 
     Raises:
-        ModelError: unknown layer.
+        ModelError: unknown layer, or one of which it cannot be told which axis counts its channels.
     """
 
     def __init__(
@@ -99,6 +100,8 @@ class LayerObjective(Objective):
         super().__init__(problem)
         self.layer, self.kind, self.channel = layer, kind, channel
         self.module = problem.model.layer(layer)
+        # the energy is of all axes alike
+        self.axes = layer_axes(problem, layer) if kind == "mean" else AS_IT_IS
         self.windows = list(range(len(problem.plan)))
 
     def value(self, image: Tensor) -> float:
@@ -145,7 +148,7 @@ class LayerObjective(Objective):
 
     def _values(self, x: Tensor) -> Tensor:
         """The objective of every sample: (N, C, *roi) -> (N,)."""
-        with capture(self.module, self.layer) as seen:
+        with capture(self.module, self.layer, self.axes) as seen:
             self.problem.runner.forward(x)
         if len(seen) != 1:
             raise ModelError(

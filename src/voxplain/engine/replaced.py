@@ -135,7 +135,7 @@ def exchanged(problem: Problem, view: LayerView, change: Callable[[Tensor], Tens
             # raised after the pass: what is raised inside would be taken for the network's own failure
             refusals.append(refusal)
             return None
-        return change(output)
+        return view.axes.back(change(view.axes.bring(output)))
 
     handle = view.module.register_forward_hook(hook)
     try:
