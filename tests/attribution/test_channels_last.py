@@ -177,7 +177,7 @@ def test_of_one_size_the_shape_decides_or_nothing_does(data):
     assert layer_axes(told, "block").order == (0, 3, 1, 2)
     assert layer_axes(told, "stem") == AS_IT_IS
     doubtful = problem(Fixed(6, data), (12, 12))
-    with pytest.raises(ModelError, match="layer 'block': whether its output .* cannot be told"):
+    with pytest.raises(ModelError, match=r"layer 'block': whether its output .* cannot be told"):
         method("grad_cam", layer="block").attribute(doubtful)
     assert default_layer(doubtful) == "stem"
 

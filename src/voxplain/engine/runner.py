@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from voxplain.engine.checkpointing import not_checkpointed
 from voxplain.engine.footprint import Footprint, available_bytes, footprint
 from voxplain.engine.passes import Passes, chunks
 from voxplain.errors import OutOfMemoryError
@@ -102,8 +103,12 @@ class Runner:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """The module frozen, its convolution weights laid out for speed; everything as it was afterwards."""
-        with self.model.frozen(), _channels_last(self.model) if self._relaid else nullcontext():
+        """The module frozen, its convolution weights laid out for speed; everything as it was afterwards.
+
+        Checkpoints are plain calls meanwhile.
+        """
+        laid_out = _channels_last(self.model) if self._relaid else nullcontext()
+        with self.model.frozen(), laid_out, not_checkpointed():
             yield
 
     def forward(self, x: Tensor) -> Tensor:
