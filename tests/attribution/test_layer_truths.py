@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -321,3 +323,31 @@ def test_the_same_activation_for_every_target_and_said_so():
     assert all(torch.equal(found.values(t), found.values(0)) for t in p.present)
     assert all("the same for every target" in a.note for a in found.answers)
     assert np.isfinite([a.score for a in found.answers]).all()
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("name", ["layer_conductance", "layer_integrated_gradients", "layer_deep_lift"])
+def test_it_is_said_that_the_map_of_a_coarse_layer_has_another_sum_than_its_places(name, dims):
+    torch.manual_seed(0)
+    conv = {2: nn.Conv2d, 3: nn.Conv3d}[dims]
+    net = nn.Sequential(conv(1, 4, 2, 2), nn.Tanh(), nn.Flatten(2), Mean(), nn.Linear(4, 3)).eval()
+    p = Problem(Model(net, spatial_dims=dims), random_case((8,) * dims), ["predicted"])
+    found = method(name, layer="0", baseline=0.0).attribute(p)
+    answer, drawn = found.answers[0], float(found.values(0).sum())
+    with torch.no_grad():
+        x = p.image[None].float()
+        difference = float((net(x) - net(0 * x))[0, p.targets[0].class_index])
+    assert answer.checks["completeness_gap"] < 0.01
+    assert drawn == pytest.approx(2**dims * difference, rel=0.2)
+    said = [float(s) for s in re.search(r"own places, (\S+), not .* image, (\S+?)$", answer.note).groups()]
+    assert said == pytest.approx([difference, drawn], rel=0.01)
+    assert found.unit == "score per place of the layer"
+    # as many places as voxels: nothing to say
+    same = nn.Sequential(conv(1, 4, 1), *net[1:]).eval()
+    p = Problem(Model(same, spatial_dims=dims), random_case((8,) * dims), ["predicted"])
+    assert "own places" not in method(name, layer="0", baseline=0.0).attribute(p).answers[0].note
+
+
+class Mean(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(-1)

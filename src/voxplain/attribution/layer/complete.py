@@ -14,6 +14,8 @@ from voxplain.engine.samplers import Fixed
 
 # Beyond this share of the difference it is said that the sum misses it.
 LARGE_GAP = 0.05
+# A value is that of one place of the layer, whatever number of voxels it is drawn on.
+UNIT = "score per place of the layer"
 # What `Method.trust_where` says of it.
 TOLD_WHERE = {"completeness_gap": "where all of the score passes through the layer"}
 # Differences below this share of the score's are rounding, also in single precision.
@@ -45,6 +47,12 @@ def complete(
             continue
         missed = relative_gap(found.sums[t], difference)
         checks[t] = {"completeness_gap": missed}
+        drawn = float(found.maps[t].double().sum())
+        if abs(drawn - found.sums[t]) > LARGE_GAP * abs(found.sums[t]):
+            notes[t] += (
+                f"; checked is the sum over the layer's own places, {found.sums[t]:.3g}, not that of the map drawn of "
+                f"them on the image, {drawn:.3g}"
+            )
         if missed > LARGE_GAP:
             notes[t] += (
                 f"; the layer's shares miss {missed:.0%} of the score's difference of {difference:.3g}: {remedy}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from voxplain.attribution.backprop.deeplift_rules import DeepLiftRules
 from voxplain.attribution.baseline import Baseline, check_baseline, describe, parse_baseline
-from voxplain.attribution.layer.complete import TOLD_WHERE, complete, ways_round
+from voxplain.attribution.layer.complete import TOLD_WHERE, UNIT, complete, ways_round
 from voxplain.attribution.layer.looks import LayerMethod
 from voxplain.attribution.method import Result, register
 from voxplain.engine import Passes, Problem
@@ -77,4 +77,4 @@ class LayerDeepLift(LayerMethod):
         bypassed = ways_round(problem, view, problem.pad(start), low, clean - low)
         remedy = "the network depends on the image in a way that no rule sees, such as a mask made from it"
         checks = complete(problem, found, clean - low, notes, bypassed, remedy)
-        return self._result(problem, found.maps, clean, "score", notes, checks)
+        return self._result(problem, found.maps, clean, UNIT, notes, checks)

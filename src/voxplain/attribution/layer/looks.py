@@ -20,6 +20,7 @@ from voxplain.attribution.baseline import (
     warn_if_scale_blind,
 )
 from voxplain.attribution.gradient.quadrature import quadrature
+from voxplain.attribution.layer.complete import UNIT
 from voxplain.attribution.method import Method, Result, register
 from voxplain.engine import MapStore, Passes, Problem
 from voxplain.engine.layer_tour import Tour, Visit
@@ -134,7 +135,7 @@ class LayerGradientXActivation(LayerMethod):
     def compute(self, problem: Problem) -> Result:
         view = problem.layer(self.layer)
         maps = view.paint_gradient(lambda _, a, g: self._together(a * g), self.name)
-        return self._result(problem, maps, problem.clean_scores(), "score", self._notes(problem, view.name))
+        return self._result(problem, maps, problem.clean_scores(), UNIT, self._notes(problem, view.name))
 
 
 @register

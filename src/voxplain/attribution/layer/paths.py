@@ -18,7 +18,7 @@ from voxplain.attribution.baseline import (
 )
 from voxplain.attribution.gradient.expected_gradients import ExpectedGradients, stratified
 from voxplain.attribution.gradient.quadrature import quadrature
-from voxplain.attribution.layer.complete import TOLD_WHERE, complete, ways_round
+from voxplain.attribution.layer.complete import TOLD_WHERE, UNIT, complete, ways_round
 from voxplain.attribution.layer.looks import LayerMethod, check_nodes
 from voxplain.attribution.method import Result, register
 from voxplain.engine import Passes, Problem
@@ -103,7 +103,7 @@ class LayerConductance(_FromBaseline):
         notes = self._notes(problem, view.name, f"baseline {describe(baseline)}", warning)
         bypassed = ways_round(problem, view, padded, low, clean - low)
         checks = complete(problem, found, clean - low, notes, bypassed)
-        return self._result(problem, found.maps, clean, "score", notes, checks)
+        return self._result(problem, found.maps, clean, UNIT, notes, checks)
 
 
 @register
@@ -152,7 +152,7 @@ class LayerIntegratedGradients(_FromBaseline):
             "explains F(x) − F(x with the layer as at the baseline)",
         )
         checks = complete(problem, found, clean - low, notes)
-        return self._result(problem, found.maps, clean, "score", notes, checks)
+        return self._result(problem, found.maps, clean, UNIT, notes, checks)
 
 
 @register
@@ -214,4 +214,4 @@ class LayerGradientShap(LayerMethod):
         )
         checks = {t: {"agreement": a} for t, a in found.agreement.items()}
         notes = self._notes(problem, view.name)
-        return self._result(problem, found.maps, problem.clean_scores(), "score", notes, checks)
+        return self._result(problem, found.maps, problem.clean_scores(), UNIT, notes, checks)
