@@ -206,6 +206,34 @@ def test_attention_is_no_map():
             method("hires_cam", layer=name).attribute(p)
 
 
+class Windowed(nn.Module):
+    """As in a Swin transformer: blocks answer (N, *s, F), and inside them windows are folded into the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.norm, self.inner = nn.Conv2d(1, 4, 2, 2), nn.LayerNorm(4), nn.Linear(4, 4)
+        self.whole, self.head = nn.Identity(), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        t = self.norm(self.stem(x).movedim(1, -1))
+        n, h, w, f = t.shape
+        cut = t.view(n, h // 2, 2, w // 2, 2, f).transpose(2, 3).reshape(-1, 2, 2, f)
+        cut = torch.tanh(self.inner(cut)).view(n, h // 2, w // 2, 2, 2, f)
+        return self.head(self.whole(t + cut.transpose(2, 3).reshape(n, h, w, f)).mean((1, 2)))
+
+
+def test_folded_windows_are_refused_and_what_they_are_put_together_to_is_not():
+    net = Windowed()
+    p = problem(net, (12, 12))
+    assert default_layer(p) == "whole"
+    a, g = seen_by_hand(net, "whole", p)
+    found = method("hires_cam").attribute(p).values(0)[0]
+    torch.testing.assert_close(found, painted((a * g).sum(0), (12, 12)).to(found), rtol=1e-4, atol=1e-6)
+    with pytest.raises(ModelError, match=r"layer 'inner': its output has \d+ rows for .* folds patches"):
+        method("hires_cam", layer="inner").attribute(p)
+
+
 def test_a_network_of_convolutions_is_read_as_before():
     net = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(36, 3)

@@ -117,8 +117,8 @@ def layer_axes(problem: Problem, name: str) -> Axes:
             f"layer {name!r}: its output does not depend on the image (it may make a weight or an embedding of places); "
             "choose a layer that the image passes through"
         )
-    if seen is None or len(seen.shape) != dims + 2:
-        return AS_IT_IS  # what the pass itself shows decides
+    if seen is None or len(seen.shape) != dims + 2 or seen.shape[0] != (problem.model.fixed_batch or 1):
+        return AS_IT_IS  # the pass itself shows why it is no map
     return _moved(evidence, name, dims) or _resting(
         evidence, name, dict(problem.model.module.named_modules())
     )

@@ -78,7 +78,10 @@ def default_layer(problem: Problem) -> str:
     """
     problem.model.need_hooks("layer methods such as Grad-CAM")
     passed = _watch(problem)
-    maps, refusals = _maps(problem, passed.hidden())
+    hidden = passed.hidden()
+    # where patches or copies are folded into the first axis, a row is no place; if it is so everywhere, that is said later
+    unfolded = [c for c in hidden if problem.runner.fits(c.shape[0], 1)]
+    maps, refusals = _maps(problem, unfolded or hidden)
     # a module that is used again is not one place
     once = [name for name in maps if passed.runs[name] == 1]
     if once:
