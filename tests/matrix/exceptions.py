@@ -47,10 +47,11 @@ ZERO: dict[tuple[str, str, str], str] = {
         for shape in ("3-D", "3-D windows")
     },
     **{
-        ("internal_influence", "vit", shape): (
+        ("internal_influence", network, shape): (
             "status zero: the default layer is followed by a LayerNorm, so that its gradients sum to zero over the "
             "features; one feature map (channel=…) has a map"
         )
+        for network in ("vit", "convnext")
         for shape in ("2-D", "3-D")
     },
     **{

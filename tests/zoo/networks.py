@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 from zoo import monai_networks, pretrained
+from zoo.convnext import ConvNeXt
 from zoo.draw import drawn
 from zoo.entry import SIDES, WIDE, Entry, blobs
+from zoo.parametrized import Parametrized
 from zoo.resnet import ResNet18
 from zoo.vessels import VesselUNet
 
@@ -62,6 +64,8 @@ ZOO: dict[str, Entry] = {
         for name, make in monai_networks.MAKERS.items()
     },
     "resnet18_torchvision": entry(lambda _: ResNet18(), "classification", channels=3, shapes=PICTURE),
+    "convnext": entry(ConvNeXt, "classification"),
+    "parametrized": entry(Parametrized),
     "vessel_unet": entry(VesselUNet, head=0),
     "vessel_unet_mss": entry(partial(VesselUNet, supervised=True), head=0),
     "vessel_unet_attention": entry(partial(VesselUNet, gated=True)),
