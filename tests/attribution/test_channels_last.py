@@ -37,7 +37,7 @@ class Last(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         t = self.mlp(self.norm(self.stem(x).movedim(1, -1)))
         # a block's own way to look at memory
-        t = t.view(len(t), -1, t.shape[-1]).view(t.shape)
+        t = t.view(len(t), -1).view(t.shape)
         t = self.read(torch.tanh(self.twin(t.movedim(-1, 1)).movedim(1, -1))).movedim(-1, 1)
         if self.task == "segmentation":
             return F.interpolate(t, scale_factor=2, mode="nearest")
