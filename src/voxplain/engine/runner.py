@@ -116,7 +116,8 @@ class Runner:
         lone = x.shape[0] == 1 and self.fixed is None
         try:
             if lone and self.footprint is not None and self.footprint.pairs_pay:
-                out = self.model.forward(torch.cat([x, x.detach()]))[:1]
+                # the twin's output is dropped; detached, it would look as if the network had detached it
+                out = self.model.forward(torch.cat([x, x]))[:1]
             else:
                 out = self.model.forward(x)
         except NotFiniteError as error:
