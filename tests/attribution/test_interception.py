@@ -265,6 +265,17 @@ def sampled(v):
     return F.grid_sample(v, torch.zeros(len(v), *v.shape[2:], 2))
 
 
+class Recurrent(nn.Module):
+    """A GRU along the rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru = nn.GRU(4, 4, batch_first=True)
+
+    def forward(self, v):
+        return v + self.gru(v.mean(2).transpose(1, 2))[0].transpose(1, 2)[:, :, None]
+
+
 REFUSED = [
     pytest.param(Doubled.apply, {"deep_lift": "doubled", "guided_backprop": "Doubled"}, id="custom"),
     pytest.param(recomputed, dict.fromkeys(("deep_lift", "guided_backprop"), "checkpointing"), id="checkpoint"),
@@ -274,15 +285,14 @@ REFUSED = [
         id="reentrant",
     ),
     pytest.param(torch.erfinv, {"deep_lift": "erfinv"}, id="unknown"),
-    pytest.param(lambda v: v * v.norm(dim=1, keepdim=True), {"deep_lift": "linalg_vector_norm"}, id="norm"),
+    pytest.param(lambda v: v * v.norm(dim=1, keepdim=True), {"deep_lift": "norm,"}, id="norm"),
     pytest.param(lambda v: v + v.cumprod(1), {"deep_lift": "cumprod"}, id="cumprod"),
-    pytest.param(
-        lambda v: F.max_pool2d(v, 3, 1, 1, return_indices=True)[0],
-        {"deep_lift": "max_pool2d_with_indices"},
-        id="indices",
-    ),
-    pytest.param(sampled, {"deep_lift": "grid_sampler2d"}, id="grid"),
-    pytest.param(dynamic_weights, {"deep_lift": "convolution"}, id="weights"),
+    pytest.param(sampled, {"deep_lift": "grid_sample,"}, id="grid"),
+    pytest.param(dynamic_weights, {"deep_lift": "conv2d of several tensors"}, id="weights"),
+    pytest.param(lambda v: F.dropout(v, training=True), {"deep_lift": "dropout in training mode,"}, id="dropout"),
+    pytest.param(lambda v: F.lp_pool2d(F.pad(v, (0, 1, 0, 1)), 2, 2, 1), {"deep_lift": "lp_pool2d,"}, id="lp-pool"),
+    pytest.param(lambda v: v * torch.heaviside(v, v[0, 0, 0, 0]), {"deep_lift": "heaviside"}, id="heaviside"),
+    pytest.param(Recurrent(), {"deep_lift": "gru,", "lrp": "gru,"}, id="gru"),
     pytest.param(lambda v: v - v.max(), {"deep_lift": "max over a whole batch"}, id="whole-batch"),
 ]  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -13,33 +13,52 @@ from voxplain.errors import ModelError
 
 # Nodes of the graph that only pass values on, so that gradients, relevance and multipliers go through alike.
 ROUTING = frozenset(
-    "Ruled Multiplied Straight AccumulateGrad View UnsafeView ReshapeAlias Reshape Alias AsStrided Permute "
+    "Ruled Multiplied Straight Cut AccumulateGrad View UnsafeView ReshapeAlias Reshape Alias AsStrided Permute "
     "Transpose T MT Movedim Swapaxes Squeeze Unsqueeze Expand Repeat RepeatInterleave Flatten Unflatten Cat Stack "
     "Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes Chunk Unbind Select Slice Narrow Index IndexSelect "
-    "Gather Take TakeAlongDim Diagonal Flip Roll Clone Copy ToCopy CopySlice Contiguous ConstantPadNd Pad "
+    "Gather Take TakeAlongDim Diagonal Flip Roll Rot90 Clone Copy ToCopy CopySlice Contiguous ConstantPadNd Pad "
     "ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D ReplicationPad3D "
-    "PixelShuffle PixelUnshuffle ChannelShuffle Where MaskedFill Unfold Im2Col Col2Im Real ViewAsReal Dropout "
-    "NativeDropout Identity MaxPool2DWithIndices MaxPool3DWithIndices MaxPool2D AdaptiveMaxPool2D "
+    "PixelShuffle PixelUnshuffle ChannelShuffle Where MaskedFill Unfold Im2Col Col2Im Real ViewAsReal IndexPut "
+    "IndexFill IndexCopy Identity MaxPool2DWithIndices MaxPool3DWithIndices MaxPool2D AdaptiveMaxPool2D "
     "AdaptiveMaxPool3D Amax Amin Max Min Broadcast Tile Squeeze0 BackwardHookFunction".split()
 )
 # Nodes that are the rules' own, or that PyTorch makes for hooks on modules.
-OWN = frozenset("Ruled Multiplied Straight BackwardHookFunction".split())
+OWN = frozenset("Ruled Multiplied Straight Cut BackwardHookFunction".split())
 # "CopyBackwards" and "CopySlices" have a plural of their own
 _SUFFIX = re.compile(r"(Backward\d*s?|s)$")
 
 
-def audit(z: Tensor, x: Tensor, method: str, meant: Container[Any] = (), but: Container[str] = ()) -> None:
+# Operations that do nothing unless they are in training mode.
+_WHILE_TRAINING = frozenset(
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout".split()
+)
+
+
+def audit(
+    z: Tensor,
+    x: Tensor,
+    method: str,
+    meant: Container[Any] = (),
+    but: Container[str] = (),
+    makers: Mapping[Any, str] | None = None,
+) -> None:
     """Walk the graph from the outputs back to the inputs.
 
     Args:
         meant: nodes that are to be gone back through by their own gradient.
         but: names of `ROUTING` that this method needs a rule for.
+        makers: per node, the operation that the network called, where it is known.
 
     Raises:
         ModelError: an operation that neither is ruled nor merely passes values on, by name.
     """
+    called = makers or {}
     missed = sorted(
-        {_spoken(n) for node, n in _nodes(z) if (n not in ROUTING or n in but) and node not in meant}
+        {
+            _called(called[node]) if node in called else _spoken(n)
+            for node, n in _nodes(z)
+            if (n not in ROUTING or n in but) and node not in meant
+        }
     )
     if missed:
         raise ModelError(
@@ -77,6 +96,22 @@ def _nodes(z: Tensor) -> Iterator[tuple[Any, str]]:
         seen.add(node)
         yield node, _SUFFIX.sub("", node.name().split("::")[-1])
         queue += [parent for parent, _ in node.next_functions]
+
+
+def between(inputs: Iterable[Any], outputs: Iterable[Any]) -> set[Any]:
+    """The nodes by which an operation leads from the nodes of its inputs to those of its outputs."""
+    ends, found, queue = set(inputs), set(), list(outputs)
+    while queue:
+        node = queue.pop()
+        if node is None or node in ends or node in found:
+            continue
+        found.add(node)
+        queue += [parent for parent, _ in node.next_functions]
+    return found
+
+
+def _called(name: str) -> str:
+    return f"{name} in training mode" if name in _WHILE_TRAINING else name
 
 
 def _spoken(name: str) -> str:

@@ -111,6 +111,13 @@ def vjp(call: Callable[..., Tensor], inputs: Sequence[Tensor], cotangent: Tensor
     return torch.autograd.grad(out, leaves, cotangent)
 
 
+def with_item(x: Tensor, index: Any, value: Any) -> Tensor:
+    """What ``x[index] = value`` makes of ``x``, which stays as it is."""
+    out = x.clone()
+    out[index] = value
+    return out
+
+
 def _read(args: Sequence[Any], kwargs: Mapping[str, Any], place: Place) -> Tensor:
     key, inner = place
     value = args[key] if isinstance(key, int) else kwargs[key]

@@ -138,5 +138,19 @@ def _mask(a: dict[str, Any], samples: int, heads: int) -> Tensor | None:
     return total
 
 
+def rewritten(call: Call) -> Tensor:
+    """``glu`` as ``a σ(b)``, ``lerp`` as ``a (1 − w) + b w``, ``addcmul`` and ``addcdiv`` as sums."""
+    if call.name == "glu":
+        a, b = call.argument(0, "input").chunk(2, call.argument(1, "dim", -1))
+        return a * torch.sigmoid(b)  # type: ignore[no-any-return]
+    if call.name == "lerp":
+        a, b, w = (call.argument(i, name) for i, name in enumerate(("input", "end", "weight")))
+        return a * (1 - w) + b * w  # type: ignore[no-any-return]
+    x, a, b = (call.argument(i, name) for i, name in enumerate(("input", "tensor1", "tensor2")))
+    term = a * b if call.name == "addcmul" else a / b
+    value = call.argument(3, "value", 1)
+    return x + (term if value == 1 else value * term)  # type: ignore[no-any-return]
+
+
 def _bound(call: Call, names: tuple[str, ...]) -> dict[str, Any]:
     return {**dict(zip(names, call.args, strict=False)), **call.kwargs}

@@ -26,6 +26,18 @@ def pool(call: Call, now: Run, was: Run) -> Multiplier:
     return lambda g: (_scattered(g.flatten(spatial) * slope, place, flat).view(shape),)
 
 
+def without_indices(call: Call) -> Call:
+    """Max pooling that gives the maxima alone."""
+    name = call.name.removesuffix("_with_indices")
+    if name == call.name and not call.kwargs.get("return_indices"):
+        return call
+    if name.startswith("adaptive"):
+        options = {"output_size": call.argument(1, "output_size")}
+    else:
+        options = {key: call.argument(i + 1, key, default) for i, (key, default) in enumerate(_POOLING)}
+    return Call(name, getattr(F, name), call.inputs, options, ((0, None),))
+
+
 def _winners(call: Call, x: Tensor) -> Tensor:
     """Positions of the maxima within each channel."""
     pooling: Any = getattr(F, call.name)

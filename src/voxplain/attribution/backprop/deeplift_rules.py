@@ -62,7 +62,7 @@ class DeepLiftRules(Rules):
         return z
 
     def examine(self, z: Tensor, x: Tensor) -> None:
-        audit(z, x, self.method, self._natural, _NOT_ROUTING)
+        audit(z, x, self.method, self._natural, _NOT_ROUTING, self._makers)
 
     def seed(self, cotangent: Tensor, z: Tensor) -> Tensor:
         assert self._reference_output is not None
@@ -96,7 +96,15 @@ class DeepLiftRules(Rules):
         return self._paired(call, operations.division)
 
     def max_pool(self, call: Call) -> Any:
-        return self._paired(call, maxima.pool)
+        alone = maxima.without_indices(call)
+        values = self._paired(alone, maxima.pool)
+        if alone is call:
+            return values
+        return values, call(*(x.detach() for x in call.inputs))[1]
+
+    def rewritten(self, call: Call) -> Any:
+        with self.again():
+            return decompose.rewritten(call)
 
     def extremum(self, call: Call) -> Any:
         return self._paired(call, maxima.extremum)

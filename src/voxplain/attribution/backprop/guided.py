@@ -124,4 +124,4 @@ def rectified(problem: Problem, rules: RectifyingRules) -> Gradients:
 
 
 def _notes(problem: Problem, rules: RectifyingRules) -> dict[int, str]:
-    return dict.fromkeys(problem.present, told(rules.rectified, rules.untouched))
+    return dict.fromkeys(problem.present, told(rules.rectified, rules.untouched, rules.detaches))

@@ -32,12 +32,14 @@ class RectifyingRules(Rules, ABC):
     Attributes:
         rectified: activations that the rule was applied to, in the order of their first use.
         untouched: other activations, which are gone back through by their plain gradient.
+        detaches: the network uses what it detached from the image.
     """
 
     def __init__(self, module: nn.Module, method: str) -> None:
         super().__init__(module, method)
         self.rectified: list[str] = []
         self.untouched: list[str] = []
+        self.detaches = False
 
     def elementwise(self, call: Call) -> Any:
         if is_rectifier(call):
@@ -56,6 +58,10 @@ class RectifyingRules(Rules, ABC):
 
     def masked(self, name: str) -> None:
         _remember(self.untouched, f"{name} with a mask made from the image")
+
+    def detached(self, tensor: Tensor, gate: bool) -> Tensor:
+        self.detaches = True
+        return tensor
 
     softmax = log_softmax = _other
 
@@ -125,14 +131,16 @@ class DeconvolutionRules(RectifyingRules):
         return (incoming.clamp_min(0),)
 
 
-def told(rectified: Sequence[str], untouched: Sequence[str]) -> str:
+def told(rectified: Sequence[str], untouched: Sequence[str], detaches: bool = False) -> str:
     """One line for people.
 
     >>> told(["relu"], ["tanh"])
     'rectified at relu; plain gradient through tanh'
     """
     text = f"rectified at {', '.join(rectified)}"
-    return f"{text}; plain gradient through {', '.join(untouched)}" if untouched else text
+    if untouched:
+        text += f"; plain gradient through {', '.join(untouched)}"
+    return f"{text}; nothing through what the network detaches from the image" if detaches else text
 
 
 def is_rectifier(call: Call) -> bool:

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from voxplain.attribution.backprop import operations
-from voxplain.attribution.backprop.call import Call, places
+from voxplain.attribution.backprop.call import Call, places, with_item
+from voxplain.attribution.backprop.detached import Detached
 from voxplain.attribution.backprop.hand_written import Masks
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Interceptor(TorchFunctionMode):
         # tensors of which a part was written in place, as far as the network knows
         self._written: dict[int, Tensor] = {}
         self._masks = Masks()
+        self._detached = Detached()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -39,28 +41,38 @@ class Interceptor(TorchFunctionMode):
         """One operation."""
         kwargs = kwargs or {}
         if self._became:
-            args, kwargs = self._today(args), {k: self._today(v) for k, v in kwargs.items()}
+            args, kwargs = self.today(args), {k: self.today(v) for k, v in kwargs.items()}
             if not operations.is_about_form(func):
                 self._check_memory([*args, *kwargs.values()])
         name = operations.canonical(func)
         where = places(args, kwargs) if torch.is_grad_enabled() else ()
         if not where:
             out = func(*args, **kwargs)
-            self._masks.see(name, args, kwargs, out)
+            self._see(name, args, kwargs, out)
             return out
+        operand = args[0] if args and isinstance(args[0], Tensor) else kwargs.get("input")
+        args, kwargs = self._detached.stand_ins(name, args, kwargs, self.rules.detached)
         relu = self._masks.relu(name, args, kwargs)
         if relu is not None:
-            return self._rectified(func, relu)
+            return self._rectified(func, relu, operand)
         if self._masks.made_from_the_image(name, args):
             self.rules.masked(name)
-        sort = operations.kind(name, len(where))
+        if name == "setitem":
+            return self._set(func, args, kwargs, operand)
+        sort = operations.kind(name, len(places(args, kwargs)))
         if not sort:
-            return self._routed(func, name, args, kwargs)
-        return self._ruled(func, name, sort, args, kwargs)
+            return self._routed(func, name, args, kwargs, operand)
+        return self._ruled(func, name, sort, args, kwargs, operand)
 
-    def _ruled(self, func: Callable[..., Any], name: str, sort: str, args: Any, kwargs: Any) -> Any:
+    def _see(self, name: str, args: Any, kwargs: Any, out: Any) -> None:
+        """Remember what came of an operation that no rule takes."""
+        self._masks.see(name, args, kwargs, out)
+        self._detached.see(name, args, kwargs, out)
+
+    def _ruled(
+        self, func: Callable[..., Any], name: str, sort: str, args: Any, kwargs: Any, operand: Any
+    ) -> Any:
         function, in_place = func, operations.out_of_place(func)
-        operand = args[0] if args and isinstance(args[0], Tensor) else kwargs.get("input")
         if in_place is not None:
             function = in_place
         args, kwargs, flagged = _without_flag(func, args, kwargs)
@@ -69,28 +81,33 @@ class Interceptor(TorchFunctionMode):
             self._note(operand, out)
         return out
 
-    def _rectified(self, func: Callable[..., Any], relu: Call) -> Any:
+    def _rectified(self, func: Callable[..., Any], relu: Call, operand: Any) -> Any:
         """A ReLU that the network wrote out as another operation."""
         out = self.rules.apply("elementwise", relu)
         if operations.canonical(func) == "setitem" or operations.out_of_place(func) is not None:
-            self._note(relu.args[0], out)
+            self._note(operand, out)
         return out
 
-    def _routed(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
+    def _set(self, func: Callable[..., Any], args: Any, kwargs: Any, operand: Any) -> None:
+        """``x[index] = value``, where one of the two depends on the image."""
+        if operand._base is not None and not args[0].requires_grad:
+            # a part of a constant: whoever holds the whole is to see it
+            func(*args, **kwargs)
+            return
+        out = self.rules.apply(
+            "joined", Call("setitem", with_item, tuple(args), kwargs, places(args, kwargs))
+        )
+        self._note(operand, out)
+
+    def _routed(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any, operand: Any) -> Any:
         """An operation without a rule: as it is, except that nothing is written in place."""
-        operand = args[0] if args and isinstance(args[0], Tensor) else None
-        if name == "setitem" and operand is not None and operand.requires_grad:
-            out = operand.clone()
-            func(out, *args[1:], **kwargs)
+        in_place = operations.out_of_place(func) if args and isinstance(args[0], Tensor) else None
+        known = self.rules.known(args, kwargs)
+        out = (in_place or func)(*args, **kwargs)
+        self.rules.unruled(name, known, out)
+        if in_place is not None:
             self._note(operand, out)
-            return None
-        in_place = operations.out_of_place(func)
-        if callable(in_place) and operand is not None:
-            out = in_place(*args, **kwargs)
-            self._note(operand, out)
-            return out
-        out = func(*args, **kwargs)
-        self._masks.see(name, args, kwargs, out)
+        self._see(name, args, kwargs, out)
         return out
 
     def _note(self, operand: Any, out: Any) -> None:
@@ -100,14 +117,14 @@ class Interceptor(TorchFunctionMode):
         if operand._base is not None:
             self._written[id(operand._base)] = operand._base
 
-    def _today(self, value: Any) -> Any:
+    def today(self, value: Any) -> Any:
         """An argument with operands of earlier in-place operations replaced by what they became."""
         if isinstance(value, Tensor):
             while id(value) in self._became and self._became[id(value)][1] is not value:
                 value = self._became[id(value)][1]
             return value
         if type(value) in (list, tuple):
-            return type(value)(self._today(v) for v in value)
+            return type(value)(self.today(v) for v in value)
         return value
 
     def _check_memory(self, values: Any) -> None:

@@ -28,8 +28,13 @@ WEIGHTED = frozenset(
     "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear addmm baddbmm batch_norm".split()
 )
 # Linear with one tensor that depends on the image, a product of two with two.
-PRODUCTS = frozenset("mul matmul bmm mm einsum".split())
-MAX_POOLS = frozenset("max_pool1d max_pool2d max_pool3d".split())
+PRODUCTS = frozenset("mul matmul bmm mm einsum tensordot".split())
+MAX_POOLS = frozenset(
+    f"{kind}max_pool{d}d{also}"
+    for kind in ("", "adaptive_")
+    for d in (1, 2, 3)
+    for also in ("", "_with_indices")
+)
 NORMS = frozenset("instance_norm group_norm layer_norm".split())
 # Rewritten as several of the operations above by the rules that need it.
 COMPOSITES = {
@@ -37,20 +42,21 @@ COMPOSITES = {
     "log_softmax": "log_softmax",
     "scaled_dot_product_attention": "attention",
     "multi_head_attention_forward": "multihead",
-    "adaptive_max_pool1d": "max_pool",
-    "adaptive_max_pool2d": "max_pool",
-    "adaptive_max_pool3d": "max_pool",
     "maximum": "extremum",
     "minimum": "extremum",
     "amax": "peak",
     "amin": "peak",
     "max": "peak",
     "min": "peak",
-    "cat": "joined",
-    "concat": "joined",
-    "concatenate": "joined",
-    "pad": "joined",
-}
+    "glu": "rewritten",
+    "lerp": "rewritten",
+    "addcmul": "rewritten",
+    "addcdiv": "rewritten",
+} | dict.fromkeys(
+    "cat concat concatenate stack hstack vstack dstack column_stack pad setitem masked_fill where index_put index_fill "
+    "index_copy unfold".split(),
+    "joined",
+)
 _SYNONYMS = {
     "__add__": "add",
     "__radd__": "add",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import disable_saved_tensors_hooks
 
-from voxplain.attribution.backprop.audit import audit
-from voxplain.attribution.backprop.call import Back, Call, Ruled
+from voxplain.attribution.backprop import operations
+from voxplain.attribution.backprop.audit import audit, between
+from voxplain.attribution.backprop.call import Back, Call, Ruled, places
 from voxplain.attribution.backprop.intercept import Interceptor
 from voxplain.attribution.backprop.stand_ins import stand_ins
 from voxplain.engine.backward import Backward
@@ -45,6 +46,8 @@ class Rules(Backward):
         self._mode: Interceptor | None = None
         self._audited = False
         self._natural: set[Any] = set()
+        # node of the graph -> the operation of the network that made it, for messages
+        self._makers: dict[Any, str] = {}
         self._refusal: ModelError | None = None
 
     def forward(self, run: Callable[[Tensor], Tensor], x: Tensor, reference: Tensor | None) -> Tensor:
@@ -62,6 +65,7 @@ class Rules(Backward):
             self.examine(z, x)
             self._audited = True
             self._natural.clear()
+            self._makers.clear()
         return z
 
     def intercepted(self, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -71,7 +75,9 @@ class Rules(Backward):
             self._mode = Interceptor(self)
             try:
                 with self._mode:
-                    return run(x)
+                    z = run(x)
+                # what the network wrote in place last has become another tensor
+                return cast("Tensor", self._mode.today(z))
             except Exception as error:
                 # the network's own failures are explained by whoever runs it; a refusal is not the network's
                 if self._refusal is not None:
@@ -85,7 +91,7 @@ class Rules(Backward):
     def examine(self, z: Tensor, x: Tensor) -> None:
         """Told after the first forward pass, to refuse what the rules cannot answer for."""
         if self.strict:
-            audit(z, x, self.method, self._natural)
+            audit(z, x, self.method, self._natural, makers=self._makers)
 
     def refuse(self, why: str) -> NoReturn:
         """Within a handler: give up on this network.
@@ -100,15 +106,36 @@ class Rules(Backward):
         """The call as it is, gone back through by its own gradient, and known to the audit as meant so."""
         out = call()
         if not self._audited and isinstance(out, Tensor):
-            ends = {x.grad_fn for x in call.inputs}
-            queue = [out.grad_fn]
-            while queue:
-                node = queue.pop()
-                if node is None or node in ends or node in self._natural:
-                    continue
-                self._natural.add(node)
-                queue += [parent for parent, _ in node.next_functions]
+            self._natural.update(between([x.grad_fn for x in call.inputs], [out.grad_fn]))
         return out
+
+    def known(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The nodes of an operation's inputs."""
+        return [
+            Call("", tuple, tuple(args), kwargs, (place,)).inputs[0].grad_fn for place in places(args, kwargs)
+        ]
+
+    def unruled(self, name: str, known: Sequence[Any], out: Any) -> None:
+        """Told of an operation that no rule takes, the nodes of its inputs, and what came out."""
+        if not self._audited:
+            made = [
+                v.grad_fn for v in (out if isinstance(out, (list, tuple)) else [out]) if isinstance(v, Tensor)
+            ]
+            several = " of several tensors that depend on the image" if operations.kind(name, 1) else ""
+            self._makers.update(dict.fromkeys(between(known, made), name + several))
+
+    def detached(self, tensor: Tensor, gate: bool) -> Tensor:
+        """Told of a tensor that meets others, and that the network made from the image behind autograd's back.
+
+        Args:
+            tensor: it.
+            gate: it only scales what it meets.
+
+        Returns:
+            What stands for it.
+        """
+        del gate
+        return tensor
 
     def start(self, x: Tensor) -> None:
         """Told before every forward pass what goes in."""
@@ -163,7 +190,11 @@ class Rules(Backward):
         return call()
 
     def joined(self, call: Call) -> Any:
-        """``cat`` and ``pad``, which may join constants to what depends on the image."""
+        """``cat``, ``pad``, ``where`` and others that may join constants to what depends on the image."""
+        return call()
+
+    def rewritten(self, call: Call) -> Any:
+        """``glu``, ``lerp``, ``addcmul``, ``addcdiv``: see `decompose.rewritten`."""
         return call()
 
     def norm(self, call: Call) -> Any:
