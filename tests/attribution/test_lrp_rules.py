@@ -481,11 +481,11 @@ class Padded(nn.Module):
 @pytest.mark.parametrize(
     ("function", "name"),
     [
-        (lambda x: F.conv2d(x, x[:, :, :1, :1]), "convolution"),
+        (lambda x: F.conv2d(x, x[:, :, :1, :1]), "conv2d of several tensors"),
         (lambda x: x ** x.abs(), "pow"),
         (lambda x: torch.linalg.vector_norm(x, dim=1), "linalg_vector_norm"),
         (lambda x: x.var(2), "var"),
-        (lambda x: F.grid_sample(x, torch.zeros(1, 2, 2, 2).double(), align_corners=False), "grid_sampler"),
+        (lambda x: F.grid_sample(x, torch.zeros(1, 2, 2, 2).double(), align_corners=False), "grid_sample"),
     ],
 )
 def test_what_has_no_rule_is_refused_by_name(function, name):

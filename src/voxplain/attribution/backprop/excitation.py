@@ -136,7 +136,7 @@ class ContrastiveExcitationBackprop(ExcitationBackprop):
                 notes[t] = UNCOUNTED
                 continue
             checks[t] = {"completeness_gap": max(a.gap for a in both)}
-            notes[t] = _note(max(both, key=lambda a: a.dead))
+            notes[t] = _note(max(both, key=lambda a: a.dead + a.bias + a.detached))
         return Result(found.maps, found.scores[0], "probability", checks, notes)
 
     def _contrast(self, difference: Tensor) -> Tensor:
@@ -144,8 +144,17 @@ class ContrastiveExcitationBackprop(ExcitationBackprop):
 
 
 def _note(account: Account) -> str:
+    """Where the walk ended before the image, leaving out what took less than 0.1 %."""
     if not account.start:
         return ""
-    ended = account.dead / account.start
-    dead = f"{ended:.1%} of the probability ended at units that nothing excites" if ended >= 1e-3 else ""
-    return "; ".join(filter(None, [dead, missing(account)]))
+    ends = {
+        "at units that nothing excites": account.dead,
+        "at learned tokens and other constants": account.bias,
+        "at what the network detaches from the image": account.detached,
+    }
+    parts = [
+        f"{share:.1%} of the probability ended {where}"
+        for where, p in ends.items()
+        if (share := p / account.start) >= 1e-3
+    ]
+    return "; ".join([*parts, *filter(None, [missing(account)])])

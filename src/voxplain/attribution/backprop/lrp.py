@@ -123,6 +123,7 @@ def _note(account: Account, on_image: float, magnitude: float) -> str:
         "the stabiliser": account.epsilon,
         "softmax": account.softmax,
         "outputs without inputs": account.dead,
+        "what the network detaches from the image": account.detached,
         "the padding of the image": account.arrived - on_image,
     }
     parts = [

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
-from voxplain.attribution.backprop import decompose, relevance_products, relevance_sums
-from voxplain.attribution.backprop.call import Back, Call, vjp
+from voxplain.attribution.backprop import relevance_products, relevance_sums
+from voxplain.attribution.backprop.call import Call, vjp
 from voxplain.attribution.backprop.relevance_backs import SumBack, WeightedBack
+from voxplain.attribution.backprop.relevance_base import RelevanceRules
 from voxplain.attribution.backprop.relevance_batchnorm import merged
-from voxplain.attribution.backprop.relevance_books import Books
-from voxplain.attribution.backprop.relevance_graph import mark
 from voxplain.attribution.backprop.relevance_map import Contributions, LinearMap, constant, constants
 from voxplain.attribution.backprop.relevance_pass import straight
 from voxplain.attribution.backprop.relevance_rules import Settings, Shares, share
-from voxplain.attribution.backprop.rules import Rules
 
-_PRODUCTS = frozenset({"matmul", "bmm", "mm", "einsum"})
+_PRODUCTS = frozenset({"matmul", "bmm", "mm", "einsum", "tensordot"})
+# Joined with constants by what they do, whatever their arguments.
+_FILLING = frozenset("pad setitem masked_fill where index_put index_fill index_copy".split())
 _WEIGHTED = _PRODUCTS | {"linear"} | {f"conv{kind}{d}d" for kind in ("", "_transpose") for d in (1, 2, 3)}
 _AVERAGES = {"interpolate", "upsample", "mean", "sum", "cumsum", "fold"} | {
     f"{kind}avg_pool{d}d" for kind in ("", "adaptive_") for d in (1, 2, 3)
 }
-_Share = Callable[[tuple[Tensor, ...], Tensor, Tensor], tuple[list[Tensor], Shares]]
 _GATES = {"sigmoid": "sigmoid", "hardsigmoid": "sigmoid"}
 
 
-class Relevance(Rules):
+class Relevance(RelevanceRules):
     """Backward pass of LRP and excitation backprop.
 
     Relevance passes through activations and normalisations unchanged (for LayerNorm: AttnLRP, Achtibat et al. 2024),
@@ -41,13 +39,7 @@ class Relevance(Rules):
         settings: of these rules.
         sums: whether additions and averages share by ``magnitude`` or by value (``epsilon``).
         attention: ``constant`` or ``attnlrp``, see `relevance_products`.
-
-    Attributes:
-        books: what became of every target's relevance.
     """
-
-    strict = True
-    inflation = 2
 
     def __init__(
         self,
@@ -62,29 +54,10 @@ class Relevance(Rules):
         super().__init__(module, method)
         self.composite, self.settings = composite, settings
         self.by_magnitude, self.attention_rule = sums == "magnitude", attention
-        self.books = Books()
         # output of a weighted operation -> how it was made, for the BatchNorm that may follow
         self._made: Any = WeakIdKeyDictionary()
         # output of a padding -> how it was padded, for the operation that follows
         self._padded: Any = WeakIdKeyDictionary()
-
-    def start(self, x: Tensor) -> None:
-        self.books.start(len(x))
-        x.register_hook(lambda relevance: self.books.take("arrived", relevance))  # type: ignore[no-untyped-call]
-
-    def watched(self, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        z = super().watched(run, x)
-        mark(z)
-        return z
-
-    def seed(self, cotangent: Tensor, z: Tensor) -> Tensor:
-        """Relevance at the output: what each output adds to a linear score."""
-        relevance = cotangent * z
-        self.books.open(relevance)
-        return relevance
-
-    def after(self, served: Sequence[tuple[int, int]]) -> None:
-        self.books.close(served)
 
     def shared(self, at: WeightedBack, parts: Contributions, out: Tensor, relevance: Tensor) -> Shares:
         """What the input of a weighted operation gets."""
@@ -99,28 +72,21 @@ class Relevance(Rules):
             return first
         return dense if at.dense else convolution
 
-    def booked(self, found: Shares) -> Tensor:
-        """The inputs' relevance; what did not reach them is written down."""
-        self.books.take("bias", found.bias)
-        self.books.take("epsilon", found.epsilon)
-        self.books.take("dead", found.rest)
-        return found.inputs
-
     # -- kinds of operations
 
     def elementwise(self, call: Call) -> Any:
         if len(call.places) != 1:
-            self._no_rule(f"{call.name} of several tensors that depend on the image")
+            self.no_rule(f"{call.name} of several tensors that depend on the image")
         return straight(call, "activation", gate=_GATES.get(call.name, ""))
 
     def norm(self, call: Call) -> Any:
         return straight(call, "norm")
 
     def joined(self, call: Call) -> Any:
-        if call.name != "pad" and not constants(call):
+        padded = call.name == "unfold" and call.argument(3, "padding", 0) not in (0, (0, 0))
+        if call.name not in _FILLING and not padded and (call.name == "unfold" or not constants(call)):
             return call()
-
-        back = self._booking(lambda x, _, r: relevance_sums.share_joined(call, x, r, self.settings))
+        back = self.booking(lambda x, _, r: relevance_sums.share_joined(call, x, r, self.settings))
         out = self.ruled(call, SumBack(back))
         if call.name == "pad":
             self._padded[out] = call
@@ -134,21 +100,23 @@ class Relevance(Rules):
         if call.name in ("addmm", "baddbmm"):
             with self.again():
                 return relevance_products.added_product(call)
-        if call.name in ("mul", "neg"):
+        if call.name == "neg":
             return straight(call, "scaling")
+        if call.name == "mul":
+            return self._passed(call, 0)
         if call.name in _WEIGHTED:
             return self._weighted(call)
         if call.name in _AVERAGES and len(call.places) == 1:
             return self._average(call)
-        self._no_rule(f"{call.name}, which this network uses")
+        self.no_rule(f"{call.name}, which this network uses")
 
     def product(self, call: Call) -> Any:
         taker = relevance_products.signal(call, self.attention_rule)
         if taker is None:
             settings, halves = self.settings, relevance_products.share_halves
-            return self.ruled(call, self._booking(lambda x, out, r: halves(call, x, out, r, settings)))
+            return self.ruled(call, self.booking(lambda x, out, r: halves(call, x, out, r, settings)))
         if call.name == "mul":
-            return straight(call, "product", taker)
+            return self._passed(call, taker)
         averaged = Call(call.name, call.function, call.args, call.kwargs, (call.places[taker],))
 
         def back(inputs: tuple[Tensor, ...], out: Tensor, relevance: Tensor) -> list[Tensor | None]:
@@ -188,27 +156,22 @@ class Relevance(Rules):
     def log_softmax(self, call: Call) -> Any:
         return straight(call, "activation")
 
-    def attention(self, call: Call) -> Any:
-        with self.again():
-            return decompose.attention(call)
-
-    def multihead(self, call: Call) -> Any:
-        with self.again():
-            return decompose.multihead(call)
-
     # -- how
 
-    def _no_rule(self, what: str) -> NoReturn:
-        self.refuse(
-            f"it has no rule for {what}; choose a method that takes any operation, such as integrated_gradients or occlusion"
-        )
+    def _passed(self, call: Call, taker: int) -> Tensor:
+        """A product of which one factor takes all, but for where the other is 0: nothing comes through there."""
+        zero = relevance_products.zeros(call, taker)
+        if zero is None:
+            return straight(call, "scaling" if len(call.places) == 1 else "product", taker)
+        back = self.booking(lambda x, _, r: relevance_products.share_through(x, taker, zero, r))
+        return self.ruled(call, SumBack(back) if len(call.places) == 1 else back)
 
     def _weighted(self, call: Call) -> Tensor:
         named = call.name not in _PRODUCTS
         if len(call.places) != 1 or (named and call.places[0] not in ((0, None), ("input", None))):
-            self._no_rule(f"{call.name} with weights that depend on the image")
+            self.no_rule(f"{call.name} with weights that depend on the image")
         if not constants(call):
-            self._no_rule(f"{call.name} of a single tensor")
+            self.no_rule(f"{call.name} of a single tensor")
         bias = call.argument(2, "bias") if named else None
         bias = None if bias is None else bias.detach()
         linear = LinearMap(call, constant(call), bias, self._padded.get(call.inputs[0]))
@@ -233,7 +196,7 @@ class Relevance(Rules):
 
     def _addition(self, call: Call) -> Tensor:
         how = self.settings, self.by_magnitude
-        back = self._booking(lambda _, out, r: relevance_sums.share_addition(call, out, r, *how))
+        back = self.booking(lambda _, out, r: relevance_sums.share_addition(call, out, r, *how))
         return self.ruled(call, SumBack(back))
 
     def _average(self, call: Call) -> Tensor:
@@ -244,13 +207,3 @@ class Relevance(Rules):
             return [self.booked(found)]
 
         return self.ruled(call, SumBack(back))
-
-    def _booking(self, share: _Share) -> Back:
-        """A rule that writes down what did not reach the inputs."""
-
-        def back(inputs: tuple[Tensor, ...], out: Tensor, relevance: Tensor) -> list[Tensor]:
-            given, shares = share(inputs, out, relevance)
-            self.booked(shares)
-            return given
-
-        return back

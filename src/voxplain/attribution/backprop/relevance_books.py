@@ -18,6 +18,7 @@ class Account:
         arrived: what reached the network's input, the padding of windows included.
         bias, epsilon, softmax: what they took.
         dead: what stood at outputs to which nothing contributed as the rule demands.
+        detached: what tensors got that the network detached from the image.
     """
 
     start: float = 0.0
@@ -27,11 +28,13 @@ class Account:
     epsilon: float = 0.0
     softmax: float = 0.0
     dead: float = 0.0
+    detached: float = 0.0
 
     @property
     def missing(self) -> float:
         """What nobody got: 0 but for rounding, unless a rule is wrong."""
-        return self.start - self.arrived - self.bias - self.epsilon - self.softmax - self.dead
+        taken = self.bias + self.epsilon + self.softmax + self.dead + self.detached
+        return self.start - self.arrived - taken
 
     @property
     def gap(self) -> float:
@@ -70,7 +73,7 @@ class Books:
         """Relevance (B · n, ...) that went somewhere, with samples along the first axis."""
         if relevance is None:
             return
-        if relevance.dim() == 0 or relevance.shape[0] % self._samples:
+        if self._samples > 1 and (relevance.dim() == 0 or relevance.shape[0] % self._samples):
             self.unreadable = True
             return
         total = relevance.detach().double().reshape(self._samples, -1).sum(1)

@@ -73,16 +73,17 @@ def share(rule: str, parts: Contributions, z: Tensor, relevance: Tensor, setting
 
 
 def spread(parts: Contributions, rest: Tensor) -> tuple[Tensor, Tensor]:
-    """``rest`` in proportion to ``|z_ij|``; in equal shares where nothing contributes.
+    """``rest`` in proportion to ``|z_ij|``; where nothing contributes, in equal shares among inputs with weights.
 
     Returns:
-        What inputs get, and what stands at outputs that no input reaches at all (holes of transposed convolutions).
+        What inputs get, and what stands at outputs that no input reaches at all (holes of transposed convolutions,
+        and what is multiplied by 0).
     """
     total = parts.magnitude_sum()
     out = parts.magnitude(over(rest, total))
     silent = torch.where(total > 0, torch.zeros_like(rest), rest)
     if bool(silent.any()):
-        ones = torch.ones_like(parts.weight)
+        ones = (parts.weight != 0).to(parts.weight.dtype)
         count = parts.sum_of(ones)
         out = out + parts.back_of(ones, over(silent, count))
         silent = torch.where(count > 0, torch.zeros_like(silent), silent)

@@ -103,24 +103,34 @@ def _proportional(call: Call, amounts: Tensor, relevance: Tensor) -> tuple[Tenso
 def share_joined(
     call: Call, inputs: tuple[Tensor, ...], relevance: Tensor, how: Settings
 ) -> tuple[list[Tensor], Shares]:
-    """Relevance of tensors joined with constants (a learned token, a padded edge): each its own; constants are biases.
+    """Relevance of tensors joined with constants (a learned token, a padded edge, what a mask writes): each its own.
 
-    Where biases are spread, what stands at the constants goes to the rest of the same sample by magnitude.
+    Constants are biases.
+
+    Where biases are spread, what stands at the constants goes by magnitude to what the result still holds of the tensors
+    in the same sample.
     """
     given = list(vjp(call, inputs, relevance))
-    if any(len(g) != len(relevance) for g in given):
+    rows = len(relevance) if relevance.dim() else 1
+    if rows > 1 and any(not g.dim() or len(g) != rows for g in given):
         # joined along the samples: what stands at constant samples is no sample's relevance
         return given, Shares(relevance)
-    kept = _per_row(relevance) - sum(_per_row(g) for g in given)
+    # by what is there and not by what is missing, of which rounding would leave a trace everywhere
+    ours = call(*map(torch.ones_like, inputs)) != call(*map(torch.zeros_like, inputs))
+    kept = _per_row(torch.where(ours, torch.zeros_like(relevance), relevance), rows)
     if how.bias == "spread" and bool(kept.any()):
-        whole = sum(_per_row(x.abs()) for x in inputs)
+        # what was cropped or overwritten has no say
+        left = vjp(call, inputs, torch.ones_like(relevance))
+        sizes = [x.abs() * (n != 0) for x, n in zip(inputs, left, strict=True)]
+        whole = sum(_per_row(size, rows) for size in sizes)
         unit = over(kept, torch.as_tensor(whole))
         given = [
-            g + x.abs() * unit.reshape(-1, *(1,) * (x.dim() - 1)) for g, x in zip(given, inputs, strict=True)
+            g + size * (unit.reshape(-1, *(1,) * (size.dim() - 1)) if size.dim() else unit[0])
+            for g, size in zip(given, sizes, strict=True)
         ]
         kept = torch.where(torch.as_tensor(whole) > 0, torch.zeros_like(kept), kept)
     return given, Shares(relevance, bias=kept)
 
 
-def _per_row(x: Tensor) -> Tensor:
-    return x.flatten(1).sum(1)
+def _per_row(x: Tensor, rows: int) -> Tensor:
+    return x.reshape(rows, -1).sum(1)
