@@ -78,6 +78,8 @@ SMOOTH = {
     "lerp": lambda v: torch.lerp(v, v.flip(1), torch.sigmoid(v.flip(2))),
     "addcmul": lambda v: torch.addcmul(v, v.flip(1), v.flip(2)),
     "addcdiv": lambda v: torch.addcdiv(v, v.flip(1), 1 + v.flip(2)),
+    "std": lambda v: torch.relu((v - v.mean((2, 3), keepdim=True)) / (v.std((2, 3), keepdim=True) + 0.1)),
+    "var-of-all": lambda v: v * torch.var(v, (1, 2, 3), False, True),
     "tensordot": lambda v: torch.tensordot(v, v[0].flip(1), dims=([3], [1])).flatten(1, 2),
 }
 
@@ -103,6 +105,37 @@ def test_of_a_gated_linear_unit_the_signal_takes_all():
 
     found, rules = relevance(Unit(), x, seed)
     torch.testing.assert_close(found, torch.cat([seed, torch.zeros_like(seed)], 1))
+    assert rules.books.targets[0].gap < 1e-12
+
+
+SPREADS = [
+    lambda v: v.std((1, 2), keepdim=True),
+    lambda v: v.std(1, True, True),
+    lambda v: torch.var(v, dim=2, correction=0, keepdim=True),
+    lambda v: v.var(-1, unbiased=False)[..., None],
+    lambda v: torch.std(v, False),
+    lambda v: v.var(),
+]
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+def test_a_standard_deviation_that_divides_takes_nothing(spread):
+    """As with the norms: it scales, and the shares are those of a division by a constant."""
+    torch.manual_seed(0)
+    x, seed = torch.randn(1, 4, 3).double(), torch.randn(1, 4, 3).double()
+
+    class Scaled(nn.Module):
+        def __init__(self, by):
+            super().__init__()
+            self.by = by
+
+        def forward(self, v):
+            return (v - v.mean(1, keepdim=True)) / self.by(v)
+
+    found, rules = relevance(Scaled(spread), x, seed)
+    fixed = spread(x)
+    truth, _ = relevance(Scaled(lambda v: fixed), x, seed)
+    torch.testing.assert_close(found, truth)
     assert rules.books.targets[0].gap < 1e-12
 
 

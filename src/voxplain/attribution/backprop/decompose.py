@@ -139,7 +139,9 @@ def _mask(a: dict[str, Any], samples: int, heads: int) -> Tensor | None:
 
 
 def rewritten(call: Call) -> Tensor:
-    """``glu`` as ``a σ(b)``, ``lerp`` as ``a (1 − w) + b w``, ``addcmul`` and ``addcdiv`` as sums."""
+    """``glu`` as ``a σ(b)``, ``lerp`` as ``a (1 − w) + b w``, ``addcmul`` and ``addcdiv`` as sums, ``var`` as a mean."""
+    if call.name in ("var", "std"):
+        return _variance(call)
     if call.name == "glu":
         a, b = call.argument(0, "input").chunk(2, call.argument(1, "dim", -1))
         return a * torch.sigmoid(b)  # type: ignore[no-any-return]
@@ -150,6 +152,23 @@ def rewritten(call: Call) -> Tensor:
     term = a * b if call.name == "addcmul" else a / b
     value = call.argument(3, "value", 1)
     return x + (term if value == 1 else value * term)  # type: ignore[no-any-return]
+
+
+def _variance(call: Call) -> Tensor:
+    """``Σ (x − mean)² / (n − correction)``, or its root."""
+    x, given = call.argument(0, "input"), list(call.args[1:])
+    options = dict(call.kwargs)
+    if given and isinstance(given[0], bool):
+        options["unbiased"] = given.pop(0)
+    options.update(zip(("dim", "unbiased", "keepdim"), given, strict=False))
+    axes = options.get("dim")
+    axes = (axes,) if isinstance(axes, int) else tuple(axes or range(x.dim()))
+    less = options.get("correction")
+    less = int(options.get("unbiased", True)) if less is None else less
+    centred = x - x.mean(axes, keepdim=True)
+    squares = (centred * centred).sum(axes, keepdim=bool(options.get("keepdim", False)))
+    variance: Tensor = squares / (math.prod(x.shape[a] for a in axes) - less)
+    return variance if call.name == "var" else variance.sqrt()
 
 
 def _bound(call: Call, names: tuple[str, ...]) -> dict[str, Any]:

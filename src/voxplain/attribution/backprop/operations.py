@@ -52,6 +52,8 @@ COMPOSITES = {
     "lerp": "rewritten",
     "addcmul": "rewritten",
     "addcdiv": "rewritten",
+    "var": "rewritten",
+    "std": "rewritten",
 } | dict.fromkeys(
     "cat concat concatenate stack hstack vstack dstack column_stack pad setitem masked_fill where index_put index_fill "
     "index_copy unfold".split(),

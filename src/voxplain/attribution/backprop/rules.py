@@ -194,7 +194,7 @@ class Rules(Backward):
         return call()
 
     def rewritten(self, call: Call) -> Any:
-        """``glu``, ``lerp``, ``addcmul``, ``addcdiv``: see `decompose.rewritten`."""
+        """``glu``, ``lerp``, ``addcmul``, ``addcdiv``, ``var``, ``std``: see `decompose.rewritten`."""
         return call()
 
     def norm(self, call: Call) -> Any:
