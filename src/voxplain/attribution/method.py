@@ -156,18 +156,7 @@ class Method(ABC):
 
     @staticmethod
     def _passes(problem: Problem, draws: int, scores: int) -> Passes:
-        """Per draw, every window that a target touches goes forwards once (twice for non-linear scores over several
-        windows, whose outputs are stitched first), and backwards once per such target.
-        """
-        plan = problem.plan
-        linear = plan.linear(problem.present)
-        rest = [t for t in problem.present if t not in set(linear)]
-        forward = backward = 0
-        for group, per_draw in ((linear, 1), *((g, 2) for g in problem.engine.groups(rest))):
-            windows, wanted = plan.windows(group), set(group)
-            forward += (draws * per_draw + scores) * len(windows)
-            backward += draws * sum(len(wanted.intersection(plan.touching[w])) for w in windows)
-        return Passes(forward, backward)
+        return problem.cost(gradients=draws, scores=scores)
 
     @property
     def draw_count(self) -> int:

@@ -246,6 +246,21 @@ class Problem:
         """Scores of all targets at every draw of a sampler: (n, T), NaN for absent targets."""
         return self.engine.scores(sampler, self.present, what)
 
+    def cost(self, *, gradients: int = 0, scores: int = 0) -> Passes:
+        """Passes of the gradients and of the scores of all targets at so many inputs.
+
+        Per gradient, every window that a target touches goes forwards once (twice for non-linear scores over several
+        windows, whose outputs are stitched first), and backwards once per such target.
+        """
+        linear = self.plan.linear(self.present)
+        rest = [t for t in self.present if t not in set(linear)]
+        forward = backward = 0
+        for group, per_draw in ((linear, 1), *((g, 2) for g in self.engine.groups(rest))):
+            windows, wanted = self.plan.windows(group), set(group)
+            forward += (gradients * per_draw + scores) * len(windows)
+            backward += gradients * sum(len(wanted.intersection(self.plan.touching[w])) for w in windows)
+        return Passes(forward, backward)
+
     def has_done(self, key: Hashable) -> bool:
         """Whether `once` has an answer under this key."""
         return key in self._once

@@ -1,0 +1,74 @@
+"""Metrics that compare what maps say removals would cost with what they do cost."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxplain.attribution.baseline import check_baseline
+from voxplain.engine import Passes, Problem
+from voxplain.metric.candidate import Candidate
+from voxplain.metric.figure import Figure
+from voxplain.metric.interval import bootstrap
+from voxplain.metric.metric import Figures, Metric
+from voxplain.metric.removal import check_removal, removal_cost, removals
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ByRemoval(Metric):
+    """A statistic of predicted and true effects over random removals.
+
+    All metrics of this kind with the same parameters share their passes, over all maps and all targets.
+
+    Args:
+        draws: removals; one forward pass each (times windows).
+        cells: of the random grid along the image's longest axis: parts are about this fraction of the image.
+        keep: mean share of the image that stays in a draw.
+        baseline: what comes in place of what is removed; the problem's default where not given.
+    """
+
+    draws: int = 64
+    cells: int = 8
+    keep: float = 0.7
+    baseline: float | str | None = None
+
+    def __post_init__(self) -> None:
+        check_removal(self.name, self.draws, self.cells, self.keep)
+        check_baseline(self.baseline)
+
+    @abstractmethod
+    def statistic(self, predicted: Numbers, true: Numbers) -> float:
+        """Of predicted and true effects (n,) each; NaN where it is not defined."""
+
+    def refused(self, candidate: Candidate) -> str:
+        """Why a candidate's maps claim nothing that this metric could test; empty where they do."""
+        return ""
+
+    def compute(self, problem: Problem, candidates: Sequence[Candidate]) -> Figures:
+        made = removals(problem, self.draws, self.cells, self.keep, self.baseline)
+        found = {}
+        for position, candidate in enumerate(candidates):
+            for target in sorted(candidate.targets):
+                if reason := self.refused(candidate):
+                    found[position, target] = Figure(float("nan"), note=reason)
+                    continue
+                true = made.effects[:, target].numpy()
+                predicted = made.predicted(problem, candidate, target).numpy()
+                found[position, target] = self._figure(predicted, true, problem.seed)
+        return found
+
+    def cost(self, problem: Problem, candidates: Sequence[Candidate]) -> Passes:
+        return removal_cost(problem, self.draws, self.cells, self.keep, self.baseline)
+
+    def _figure(self, predicted: Numbers, true: Numbers, seed: int) -> Figure:
+        if np.ptp(true) <= 1e-9 * max(float(np.abs(true).max()), 1e-30):
+            return Figure(float("nan"), note="no removal changed the score: larger parts or another baseline")
+        value = self.statistic(predicted, true)
+        low, high = bootstrap(len(true), lambda i: self.statistic(predicted[i], true[i]), seed=seed)
+        return Figure(value, low, high)

@@ -1,0 +1,54 @@
+"""A map that is judged: a method's, or a null that a good map must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from voxplain.attribution import Attribution
+
+# What a voxel's value says: the score's slope there, its share of the score, or only which voxel matters more.
+Meaning = Literal["slope", "share", "rank"]
+MEANINGS: dict[str, Meaning] = {"score per unit of intensity": "slope", "score": "share"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Signed maps of all targets, with what they claim.
+
+    Attributes:
+        name: as tables show it.
+        values: target index -> (C or 1, *spatial) on the prepared grid.
+        targets: those that it has maps of.
+        meaning: ``slope`` (∂F/∂x), ``share`` (sums to a difference of scores) or ``rank`` (an order at most).
+        null: whether it is there to be beaten.
+        attribution: where it comes from; none for a null.
+    """
+
+    name: str
+    values: Callable[[int], Tensor]
+    targets: frozenset[int]
+    meaning: Meaning
+    null: bool = False
+    attribution: Attribution | None = None
+
+
+def judged(attribution: Attribution, name: str | None = None) -> Candidate:
+    """A method's maps as a candidate; targets whose map failed are left out."""
+    there = [t for t, answer in enumerate(attribution.answers) if answer.status in ("ok", "zero")]
+    return Candidate(
+        name=name or attribution.method,
+        values=partial(_values, attribution),
+        targets=frozenset(there),
+        meaning=MEANINGS.get(attribution.unit, "rank"),
+        attribution=attribution,
+    )
+
+
+def _values(attribution: Attribution, target: int) -> Tensor:
+    return attribution.values(target)

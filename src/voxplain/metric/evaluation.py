@@ -1,0 +1,178 @@
+"""Maps judged by metrics, each figure beside those of maps that know nothing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from voxplain.attribution import Attribution
+from voxplain.engine import Passes, Problem
+from voxplain.errors import InputError
+from voxplain.metric.candidate import Candidate, judged
+from voxplain.metric.figure import Figure
+from voxplain.metric.metric import Figures, Metric
+from voxplain.metric.metric import metric as find_metric
+from voxplain.metric.nulls import null
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one metric says of one map for one target, and whether that means anything.
+
+    Attributes:
+        nulls: per null its figure.
+        tells: whether the map is better than every null by more than its interval; ``None`` where the metric only
+            describes, has no figure, or no null to compare with.
+    """
+
+    candidate: str
+    target: int
+    metric: Metric
+    figure: Figure
+    nulls: Mapping[str, Figure]
+
+    @property
+    def tells(self) -> bool | None:
+        """Whether the map beats all nulls; see above."""
+        known = [f.value for f in self.nulls.values() if not math.isnan(f.value)]
+        if math.isnan(self.figure.value) or self.metric.better == "neither" or not known:
+            return None
+        if self.metric.better == "higher":
+            return _or(self.figure.low, self.figure.value) > max(known)
+        return _or(self.figure.high, self.figure.value) < min(known)
+
+    @property
+    def remark(self) -> str:
+        """The figure's own note, or which null is as good."""
+        if self.figure.note or self.tells is not False:
+            return self.figure.note
+        best = max if self.metric.better == "higher" else min
+        name = best(
+            (n for n, f in self.nulls.items() if not math.isnan(f.value)), key=lambda n: self.nulls[n].value
+        )
+        return f"cannot tell: {_article(name)} is as good"
+
+
+def _article(name: str) -> str:
+    return {"zero": "a map of zeros", "random": "a random map", "edges": "a map of the image's edges"}.get(
+        name, f"the null {name!r}"
+    )
+
+
+def _or(end: float, value: float) -> float:
+    return value if math.isnan(end) else end
+
+
+@dataclass
+class Evaluation:
+    """All judgements of a problem's maps.
+
+    Attributes:
+        passes: per metric, what it took; shared passes count for the metric that paid them.
+        seconds: per metric.
+    """
+
+    problem: Problem
+    judgements: list[Judgement] = field(default_factory=list)
+    passes: dict[str, Passes] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def value(self, metric: str, candidate: str, target: int = 0) -> float:
+        """One figure's value.
+
+        Raises:
+            InputError: nothing was judged so.
+        """
+        for j in self.judgements:
+            if (j.metric.name, j.candidate, j.target) == (metric, candidate, target):
+                return j.figure.value
+        raise InputError(f"no figure of metric {metric!r} for map {candidate!r} and target {target}")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row per judgement: a long table."""
+        return [self._row(j) for j in self.judgements]
+
+    def _row(self, j: Judgement) -> dict[str, Any]:
+        return {
+            "case": self.problem.case.id,
+            "model": self.problem.model.name,
+            "target": self.problem.targets[j.target].name,
+            "method": j.candidate,
+            "metric": j.metric.name,
+            "family": j.metric.family,
+            "value": j.figure.value,
+            "low": j.figure.low,
+            "high": j.figure.high,
+            "better": j.metric.better,
+            **{f"null_{name}": f.value for name, f in j.nulls.items()},
+            "tells": j.tells,
+            "note": j.remark,
+            "seed": self.problem.seed,
+        }
+
+
+def evaluate(
+    problem: Problem,
+    attributions: Attribution | Sequence[Attribution] | Mapping[str, Attribution],
+    metrics: Iterable[Metric | str],
+) -> Evaluation:
+    """Judge maps by metrics.
+
+    Args:
+        attributions: of this problem; by name where a method occurs twice.
+        metrics: metrics, or their names for their default parameters.
+
+    Raises:
+        InputError: unknown metric, two maps of one name, an attribution of another problem.
+    """
+    candidates = _named(problem, attributions)
+    chosen = [find_metric(m) if isinstance(m, str) else m for m in metrics]
+    for one in chosen:
+        one.check(problem)
+    out = Evaluation(problem)
+    for one in chosen:
+        before, start = problem.passes.copy(), time.perf_counter()
+        nulls = [null(name, problem) for name in one.nulls]
+        found = one.compute(problem, [*candidates, *nulls])
+        out.judgements += _judgements(one, candidates, nulls, found)
+        out.passes[one.name] = problem.passes - before
+        out.seconds[one.name] = time.perf_counter() - start
+    return out
+
+
+def _judgements(
+    metric: Metric, candidates: Sequence[Candidate], nulls: Sequence[Candidate], found: Figures
+) -> list[Judgement]:
+    out = []
+    for position, candidate in enumerate(candidates):
+        for target in sorted(candidate.targets):
+            if (position, target) not in found:
+                continue
+            beside = {
+                one.name: found[len(candidates) + k, target]
+                for k, one in enumerate(nulls)
+                if (len(candidates) + k, target) in found
+            }
+            out.append(Judgement(candidate.name, target, metric, found[position, target], beside))
+    return out
+
+
+def _named(
+    problem: Problem, attributions: Attribution | Sequence[Attribution] | Mapping[str, Attribution]
+) -> list[Candidate]:
+    if isinstance(attributions, Attribution):
+        attributions = [attributions]
+    if isinstance(attributions, Mapping):
+        pairs = list(attributions.items())
+    else:
+        pairs = [(a.method, a) for a in attributions]
+    names = [name for name, _ in pairs]
+    for name, attribution in pairs:
+        if names.count(name) > 1:
+            raise InputError(f"attributions: two are called {name!r}; give them names: {{name: attribution}}")
+        if attribution.problem is not problem:
+            raise InputError(f"attribution {name!r}: it answers another problem than the one given")
+    return [judged(attribution, name) for name, attribution in pairs]
