@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from voxplain.engine import MapStore, Passes, Problem
 from voxplain.errors import TargetError, suggest
 from voxplain.target import Resolved
 from voxplain.target.region import Region
+
+if TYPE_CHECKING:
+    from voxplain.attribution.method import Method
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Attribution:
         unit: what a voxel's value is.
         voxel_power: how a value goes with a voxel's volume: 1 for shares and gradients, which add up over voxels, 2
             for their squares, 0 for values that do not depend on how finely the image is cut.
+        made_by: the method, to run it again on another image or network.
     """
 
     method: str
@@ -68,6 +72,7 @@ class Attribution:
     region_values: Tensor | None = None
     regions: Sequence[Region] | None = None
     voxel_power: int = 1
+    made_by: Method | None = None
 
     def index(self, target: int | str) -> int:
         """Position of a target given by position or name.

@@ -127,6 +127,7 @@ class Method(ABC):
             region_values=result.region_values,
             regions=result.regions,
             voxel_power=result.voxel_power,
+            made_by=self,
         )
 
     def _computed(self, problem: Problem) -> Result:

@@ -13,7 +13,7 @@ from voxplain.attribution.baseline import check_baseline
 from voxplain.engine import Passes, Problem
 from voxplain.metric.candidate import Candidate
 from voxplain.metric.figure import Figure
-from voxplain.metric.interval import bootstrap
+from voxplain.metric.interval import replicates
 from voxplain.metric.metric import Figures, Metric
 from voxplain.metric.removal import check_removal, removal_cost, removals
 
@@ -43,8 +43,12 @@ class ByRemoval(Metric):
         check_baseline(self.baseline)
 
     @abstractmethod
-    def statistic(self, predicted: Numbers, true: Numbers) -> float:
-        """Of predicted and true effects (n,) each; NaN where it is not defined."""
+    def statistic(self, predicted: Numbers, true: Numbers) -> Numbers:
+        """Of predicted and true effects (..., n) each -> (...); NaN where it is not defined."""
+
+    def ready(self, effects: Numbers) -> Numbers:
+        """What `statistic` takes of effects (n,), such as their ranks."""
+        return effects
 
     def refused(self, candidate: Candidate) -> str:
         """Why a candidate's maps claim nothing that this metric could test; empty where they do."""
@@ -69,6 +73,6 @@ class ByRemoval(Metric):
     def _figure(self, predicted: Numbers, true: Numbers, seed: int) -> Figure:
         if np.ptp(true) <= 1e-9 * max(float(np.abs(true).max()), 1e-30):
             return Figure(float("nan"), note="no removal changed the score: larger parts or another baseline")
-        value = self.statistic(predicted, true)
-        low, high = bootstrap(len(true), lambda i: self.statistic(predicted[i], true[i]), seed=seed)
-        return Figure(value, low, high)
+        p, e = self.ready(predicted), self.ready(true)
+        again = replicates(len(e), lambda i: self.statistic(p[i], e[i]), seed=seed)
+        return Figure(float(self.statistic(p, e)), again)

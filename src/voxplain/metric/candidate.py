@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 # What a voxel's value says: the score's slope there, its share of the score, or only which voxel matters more.
 Meaning = Literal["slope", "share", "rank"]
-MEANINGS: dict[str, Meaning] = {"score per unit of intensity": "slope", "score": "share"}
+MEANINGS: dict[str, Meaning] = {
+    "score per unit of intensity": "slope",
+    "score": "share",
+    "score per voxel": "share",
+}
 
 
 @dataclass(frozen=True)

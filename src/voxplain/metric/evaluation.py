@@ -13,8 +13,7 @@ from voxplain.engine import Passes, Problem
 from voxplain.errors import InputError
 from voxplain.metric.candidate import Candidate, judged
 from voxplain.metric.figure import Figure
-from voxplain.metric.metric import Figures, Metric
-from voxplain.metric.metric import metric as find_metric
+from voxplain.metric.metric import Figures, Metric, metric as find_metric
 from voxplain.metric.nulls import null
 
 
@@ -37,33 +36,30 @@ class Judgement:
     @property
     def tells(self) -> bool | None:
         """Whether the map beats all nulls; see above."""
-        known = [f.value for f in self.nulls.values() if not math.isnan(f.value)]
+        known = self._known()
         if math.isnan(self.figure.value) or self.metric.better == "neither" or not known:
             return None
-        if self.metric.better == "higher":
-            return _or(self.figure.low, self.figure.value) > max(known)
-        return _or(self.figure.high, self.figure.value) < min(known)
+        higher = self.metric.better == "higher"
+        return all(self.figure.beats(f, higher=higher) for f in known.values())
 
     @property
     def remark(self) -> str:
         """The figure's own note, or which null is as good."""
         if self.figure.note or self.tells is not False:
             return self.figure.note
+        known = self._known()
         best = max if self.metric.better == "higher" else min
-        name = best(
-            (n for n, f in self.nulls.items() if not math.isnan(f.value)), key=lambda n: self.nulls[n].value
-        )
+        name = best(known, key=lambda n: known[n].value)
         return f"cannot tell: {_article(name)} is as good"
+
+    def _known(self) -> dict[str, Figure]:
+        return {name: f for name, f in self.nulls.items() if not math.isnan(f.value)}
 
 
 def _article(name: str) -> str:
     return {"zero": "a map of zeros", "random": "a random map", "edges": "a map of the image's edges"}.get(
         name, f"the null {name!r}"
     )
-
-
-def _or(end: float, value: float) -> float:
-    return value if math.isnan(end) else end
 
 
 @dataclass
@@ -104,8 +100,8 @@ class Evaluation:
             "metric": j.metric.name,
             "family": j.metric.family,
             "value": j.figure.value,
-            "low": j.figure.low,
-            "high": j.figure.high,
+            "low": j.figure.interval[0],
+            "high": j.figure.interval[1],
             "better": j.metric.better,
             **{f"null_{name}": f.value for name, f in j.nulls.items()},
             "tells": j.tells,
@@ -165,10 +161,11 @@ def _named(
 ) -> list[Candidate]:
     if isinstance(attributions, Attribution):
         attributions = [attributions]
-    if isinstance(attributions, Mapping):
-        pairs = list(attributions.items())
-    else:
-        pairs = [(a.method, a) for a in attributions]
+    pairs = (
+        list(attributions.items())
+        if isinstance(attributions, Mapping)
+        else [(a.method, a) for a in attributions]
+    )
     names = [name for name, _ in pairs]
     for name, attribution in pairs:
         if names.count(name) > 1:

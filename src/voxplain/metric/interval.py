@@ -1,4 +1,4 @@
-"""Intervals by the bootstrap: what another set of draws might have said."""
+"""The bootstrap: what a metric might have said at other draws of its own (Efron, 1979)."""
 
 from __future__ import annotations
 
@@ -7,33 +7,29 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Statistic = Callable[[NDArray[np.intp]], float]
+RESAMPLES = 400
+LEAST = 3  # draws; fewer leave nothing to resample
+Statistic = Callable[[NDArray[np.intp]], NDArray[np.float64]]
 
 
-def bootstrap(count: int, statistic: Statistic, *, seed: int, resamples: int = 400, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of a statistic over draws (Efron, 1979).
+def replicates(count: int, statistic: Statistic, *, seed: int) -> NDArray[np.float64] | None:
+    """A statistic at draws that are drawn again, with replacement.
+
+    The same seed and count draw the same, so that the replicates of two maps belong together pair by pair.
 
     Args:
         count: number of draws.
-        statistic: of the draws with these indices (count,), repeated ones included.
-        seed: of the resampling.
-        resamples: how often the draws are drawn again.
-        level: share of the resamples that lies within.
+        statistic: of draws with the indices (resamples, count) -> (resamples,).
 
     Returns:
-        The two ends; NaN for fewer than three draws, which leave nothing to resample.
+        (resamples,), or None for fewer than three draws.
 
     >>> x = np.array([1.0, 2.0, 3.0, 4.0])
-    >>> low, high = bootstrap(4, lambda i: float(x[i].mean()), seed=0)
-    >>> low < 2.5 < high
-    True
+    >>> again = replicates(4, lambda i: x[i].mean(-1), seed=0)
+    >>> again.shape, 2 < again.mean() < 3
+    ((400,), True)
     """
-    if count < 3:  # noqa: PLR2004  said above
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    found = np.array([statistic(rng.integers(count, size=count)) for _ in range(resamples)])
-    found = found[np.isfinite(found)]
-    if not len(found):
-        return float("nan"), float("nan")
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    if count < LEAST:
+        return None
+    indices = np.random.default_rng([seed, 0xB007]).integers(count, size=(RESAMPLES, count))
+    return np.asarray(statistic(indices), dtype=np.float64)

@@ -53,7 +53,7 @@ class Metric(ABC):
     def cost(self, problem: Problem, candidates: Sequence[Candidate]) -> Passes:
         """Passes that `compute` will take, the nulls' included."""
 
-    def check(self, problem: Problem) -> None:
+    def check(self, problem: Problem) -> None:  # noqa: B027  most metrics can judge every problem
         """Find what cannot be judged before anything runs.
 
         Raises:

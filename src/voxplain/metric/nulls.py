@@ -27,7 +27,9 @@ def null(name: str, problem: Problem) -> Candidate:
     draw = NULLS[name]
 
     def values(target: int) -> Tensor:
-        return problem.once(("null", name, target if name == "random" else None), lambda: draw(problem, target))
+        return problem.once(
+            ("null", name, target if name == "random" else None), lambda: draw(problem, target)
+        )
 
     return Candidate(name, values, frozenset(problem.present), "rank", null=True)
 

@@ -108,10 +108,9 @@ def check_removal(name: str, draws: int, cells: int, keep: float) -> None:
     Raises:
         InputError: too few draws, cells, or a share that is none.
     """
-    if draws < 8:  # noqa: PLR2004  fewer say nothing about a correlation
+    if draws < 8:
         raise InputError(f"{name}: found draws={draws}, expected at least 8")
-    if cells < 2:  # noqa: PLR2004
+    if cells < 2:
         raise InputError(f"{name}: found cells={cells}, expected at least 2")
     if not 0 < keep < 1:
         raise InputError(f"{name}: found keep={keep}, expected a share between 0 and 1")
-

@@ -21,14 +21,14 @@ class FaithfulnessCorrelation(ByRemoval):
     family: ClassVar[str] = "faithfulness"
     title: ClassVar[str] = "Faithfulness correlation"
     source: ClassVar[str] = "Bhatt et al. 2020, arXiv:2005.00631"
-    reads: ClassVar[str] = "1: the map's sums rise with what removals cost; 0: they have nothing to do with it"
+    reads: ClassVar[str] = (
+        "1: the map's sums rise with what removals cost; 0: they have nothing to do with it"
+    )
     better: ClassVar[Literal["higher", "lower", "neither"]] = "higher"
     span: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
-    def statistic(self, predicted: Numbers, true: Numbers) -> float:
-        if np.ptp(predicted) == 0 or np.ptp(true) == 0:
-            return 0.0
-        return float(np.corrcoef(predicted, true)[0, 1])
+    def statistic(self, predicted: Numbers, true: Numbers) -> Numbers:
+        return pearson(predicted, true)
 
 
 @register
@@ -44,7 +44,16 @@ class MonotonicityCorrelation(ByRemoval):
     better: ClassVar[Literal["higher", "lower", "neither"]] = "higher"
     span: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
-    def statistic(self, predicted: Numbers, true: Numbers) -> float:
-        if np.ptp(predicted) == 0 or np.ptp(true) == 0:
-            return 0.0
-        return float(stats.spearmanr(predicted, true).statistic)
+    def ready(self, effects: Numbers) -> Numbers:
+        return np.asarray(stats.rankdata(effects))
+
+    def statistic(self, predicted: Numbers, true: Numbers) -> Numbers:
+        return pearson(predicted, true)
+
+
+def pearson(a: Numbers, b: Numbers) -> Numbers:
+    """Correlation along the last axis; 0 where one side is constant, since it then predicts nothing."""
+    a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
+    size = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(size > 0, (a * b).sum(-1) / size, 0.0))

@@ -11,7 +11,9 @@ from voxplain.metric.by_removal import ByRemoval, Numbers
 from voxplain.metric.candidate import Candidate
 from voxplain.metric.metric import register
 
-NOT_IN_UNITS = "the map is in no unit of the score, so that its size predicts nothing; see normalised_infidelity"
+NOT_IN_UNITS = (
+    "the map is in no unit of the score, so that its size predicts nothing; see normalised_infidelity"
+)
 
 
 @register
@@ -32,8 +34,8 @@ class Infidelity(ByRemoval):
     span: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     nulls: ClassVar[tuple[str, ...]] = ("zero",)
 
-    def statistic(self, predicted: Numbers, true: Numbers) -> float:
-        return float(np.mean((predicted - true) ** 2))
+    def statistic(self, predicted: Numbers, true: Numbers) -> Numbers:
+        return np.asarray(((predicted - true) ** 2).mean(-1))
 
     def refused(self, candidate: Candidate) -> str:
         return NOT_IN_UNITS if candidate.meaning == "rank" and not candidate.null else ""
@@ -53,14 +55,14 @@ class NormalizedInfidelity(ByRemoval):
     family: ClassVar[str] = "faithfulness"
     title: ClassVar[str] = "Normalised infidelity"
     source: ClassVar[str] = "Yeh et al. 2019, arXiv:1901.09392, with the optimal scale of its section 3"
-    reads: ClassVar[str] = "share of the removals' squared effect that the map cannot predict; 0 is exact, 1 as bad as zeros"
+    reads: ClassVar[str] = (
+        "share of the removals' squared effect that the map cannot predict; 0 is exact, 1 as bad as zeros"
+    )
     better: ClassVar[Literal["higher", "lower", "neither"]] = "lower"
     span: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
-    def statistic(self, predicted: Numbers, true: Numbers) -> float:
-        size = float(np.mean(true**2))
-        if size == 0:
-            return float("nan")
-        power = float(np.mean(predicted**2))
-        scale = max(float(np.mean(predicted * true)) / power, 0.0) if power > 0 else 0.0
-        return float(np.mean((scale * predicted - true) ** 2)) / size
+    def statistic(self, predicted: Numbers, true: Numbers) -> Numbers:
+        together = np.maximum((predicted * true).mean(-1), 0.0)
+        sizes = (predicted**2).mean(-1) * (true**2).mean(-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(sizes > 0, 1 - together**2 / sizes, 1.0))
