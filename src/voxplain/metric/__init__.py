@@ -1,25 +1,56 @@
 """Whether to believe a map: metrics, one file per idea in a folder per family, each beside its nulls."""
 
+from voxplain.metric.agreement import Agreement, MeanAgreement, agreement
+from voxplain.metric.axiom.completeness import Completeness
+from voxplain.metric.axiom.dummy import DummyShare
 from voxplain.metric.candidate import Candidate, judged
+from voxplain.metric.comparison import Comparison, Rules, Verdict, compare, verdicts
+from voxplain.metric.complexity.concentration import Complexity, EffectiveComplexity, Sparseness
 from voxplain.metric.evaluation import Evaluation, Judgement, evaluate
 from voxplain.metric.faithfulness.correlation import FaithfulnessCorrelation, MonotonicityCorrelation
 from voxplain.metric.faithfulness.infidelity import Infidelity, NormalizedInfidelity
 from voxplain.metric.figure import Figure
+from voxplain.metric.localisation.pointing import PointingGame
+from voxplain.metric.localisation.ranking import Auprc, Auroc
+from voxplain.metric.localisation.relevance import (
+    RelevanceMassAccuracy,
+    RelevanceRankAccuracy,
+    TopKIntersection,
+)
 from voxplain.metric.metric import Metric, metric, metrics, register
 
 __all__ = [
+    "Agreement",
+    "Auprc",
+    "Auroc",
     "Candidate",
+    "Comparison",
+    "Completeness",
+    "Complexity",
+    "DummyShare",
+    "EffectiveComplexity",
     "Evaluation",
     "FaithfulnessCorrelation",
     "Figure",
     "Infidelity",
     "Judgement",
+    "MeanAgreement",
     "Metric",
     "MonotonicityCorrelation",
     "NormalizedInfidelity",
+    "PointingGame",
+    "RelevanceMassAccuracy",
+    "RelevanceRankAccuracy",
+    "Rules",
+    "Sparseness",
+    "TopKIntersection",
+    "Verdict",
+    "agreement",
+    "compare",
     "evaluate",
     "judged",
     "metric",
     "metrics",
     "register",
+    "verdicts",
 ]

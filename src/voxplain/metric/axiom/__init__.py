@@ -1,0 +1,1 @@
+"""Whether a map keeps what its theory promises."""

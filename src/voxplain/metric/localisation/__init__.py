@@ -1,0 +1,1 @@
+"""Whether a map lies where people say that the finding is."""
