@@ -17,7 +17,7 @@ Meaning = Literal["slope", "share", "rank"]
 MEANINGS: dict[str, Meaning] = {
     "score per unit of intensity": "slope",
     "score": "share",
-    "score per voxel": "share",
+    "lost score per voxel": "share",
 }
 
 
@@ -49,9 +49,15 @@ def judged(attribution: Attribution, name: str | None = None) -> Candidate:
         name=name or attribution.method,
         values=partial(_values, attribution),
         targets=frozenset(there),
-        meaning=MEANINGS.get(attribution.unit, "rank"),
+        meaning=meaning_of(attribution),
         attribution=attribution,
     )
+
+
+def meaning_of(attribution: Attribution) -> Meaning:
+    """What its values are, by their unit; shares that do not add up over voxels are no more than an order."""
+    found = MEANINGS.get(attribution.unit, "rank")
+    return "rank" if found == "share" and attribution.voxel_power == 0 else found
 
 
 def _values(attribution: Attribution, target: int) -> Tensor:

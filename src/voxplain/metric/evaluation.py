@@ -57,7 +57,7 @@ class Judgement:
 
 
 def _article(name: str) -> str:
-    return {"zero": "a map of zeros", "random": "a random map", "edges": "a map of the image's edges"}.get(
+    return {"zero": "a map of zeros", "constant": "a constant map", "random": "a random map", "edges": "a map of the image's edges"}.get(
         name, f"the null {name!r}"
     )
 

@@ -26,7 +26,7 @@ def replicates(count: int, statistic: Statistic, *, seed: int) -> NDArray[np.flo
 
     >>> x = np.array([1.0, 2.0, 3.0, 4.0])
     >>> again = replicates(4, lambda i: x[i].mean(-1), seed=0)
-    >>> again.shape, 2 < again.mean() < 3
+    >>> again.shape, 2 < float(again.mean()) < 3
     ((400,), True)
     """
     if count < LEAST:

@@ -17,7 +17,7 @@ SMOOTH = 1.5  # voxels; about as smooth as the maps of networks that pool
 
 
 def null(name: str, problem: Problem) -> Candidate:
-    """A null by name: ``zero``, ``random`` (smoothed noise, drawn with the problem's seed) or ``edges``.
+    """A null by name: ``zero``, ``constant``, ``random`` (smoothed noise, drawn with the problem's seed) or ``edges``.
 
     Raises:
         InputError: unknown name.
@@ -54,4 +54,14 @@ def _edges(problem: Problem, _: int) -> Tensor:
     ).to(problem.dtype)
 
 
-NULLS: dict[str, Callable[[Problem, int], Tensor]] = {"zero": _zero, "random": _random, "edges": _edges}
+def _constant(problem: Problem, _: int) -> Tensor:
+    """No place before any other: what chance gives."""
+    return torch.ones((1, *problem.spatial_shape), dtype=problem.dtype)
+
+
+NULLS: dict[str, Callable[[Problem, int], Tensor]] = {
+    "zero": _zero,
+    "constant": _constant,
+    "random": _random,
+    "edges": _edges,
+}
