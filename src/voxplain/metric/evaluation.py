@@ -44,22 +44,29 @@ class Judgement:
 
     @property
     def remark(self) -> str:
-        """The figure's own note, or which null is as good."""
-        if self.figure.note or self.tells is not False:
+        """Which null is as good, and the figure's own note."""
+        if self.tells is not False:
             return self.figure.note
         known = self._known()
         best = max if self.metric.better == "higher" else min
         name = best(known, key=lambda n: known[n].value)
-        return f"cannot tell: {_article(name)} is as good"
+        doubt = f"cannot tell: {_article(name)} is as good"
+        return f"{doubt}; {self.figure.note}" if self.figure.note else doubt
 
     def _known(self) -> dict[str, Figure]:
         return {name: f for name, f in self.nulls.items() if not math.isnan(f.value)}
 
 
+_NULLS_IN_WORDS = {
+    "zero": "a map of zeros",
+    "constant": "a constant map",
+    "random": "a random map",
+    "edges": "a map of the image's edges",
+}
+
+
 def _article(name: str) -> str:
-    return {"zero": "a map of zeros", "constant": "a constant map", "random": "a random map", "edges": "a map of the image's edges"}.get(
-        name, f"the null {name!r}"
-    )
+    return _NULLS_IN_WORDS.get(name, f"the null {name!r}")
 
 
 @dataclass

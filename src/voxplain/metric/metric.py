@@ -31,7 +31,7 @@ class Metric(ABC):
     - ``better``: ``higher``, ``lower``, or ``neither`` where the value only describes;
     - ``span``: least and largest value;
     - ``needs``: of ``mask`` (where the truth lies), ``weights`` (a copy of the network with other weights),
-      ``method`` (the method runs again, so nulls have no figure);
+      ``method`` (the method runs again, as often as the metric asks);
     - ``nulls``: the nulls that it is told beside; a null that a metric cannot rank says nothing.
     """
 

@@ -16,7 +16,6 @@ from voxplain.engine import Passes, Problem
 from voxplain.errors import InputError
 from voxplain.metric.candidate import Candidate
 from voxplain.metric.figure import NAN, Figure
-from voxplain.metric.localisation import chance
 from voxplain.metric.localisation.truth import Mask, check_truth, inside, told
 from voxplain.metric.metric import Figures, Metric
 
@@ -52,7 +51,7 @@ class AgainstMask(Metric):
     better: ClassVar[Literal["higher", "lower", "neither"]] = "higher"
     span: ClassVar[tuple[float, float]] = (0.0, 1.0)
     needs: ClassVar[tuple[str, ...]] = ("mask",)
-    nulls: ClassVar[tuple[str, ...]] = (chance.NAME, "random", "edges")
+    nulls: ClassVar[tuple[str, ...]] = ("constant", "random", "edges")
 
     def __post_init__(self) -> None:
         if self.sign not in ("positive", "absolute"):
