@@ -18,6 +18,10 @@ from voxplain.metric.localisation.relevance import (
     TopKIntersection,
 )
 from voxplain.metric.metric import Metric, metric, metrics, register
+from voxplain.metric.randomisation.efficient import EfficientMprt
+from voxplain.metric.randomisation.mprt import Mprt, MprtAbsolute, MprtSsim
+from voxplain.metric.robustness.rounding import RoundingStability
+from voxplain.metric.robustness.sensitivity import SensitivityAverage, SensitivityMax
 
 __all__ = [
     "Agreement",
@@ -29,6 +33,7 @@ __all__ = [
     "Complexity",
     "DummyShare",
     "EffectiveComplexity",
+    "EfficientMprt",
     "Evaluation",
     "FaithfulnessCorrelation",
     "Figure",
@@ -37,11 +42,17 @@ __all__ = [
     "MeanAgreement",
     "Metric",
     "MonotonicityCorrelation",
+    "Mprt",
+    "MprtAbsolute",
+    "MprtSsim",
     "NormalizedInfidelity",
     "PointingGame",
     "RelevanceMassAccuracy",
     "RelevanceRankAccuracy",
+    "RoundingStability",
     "Rules",
+    "SensitivityAverage",
+    "SensitivityMax",
     "Sparseness",
     "TopKIntersection",
     "Verdict",

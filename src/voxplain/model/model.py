@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -157,6 +158,13 @@ class Model:
             out = self._pass(x)
         checks.finite(out, x, self.name)
         return out.double() if x.dtype == torch.float64 else out.float()
+
+    def around(self, module: nn.Module) -> Model:
+        """The same settings around another module of the same form, such as a copy with other weights."""
+        other = copy.copy(self)
+        other.module = module.to(self.device)
+        other._freeze = Freeze(module)
+        return other
 
     def frozen(self) -> AbstractContextManager[None]:
         """Evaluation mode, parameters without gradient, no in-place activations; all restored on exit.

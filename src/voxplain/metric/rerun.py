@@ -1,0 +1,76 @@
+"""A candidate's maps once more, of another image or another network: for metrics that judge the method itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from voxplain.attribution.method import Method
+from voxplain.engine import Passes, Problem
+from voxplain.metric.candidate import Candidate
+from voxplain.metric.nulls import null
+
+SAME_SEED = "the method draws at random: every run has the map's own seed, so that no other draw is taken for a change"
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A way to make a candidate's maps again.
+
+    Attributes:
+        candidate: whose.
+        key: the same for candidates whose maps come about in the same way; valid as long as the object lives.
+        refused: why it cannot run again; empty where it can.
+    """
+
+    candidate: Candidate
+
+    @property
+    def key(self) -> Hashable:
+        candidate = self.candidate
+        return ("null", candidate.name) if candidate.null else ("method", id(self._method))
+
+    @property
+    def refused(self) -> str:
+        if self.candidate.null:
+            return ""
+        if self._method is None:
+            return "the map does not say which method made it, so that none can run again"
+        if self._method.answer == "image":
+            return f"{self._method.name} answers a synthetic image, not a map of this one"
+        return ""
+
+    @property
+    def note(self) -> str:
+        """What is to be said beside every figure."""
+        return SAME_SEED if self._method is not None and self._method.random else ""
+
+    def original(self, target: int) -> Tensor | None:
+        """The map that is judged; none where it is zero, or nothing but rounding."""
+        found = self.candidate.attribution
+        if found is not None and found.answers[target].status != "ok":
+            return None
+        values = self.candidate.values(target)
+        return values if bool((values != 0).any()) else None
+
+    def at(self, problem: Problem) -> Callable[[int], Tensor | None]:
+        """The maps of another problem, whose answers of `Problem.once` must be its own: target -> map.
+
+        The map is None where there is none (not finite).
+        """
+        if self.candidate.null:
+            return null(self.candidate.name, problem).values
+        assert self._method is not None
+        found = self._method.attribute(problem)
+        return lambda t: found.values(t) if found.answers[t].status in ("ok", "zero") else None
+
+    def cost(self, problem: Problem) -> Passes:
+        """Passes that `at` will take."""
+        return Passes() if self._method is None or self.refused else self._method.cost(problem)
+
+    @property
+    def _method(self) -> Method | None:
+        found = self.candidate.attribution
+        return found.made_by if found is not None else None

@@ -1,0 +1,1 @@
+"""Whether a map stays as it is where the image hardly changes."""
