@@ -124,7 +124,8 @@ class Problem:
 
         Targets, regions and rivals stay frozen on the clean prediction, and network, windows, batch and the count
         of passes are shared. Only ``image`` and ``padded`` differ, and what is computed from them: the clean scores
-        and the answers of `once`, of which just the default layer, a fact about the network, is carried over.
+        and the answers of `once`, of which just facts about the network are carried over: its default layer, and how many
+        feature maps a layer has.
         ``case`` and ``prepared`` remain the clean ones.
 
         Args:
@@ -145,7 +146,7 @@ class Problem:
         other.padded = other.pad(other.image)
         other.seed = self.seed if seed is None else seed
         other._clean = None
-        other._once = {k: v for k, v in self._once.items() if k == "default layer"}
+        other._once = {k: v for k, v in self._once.items() if _is_of_the_network(k)}
         return other
 
     def remarks(self) -> list[str]:
@@ -313,3 +314,8 @@ class Problem:
                 f"{self.case.id}: the prepared image has {bad} NaN or infinite voxels; "
                 "read it with fill_nan=0 (--fill-nan 0) or change the preparation"
             )
+
+
+def _is_of_the_network(key: Hashable) -> bool:
+    """Whether what `Problem.once` keeps under this key holds for every image."""
+    return key == "default layer" or (isinstance(key, tuple) and key[0] == "feature maps")

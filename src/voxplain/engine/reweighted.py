@@ -15,7 +15,7 @@ def with_module(problem: Problem, module: nn.Module) -> Problem:
 
     Image, targets, regions and rivals stay frozen as the given problem's network found them; windows, batch, seed and
     the count of passes are shared. What the network itself answers (clean scores, what `Problem.once` keeps) is found
-    anew, but for the default layer, which is that of the given problem: one layer is followed, not another.
+    anew, but for what networks of one form share: the default layer is that of the given problem.
 
     Args:
         module: takes and returns what the model's own does; it is asked frozen, and otherwise left as it is.
