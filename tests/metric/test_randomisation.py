@@ -426,6 +426,29 @@ def test_networks_that_overflow_are_left_out_and_it_is_said():
     assert "no map of the redrawn networks" in none.note
 
 
+@dataclass(frozen=True)
+class Dies(Outlines):
+    """Edges while the network is what it was, else zeros."""
+
+    known: tuple[float, ...] = ()
+
+    def compute(self, problem):
+        result = super().compute(problem)
+        if tuple(problem.clean_scores().tolist()) != self.known:
+            result.maps.transform(lambda _, m: m * 0)
+        return result
+
+
+def test_a_map_that_dies_is_left_out_and_is_not_called_simple():
+    p = problem(classifier(2), (8, 9))
+    found = Dies(known=tuple(p.clean_scores().tolist())).attribute(p)
+    assert found.answers[1].status == "ok"
+    for name in (*NAMES, "efficient_mprt"):
+        figure = figures(p, found, name)[1]
+        assert np.isnan(figure.value)
+        assert "no map of the redrawn networks" in figure.note
+
+
 def test_a_network_that_cannot_be_copied_is_said_to_be_so():
     net = classifier(2)
     net.generator = (i for i in range(3))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 
+import torch
 from torch import Tensor
 
+from voxplain.attribution import Attribution
 from voxplain.attribution.method import Method
 from voxplain.engine import Passes, Problem
 from voxplain.metric.candidate import Candidate
@@ -58,13 +61,12 @@ class Rerun:
     def at(self, problem: Problem) -> Callable[[int], Tensor | None]:
         """The maps of another problem, whose answers of `Problem.once` must be its own: target -> map.
 
-        The map is None where there is none (not finite).
+        None where a map is not finite; zeros where it is nothing but rounding.
         """
         if self.candidate.null:
             return null(self.candidate.name, problem).values
         assert self._method is not None
-        found = self._method.attribute(problem)
-        return lambda t: found.values(t) if found.answers[t].status in ("ok", "zero") else None
+        return partial(_map, self._method.attribute(problem))
 
     def cost(self, problem: Problem) -> Passes:
         """Passes that `at` will take."""
@@ -74,3 +76,11 @@ class Rerun:
     def _method(self) -> Method | None:
         found = self.candidate.attribution
         return found.made_by if found is not None else None
+
+
+def _map(found: Attribution, target: int) -> Tensor | None:
+    status = found.answers[target].status
+    if status not in ("ok", "zero"):
+        return None
+    values = found.values(target)
+    return values if status == "ok" else torch.zeros_like(values)

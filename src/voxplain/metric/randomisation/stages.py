@@ -73,7 +73,8 @@ def stages_made(
     """Run all candidates through all stages; what another metric has run is not run again.
 
     Returns:
-        per key of a candidate, [draw][stage] -> target -> likeness to the map that is judged, None where there is none.
+        per key of a candidate, [draw][stage] -> target -> likeness to the map that is judged, None where
+        there is none or it is zero.
     """
     network: Redrawn | None = None
     out: dict[Hashable, list[list[Found]]] = {
@@ -138,5 +139,8 @@ def _likeness(run: Rerun, copy: Problem) -> Found:
     out: dict[int, Likeness | None] = {}
     for t in sorted(run.candidate.targets):
         before, after = run.original(t), maps(t)
-        out[t] = likeness(before, after) if before is not None and after is not None else None
+        if before is None or after is None or not bool((after != 0).any()):
+            out[t] = None
+        else:
+            out[t] = likeness(before, after)
     return out
