@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -367,3 +369,15 @@ def test_the_target_stays_what_it_was_though_the_prediction_changes():
         a = gradient(p.image, t)
         truth = [float((gradient(near.image(p, d), t) - a).norm() / a.norm()) for d in range(3)]
         assert found[t].value == pytest.approx(np.mean(truth), rel=1e-9)
+
+
+def test_a_judged_map_can_be_forgotten():
+    """What is kept for other metrics holds the method, which is small, and not its maps."""
+    p = windows_problem()
+    found = method("gradient").attribute(p)
+    maps = weakref.ref(found.maps)
+    for name in ("sensitivity_max", "rounding_stability", "mprt"):
+        figures(p, found, name)
+    del found
+    gc.collect()
+    assert maps() is None

@@ -24,7 +24,8 @@ class Rerun:
 
     Attributes:
         candidate: whose.
-        key: the same for candidates whose maps come about in the same way; valid as long as the object lives.
+        method: what made the maps; none for a null, and where the map does not say.
+        key: the same for candidates whose maps come about in the same way; whoever keeps it must keep the method, too.
         refused: why it cannot run again; empty where it can.
     """
 
@@ -33,22 +34,22 @@ class Rerun:
     @property
     def key(self) -> Hashable:
         candidate = self.candidate
-        return ("null", candidate.name) if candidate.null else ("method", id(self._method))
+        return ("null", candidate.name) if candidate.null else ("method", id(self.method))
 
     @property
     def refused(self) -> str:
         if self.candidate.null:
             return ""
-        if self._method is None:
+        if self.method is None:
             return "the map does not say which method made it, so that none can run again"
-        if self._method.answer == "image":
-            return f"{self._method.name} answers a synthetic image, not a map of this one"
+        if self.method.answer == "image":
+            return f"{self.method.name} answers a synthetic image, not a map of this one"
         return ""
 
     @property
     def note(self) -> str:
         """What is to be said beside every figure."""
-        return SAME_SEED if self._method is not None and self._method.random else ""
+        return SAME_SEED if self.method is not None and self.method.random else ""
 
     def original(self, target: int) -> Tensor | None:
         """The map that is judged; none where it is zero, or nothing but rounding."""
@@ -65,15 +66,15 @@ class Rerun:
         """
         if self.candidate.null:
             return null(self.candidate.name, problem).values
-        assert self._method is not None
-        return partial(_map, self._method.attribute(problem))
+        assert self.method is not None
+        return partial(_map, self.method.attribute(problem))
 
     def cost(self, problem: Problem) -> Passes:
         """Passes that `at` will take."""
-        return Passes() if self._method is None or self.refused else self._method.cost(problem)
+        return Passes() if self.method is None or self.refused else self.method.cost(problem)
 
     @property
-    def _method(self) -> Method | None:
+    def method(self) -> Method | None:
         found = self.candidate.attribution
         return found.made_by if found is not None else None
 

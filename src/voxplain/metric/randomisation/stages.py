@@ -86,8 +86,8 @@ def stages_made(
             if not problem.has_done(known):
                 network = network or Redrawn(problem, stages.how)
                 copy = network.at(redrawn, draw)
-                # kept with its run, whose address is part of the key
-                problem.once(known, lambda run=run, copy=copy: (run, _likeness(run, copy)))  # type: ignore[misc]
+                # kept with the method, whose address is part of the key
+                problem.once(known, lambda run=run, copy=copy: (run.method, _likeness(run, copy)))  # type: ignore[misc]
             out[key][draw].append(problem.once(known, _never)[1])
     return out
 
@@ -126,7 +126,7 @@ def _key(run: Rerun, stages: Stages, redrawn: frozenset[str], draw: int) -> Hash
     return ("redrawn", stages.how, draw, redrawn, run.key)
 
 
-def _never() -> tuple[Rerun, Found]:
+def _never() -> tuple[object, Found]:
     raise AssertionError("it was made a line ago")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from voxplain.attribution.method import Method
 from voxplain.engine import Passes, Problem
 from voxplain.metric.candidate import Candidate
 from voxplain.metric.figure import NAN, Figure
@@ -24,11 +25,11 @@ class Changes:
     """Of one method.
 
     Attributes:
-        by: keeps the method alive, since its address is the key under which this is found again.
+        by: the method, whose address is part of the key under which this is found again.
         relative: target -> (n,) ``‖a(x + δ) − a(x)‖ / ‖a(x)‖``; NaN where there was no map.
     """
 
-    by: Rerun
+    by: Method | None
     relative: dict[int, NDArray[np.float64]]
 
 
@@ -78,7 +79,7 @@ def _made(problem: Problem, rerun: Rerun, near: Neighbours) -> Changes:
         for t, a in originals.items():
             if (b := maps(t)) is not None:
                 relative[t][draw] = _norm(b.double() - a.double()) / sizes[t]
-    return Changes(rerun, relative)
+    return Changes(rerun.method, relative)
 
 
 def _norm(values: torch.Tensor) -> float:

@@ -97,8 +97,8 @@ class RoundingStability(Metric):
         return ("rounded", self.epsilon, run.key)
 
     def _correlations(self, problem: Problem, run: Rerun, image: Tensor) -> dict[int, tuple[float, str]]:
-        # the run is kept with its answer, since its address is part of the key
-        _, values = problem.once(self._key(run), lambda: (run, self._made(problem, run, image)))
+        # kept with the method, whose address is part of the key
+        _, values = problem.once(self._key(run), lambda: (run.method, self._made(problem, run, image)))
         return values
 
     def _made(self, problem: Problem, run: Rerun, image: Tensor) -> dict[int, tuple[float, str]]:
