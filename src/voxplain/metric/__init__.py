@@ -8,7 +8,10 @@ from voxplain.metric.comparison import Comparison, Rules, Verdict, compare, verd
 from voxplain.metric.complexity.concentration import Complexity, EffectiveComplexity, Sparseness
 from voxplain.metric.evaluation import Evaluation, Judgement, evaluate
 from voxplain.metric.faithfulness.correlation import FaithfulnessCorrelation, MonotonicityCorrelation
+from voxplain.metric.faithfulness.deletion import Deletion, Insertion
+from voxplain.metric.faithfulness.flipping import IROF, ROAD, PixelFlipping, RegionPerturbation
 from voxplain.metric.faithfulness.infidelity import Infidelity, NormalizedInfidelity
+from voxplain.metric.faithfulness.monotonicity import FaithfulnessEstimate, Monotonicity
 from voxplain.metric.figure import Figure
 from voxplain.metric.localisation.pointing import PointingGame
 from voxplain.metric.localisation.ranking import Auprc, Auroc
@@ -24,29 +27,38 @@ from voxplain.metric.robustness.rounding import RoundingStability
 from voxplain.metric.robustness.sensitivity import SensitivityAverage, SensitivityMax
 
 __all__ = [
+    "IROF",
+    "ROAD",
     "Agreement",
     "Auprc",
     "Auroc",
     "Candidate",
+    "Candidate",
     "Comparison",
     "Completeness",
     "Complexity",
+    "Deletion",
     "DummyShare",
     "EffectiveComplexity",
     "EfficientMprt",
     "Evaluation",
     "FaithfulnessCorrelation",
+    "FaithfulnessEstimate",
     "Figure",
     "Infidelity",
+    "Insertion",
     "Judgement",
     "MeanAgreement",
     "Metric",
+    "Monotonicity",
     "MonotonicityCorrelation",
     "Mprt",
     "MprtAbsolute",
     "MprtSsim",
     "NormalizedInfidelity",
+    "PixelFlipping",
     "PointingGame",
+    "RegionPerturbation",
     "RelevanceMassAccuracy",
     "RelevanceRankAccuracy",
     "RoundingStability",
