@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from itertools import product
 
@@ -57,7 +58,13 @@ def filled(image: Volume, missing: NDArray[np.bool_], spacing: Sequence[float]) 
         return image.copy()
     if missing.all():
         return np.full_like(image, image.mean())
-    weights = neighbour_weights(spacing)
+    out = image.copy()
+    box = _with_neighbours(missing)
+    out[box] = _solved(image[box], missing[box], neighbour_weights(spacing))
+    return out
+
+
+def _solved(image: Volume, missing: NDArray[np.bool_], weights: Volume) -> Volume:
     degree = _around(np.ones_like(image), weights)[missing]
     # about the mean of what is known, so that the tolerance does not depend on the unit's zero
     middle = image[~missing].mean()
@@ -72,10 +79,20 @@ def filled(image: Volume, missing: NDArray[np.bool_], spacing: Sequence[float]) 
     right = _around(known, weights)[missing]
     scaled = LinearOperator((size, size), matvec=lambda x: x.ravel() / degree, dtype=np.float64)
     system = LinearOperator((size, size), matvec=apply, dtype=np.float64)
-    solution, _ = cg(system, right, rtol=TOLERANCE, maxiter=ITERATIONS, M=scaled)
+    solution, unfinished = cg(system, right, rtol=TOLERANCE, maxiter=ITERATIONS, M=scaled)
+    if unfinished:
+        warnings.warn(
+            f"an in-fill of {size} voxels has not converged in {ITERATIONS} iterations", stacklevel=2
+        )
     out = image.copy()
     out[missing] = solution + middle
     return out
+
+
+def _with_neighbours(missing: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The box of the missing voxels and their neighbours."""
+    (box,) = ndimage.find_objects(missing.astype(np.uint8))
+    return tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
 
 
 def _around(image: Volume, weights: Volume) -> Volume:
