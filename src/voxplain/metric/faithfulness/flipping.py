@@ -83,7 +83,7 @@ class PixelFlipping(ByFlips):
 @register
 @dataclass(frozen=True)
 class RegionPerturbation(ByFlips):
-    """``AOPC = Σ_{k=0}^{L} g_k / (L + 1)``: boxes go in the order of the map's sum in them (Samek et al., equation 12).
+    """``AOPC = Σ_{k=0}^{L} g_k / (L + 1)``: boxes go in the order of the map's sum in them (Samek et al.).
 
     Args:
         size: edge of the boxes in voxels, one number or one per axis; an eighth of the longest axis by default.

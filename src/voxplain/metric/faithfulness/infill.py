@@ -45,7 +45,7 @@ def filled(image: Volume, missing: NDArray[np.bool_], spacing: Sequence[float]) 
 
     Voxel v with neighbours u inside the image: ``Σ_u w(u − v) (x(v) − x(u)) = 0``, where known voxels keep their
     value. The system is symmetric and, with one known voxel at least, positive definite: conjugate gradients solve
-    it without a matrix, in the memory of a few images. (Rong et al. 2022, arXiv:2202.00449, section 4, in 2-D.)
+    it without a matrix, in the memory of a few images. (Rong et al. 2022, arXiv:2202.00449, in 2-D.)
 
     Args:
         image: (*S).
