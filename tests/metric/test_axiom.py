@@ -115,8 +115,9 @@ def test_what_claims_no_sum_has_no_figure():
     }
     found = evaluate(problem, maps, ["completeness"])
     notes = {j.candidate: j.figure.note for j in found.judgements}
-    assert all(math.isnan(j.figure.value) for j in found.judgements)
-    assert "no unit" in notes["cam"] and "no unit" in notes["occlusion"] and "do not add up" in notes["rise"]
+    # parts hidden one by one lose amounts of score, whose sum may well be asked about
+    assert all(math.isnan(j.figure.value) == (j.candidate != "occlusion") for j in found.judgements)
+    assert "do not add up" in notes["cam"] and "do not add up" in notes["rise"]
     attribution = IntegratedGradients(nodes=2).attribute(problem)
     for answer in attribution.answers:
         answer.checks.clear()

@@ -33,7 +33,6 @@ __all__ = [
     "Auprc",
     "Auroc",
     "Candidate",
-    "Candidate",
     "Comparison",
     "Completeness",
     "Complexity",

@@ -17,6 +17,7 @@ Meaning = Literal["slope", "share", "rank"]
 MEANINGS: dict[str, Meaning] = {
     "score per unit of intensity": "slope",
     "score": "share",
+    "score per voxel": "share",
     "lost score per voxel": "share",
 }
 

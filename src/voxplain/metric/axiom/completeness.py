@@ -98,9 +98,8 @@ class Completeness(Metric):
         if known is not None:
             return Figure(known) if math.isfinite(known) else Figure(NAN, note=NO_DIFFERENCE)
         if candidate.meaning == "rank":
-            return Figure(NAN, note=NO_CLAIM)
-        if made is not None and made.voxel_power == 0:
-            return Figure(NAN, note=PER_PLACE)
+            adds_up = made is None or made.voxel_power != 0
+            return Figure(NAN, note=NO_CLAIM if adds_up else PER_PLACE)
         if made is not None and made.made_by is not None and CHECK in made.made_by.trust:
             return Figure(NAN, note=UNCHECKED)
         return None
