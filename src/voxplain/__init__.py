@@ -90,6 +90,7 @@ _ROOMS = {
         "TargetError",
         "VoxplainError",
     ),
+    "voxplain.metric": ("Evaluation", "Metric", "evaluate", "metrics"),
     "voxplain.model": ("Model", "Preparation", "Prepared", "Windows", "load_model"),
     "voxplain.study": ("ExplainSettings", "explain", "load_settings"),
     "voxplain.target": (
@@ -192,6 +193,12 @@ if TYPE_CHECKING:
         StorageError as StorageError,
         TargetError as TargetError,
         VoxplainError as VoxplainError,
+    )
+    from voxplain.metric import (
+        Evaluation as Evaluation,
+        Metric as Metric,
+        evaluate as evaluate,
+        metrics as metrics,
     )
     from voxplain.model import (
         Model as Model,
