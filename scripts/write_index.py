@@ -1,4 +1,4 @@
-"""Write docs/methods/README.md, the table of all methods, from what the methods declare.
+"""Write docs/methods/README.md and docs/metrics/README.md, the tables of all methods and metrics, from what they declare.
 
 python scripts/write_index.py          # write it
 python scripts/write_index.py --check  # exit 1 where it is out of date
@@ -10,9 +10,13 @@ import sys
 from pathlib import Path
 
 from voxplain.attribution.method import FAMILIES, Method, methods
+from voxplain.metric import Metric, metrics
+from voxplain.metric.metric import FAMILIES as METRIC_FAMILIES
 from voxplain.target.functional import SCORES
 
-PAGE = Path(__file__).parent.parent / "docs" / "methods" / "README.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "methods" / "README.md"
+METRICS_PAGE = DOCS / "metrics" / "README.md"
 TITLES = {
     "gradient": "Gradients and paths",
     "backprop": "Modified backward passes",
@@ -63,8 +67,40 @@ def _row(m: type[Method]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+METRICS_HEAD = """# Metrics
+
+Numbers that say whether to believe a map. Each stands beside its nulls: the same figure for maps that know nothing of the
+network (zeros, a constant, smoothed noise, the image's edges). A map that is no better than its nulls is told as such.
+How methods are compared over cases: [comparison.md](../comparison.md).
+
+Made from the metrics' declarations by `scripts/write_index.py`; a test keeps it so.
+"""
+
+
+def metrics_text() -> str:
+    """The page of metrics."""
+    parts = [METRICS_HEAD]
+    for family in METRIC_FAMILIES:
+        members = sorted((m for m in metrics().values() if m.family == family), key=lambda m: m.name)
+        parts.append(f"## {family.capitalize()}\n")
+        parts.append("| metric | better | how to read it | nulls | source |")
+        parts.append("|---|---|---|---|---|")
+        parts += [_metric_row(m) for m in members]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _metric_row(m: type[Metric]) -> str:
+    better = "–" if m.better == "neither" else m.better
+    cells = (f"[{m.title}]({m.name}.md)<br>`{m.name}`", better, m.reads, ", ".join(m.nulls) or "–", m.source)
+    return "| " + " | ".join(cells) + " |"
+
+
+PAGES = {PAGE: text, METRICS_PAGE: metrics_text}
+
 if __name__ == "__main__":
     if "--check" in sys.argv:
-        sys.exit(PAGE.read_text(encoding="utf-8") != text())
-    PAGE.write_text(text(), encoding="utf-8")
-    print(PAGE)
+        sys.exit(any(page.read_text(encoding="utf-8") != made() for page, made in PAGES.items()))
+    for page, made in PAGES.items():
+        page.write_text(made(), encoding="utf-8")
+        print(page)
