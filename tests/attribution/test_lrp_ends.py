@@ -342,3 +342,33 @@ def test_excitation_tells_what_ends_at_a_learned_token():
     assert f"{told[-1]:.1%} of the probability ended at learned tokens and other constants" in answer.note
     note = method("contrastive_excitation_backprop").attribute(p).answers[0].note
     assert "ended at learned tokens and other constants" in note
+
+
+class CutAfterwards(nn.Module):
+    """Writes a constant where a unit is off, and crops rows away later on: the first rows have no say."""
+
+    def __init__(self, write):
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        self.head, self.write = nn.Linear(4, 3, bias=False), write
+
+    def forward(self, x):
+        h = self.write(F.relu(self.a(x)))[:, :, 4:]
+        return self.head(F.relu(self.b(h)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("name", ["lrp", "excitation_backprop"])
+@pytest.mark.parametrize(
+    "write",
+    [lambda h: h.masked_fill(h == 0, 0.3), lambda h: torch.where(h == 0, 0.3, h)],
+    ids=["fill", "where"],
+)
+def test_a_written_constant_gives_nothing_to_rows_that_are_cropped_later(name, write):
+    """Row 4 of h sees the image's rows 3 to 5 through a 3×3 convolution, so rows 0 to 2 can change nothing."""
+    model = Model(CutAfterwards(write).double().eval(), spatial_dims=2)
+    p = Problem(model, random_case((12, 10)), [ClassScore(0)], dtype=torch.double)
+    found = method(name).attribute(p)
+    values = found.values(0)
+    assert float(values[:, 3:].abs().max()) > 0
+    assert float(values[:, :3].abs().max()) == 0

@@ -107,8 +107,8 @@ def share_joined(
 
     Constants are biases.
 
-    Where biases are spread, what stands at the constants goes by magnitude to what the result still holds of the tensors
-    in the same sample.
+    Where biases are spread, what stands at the constants goes by magnitude to the rest of the same sample, as far as
+    relevance stands there: what is overwritten here, or cropped later on, has none, and gets none.
     """
     given = list(vjp(call, inputs, relevance))
     rows = len(relevance) if relevance.dim() else 1
@@ -119,9 +119,7 @@ def share_joined(
     ours = call(*map(torch.ones_like, inputs)) != call(*map(torch.zeros_like, inputs))
     kept = _per_row(torch.where(ours, torch.zeros_like(relevance), relevance), rows)
     if how.bias == "spread" and bool(kept.any()):
-        # what was cropped or overwritten has no say
-        left = vjp(call, inputs, torch.ones_like(relevance))
-        sizes = [x.abs() * (n != 0) for x, n in zip(inputs, left, strict=True)]
+        sizes = [x.abs() * (g != 0) for x, g in zip(inputs, given, strict=True)]
         whole = sum(_per_row(size, rows) for size in sizes)
         unit = over(kept, torch.as_tensor(whole))
         given = [
