@@ -18,6 +18,7 @@ from voxplain.attribution import (
     Occlusion,
     method,
 )
+from voxplain.case import Case
 from voxplain.engine import Passes, Problem
 from voxplain.errors import InputError
 from voxplain.metric import Completeness, DummyShare, evaluate
@@ -234,3 +235,22 @@ def test_a_constant_image_is_shaken_too():
     for parameters in ({"draws": 0}, {"sigma": 0.0}, {"sigma": float("nan")}):
         with pytest.raises(InputError, match="found"):
             DummyShare(**parameters)
+
+
+class Calm(nn.Module):
+    """Open where the image is calm; strong noise closes it, so that only the image itself shows what it depends on."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean = nn.functional.avg_pool2d(x, 3, 1, 1)
+        unrest = nn.functional.avg_pool2d((x - mean) ** 2, 3, 1, 1)
+        return torch.stack([torch.relu(0.02 - unrest).mean((1, 2, 3)) * 100, 0 * x.mean((1, 2, 3))], 1)
+
+
+def test_a_voxel_with_a_gradient_at_the_image_is_not_dead():
+    grid = torch.linspace(-1, 1, 24)
+    blob = (-(grid[:, None] ** 2 + grid[None] ** 2)).exp()[None].numpy()
+    problem = Problem(Model(Calm(), spatial_dims=2), Case("blob", blob, None), ClassScore(0))
+    maps = Gradient().attribute(problem)
+    assert (maps.values(0) != 0).float().mean() > 0.9
+    found = only(DummyShare(), problem, judged(maps), 0)
+    assert math.isnan(found.value) or found.value == 0

@@ -275,7 +275,9 @@ def judged(n: int, gain: float, better: str = "higher", likeness: float | None =
             rows.append(row(f"c{i}", "x", value, metric=metric, better=better, **nulls))
         if likeness is not None:
             value = likeness + 0.01 * rng.normal()
-            rows.append(row(f"c{i}", "x", value, metric="mprt", family="randomisation", better="lower"))
+            rows.append(
+                row(f"c{i}", "x", value, metric="mprt_absolute", family="randomisation", better="lower")
+            )
     return rows
 
 
@@ -292,18 +294,18 @@ def test_a_verdict_for_every_outcome(better):
     assert level == "fails" and text == "no better than edges on faithfulness (12 cases)"
     level, text = of(judged(12, 1.0, better, likeness=0.9))
     assert level == "fails" and text.startswith(
-        "fails randomisation on this model: do not trust (mprt 0.90 > 0.5"
+        "fails randomisation on this model: do not trust (mprt_absolute 0.90 > 0.5"
     )
     assert of(judged(12, 1.0, better, likeness=0.9), randomised=0.95)[0] == "holds"
     level, text = of(judged(12, 1.0, better, likeness=0.5))
-    assert level == "partly" and "randomisation is open (mprt)" in text
+    assert level == "partly" and "randomisation is open (mprt_absolute)" in text
     level, text = of(judged(3, 1.0, better, likeness=0.9))
     assert level == "cannot tell" and text == "cannot tell: nothing can be told from 3 cases, 6 are needed"
     mixed = [r for r in judged(12, 1.0, better) if r["metric"] != "two"]
     mixed += [r for r in judged(12, -1.0, better) if r["metric"] == "two"]
     level, text = of(mixed)
     assert level == "partly" and "on 1 of 2 faithfulness metrics" in text
-    randomised = [r for r in judged(12, 1.0) if r["metric"] == "mprt"]
+    randomised = [r for r in judged(12, 1.0) if r["metric"] == "mprt_absolute"]
     assert of(randomised) == ("cannot tell", "cannot tell: not tested for faithfulness (12 cases)")
     assert "no test" in of([{**r, "value": math.nan} for r in randomised])[1]
 
@@ -356,3 +358,27 @@ def test_rules_must_make_sense():
     for parameters in ({"alpha": 1.0}, {"least_cases": 1}):
         with pytest.raises(InputError, match="rules"):
             Rules(**parameters)
+
+
+@pytest.mark.parametrize("column", ["parameters", "network"])
+def test_settings_and_networks_are_not_averaged(column):
+    rows = [row(f"c{i}", m, 0.1 * i) | {column: str(i % 2)} for i in range(4) for m in "ab"]
+    with pytest.raises(InputError, match="several"):
+        gather(rows, rows[0]["metric"])
+
+
+def test_different_images_of_one_name_are_no_repetitions():
+    """Every patient's folder holds a FLAIR.nii.gz."""
+    rows = [row("FLAIR", m, 0.1 * i) | {"image": str(i)} for i in range(4) for m in "ab"]
+    with pytest.raises(InputError, match=r"'FLAIR'.*4 different images"):
+        gather(rows, rows[0]["metric"])
+
+
+def test_a_map_that_turned_its_sign_or_a_black_background_decides_no_verdict():
+    """Signed likeness of −0.95 is no pass, and SSIM of 0.98 no failure."""
+    rows = [r for r in judged(12, 1.0) if r["family"] != "randomisation"]
+    for i in range(12):
+        for name, value in (("mprt", -0.95), ("mprt_ssim", 0.98)):
+            rows.append(row(f"c{i}", "x", value, metric=name, family="randomisation", better="lower"))
+    (found,) = [v for v in verdicts(rows) if v.method == "x"]
+    assert "not tested by randomisation" in found.text

@@ -214,3 +214,38 @@ def test_a_score_that_nothing_changes_has_no_figure():
 def test_impossible_parameters_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Infidelity(**wrong)
+
+
+class Constant(nn.Module):
+    """The mean over an InstanceNorm's output, which is zero but for rounding whatever the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.features = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.InstanceNorm2d(4))
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(x).mean((2, 3)))
+
+
+def test_effects_of_rounding_are_no_figures():
+    problem = Problem(Model(Constant(), spatial_dims=2), random_case((12, 10)), ["predicted"])
+    some = Candidate("some", lambda _: torch.rand(1, 12, 10), frozenset(problem.present), "share")
+    for kind in KINDS:
+        found = kind(draws=16, cells=3).compute(problem, [some])[0, 0]
+        assert math.isnan(found.value) and "no removal changed the score" in found.note
+
+
+def test_one_metric_with_two_settings_is_refused_and_settings_are_told():
+    problem = build(2, "class", False)
+    maps = Gradient().attribute(problem)
+    with pytest.raises(InputError, match="2 times"):
+        evaluate(problem, maps, [Infidelity(draws=8), Infidelity(draws=9)])
+    (row,) = evaluate(problem, maps, [Infidelity(draws=8)]).rows()
+    assert '"draws": 8' in row["parameters"]
+    other = build(2, "class", False, classifier(2, 2, seed=1))
+    assert (
+        evaluate(other, Gradient().attribute(other), [Infidelity(draws=8)]).rows()[0]["network"]
+        != row["network"]
+    )

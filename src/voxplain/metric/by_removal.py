@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from voxplain.attribution.baseline import check_baseline
@@ -17,6 +18,7 @@ from voxplain.metric.interval import replicates
 from voxplain.metric.metric import Figures, Metric
 from voxplain.metric.removal import check_removal, removal_cost, removals
 
+ROUNDING = 64.0  # units in the last place of a score
 Numbers = NDArray[np.float64]
 
 
@@ -64,14 +66,21 @@ class ByRemoval(Metric):
                     continue
                 true = made.effects[:, target].numpy()
                 predicted = made.predicted(problem, candidate, target).numpy()
-                found[position, target] = self._figure(predicted, true, problem.seed)
+                rounding = self._rounding(problem, target)
+                found[position, target] = self._figure(predicted, true, problem.seed, rounding)
         return found
 
     def cost(self, problem: Problem, candidates: Sequence[Candidate]) -> Passes:
         return removal_cost(problem, self.draws, self.cells, self.keep, self.baseline)
 
-    def _figure(self, predicted: Numbers, true: Numbers, seed: int) -> Figure:
-        if np.ptp(true) <= 1e-9 * max(float(np.abs(true).max()), 1e-30):
+    @staticmethod
+    def _rounding(problem: Problem, target: int) -> float:
+        """Below this, two scores differ by rounding only."""
+        score = abs(float(problem.clean_scores()[target]))
+        return ROUNDING * float(torch.finfo(problem.dtype).eps) * score
+
+    def _figure(self, predicted: Numbers, true: Numbers, seed: int, rounding: float) -> Figure:
+        if np.abs(true).max() <= rounding or np.ptp(true) <= 1e-9 * float(np.abs(true).max()):
             return Figure(float("nan"), note="no removal changed the score: larger parts or another baseline")
         p, e = self.ready(predicted), self.ready(true)
         again = replicates(len(e), lambda i: self.statistic(p[i], e[i]), seed=seed)

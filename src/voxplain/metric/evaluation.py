@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from voxplain.engine import Passes, Problem
 from voxplain.errors import InputError
 from voxplain.metric.candidate import Candidate, judged
 from voxplain.metric.figure import Figure
+from voxplain.metric.identity import image_print, network_print
 from voxplain.metric.metric import Figures, Metric, metric as find_metric
 from voxplain.metric.nulls import null
 
@@ -113,6 +115,9 @@ class Evaluation:
             **{f"null_{name}": f.value for name, f in j.nulls.items()},
             "tells": j.tells,
             "note": j.remark,
+            "parameters": json.dumps(j.metric.parameters(), sort_keys=True, default=str),
+            "image": image_print(self.problem),
+            "network": network_print(self.problem),
             "seed": self.problem.seed,
         }
 
@@ -129,10 +134,12 @@ def evaluate(
         metrics: metrics, or their names for their default parameters.
 
     Raises:
-        InputError: unknown metric, two maps of one name, an attribution of another problem.
+        InputError: unknown metric, one metric with two settings (their figures would pass for one another's), two maps
+            of one name, an attribution of another problem.
     """
     candidates = _named(problem, attributions)
     chosen = [find_metric(m) if isinstance(m, str) else m for m in metrics]
+    _once_each(chosen)
     for one in chosen:
         one.check(problem)
     out = Evaluation(problem)
@@ -144,6 +151,15 @@ def evaluate(
         out.passes[one.name] = problem.passes - before
         out.seconds[one.name] = time.perf_counter() - start
     return out
+
+
+def _once_each(metrics: Sequence[Metric]) -> None:
+    names = [m.name for m in metrics]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"metrics: {name!r} is asked for {names.count(name)} times; judge each setting in a call of its own"
+            )
 
 
 def _judgements(

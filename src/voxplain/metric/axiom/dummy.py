@@ -11,7 +11,7 @@ from torch import Tensor
 from voxplain.attribution.gradient.noise_scale import channel_range
 from voxplain.engine import Passes, Problem
 from voxplain.engine.layout import Layout
-from voxplain.engine.samplers import NoiseField, Noisy
+from voxplain.engine.samplers import NoiseField, Noisy, clean
 from voxplain.errors import InputError
 from voxplain.metric.candidate import Candidate
 from voxplain.metric.figure import NAN, Figure
@@ -25,9 +25,9 @@ SEED_SALT = 0xD0
 class DummyShare(Metric):
     """``Σ_{v dead} |a(v)| / Σ_v |a(v)|``: the share of a map on voxels that the score does not depend on.
 
-    Dead are voxels whose gradient is exactly zero at every one of several images with strong noise: those outside the
-    receptive field of the target's region, and those that the network discards. One image alone would not do, since a
-    closed ReLU hides voxels that matter elsewhere. After the dummy axiom (Sundararajan et al. 2017) and the
+    Dead are voxels whose gradient is exactly zero at the image and at every one of several with strong noise: those
+    outside the receptive field of the target's region, and those that the network discards. One image alone would not do,
+    since a closed ReLU hides voxels that matter elsewhere. After the dummy axiom (Sundararajan et al. 2017) and the
     non-sensitivity of Nguyen & Martínez 2020.
 
     Args:
@@ -62,7 +62,7 @@ class DummyShare(Metric):
         }
 
     def cost(self, problem: Problem, candidates: Sequence[Candidate]) -> Passes:
-        return Passes(0, 0) if problem.has_done(self._key) else problem.cost(gradients=self.draws)
+        return Passes(0, 0) if problem.has_done(self._key) else problem.cost(gradients=self.draws + 1)
 
     @property
     def _key(self) -> tuple[str, int, float]:
@@ -78,7 +78,8 @@ class DummyShare(Metric):
         found = problem.gradient(
             lambda p: Noisy(p.padded, noise, sigma, self.draws), what=f"{self.name} ({self.draws} draws)"
         )
-        return {t: (found.maps[t] == 0).all(0) for t in problem.present}
+        here = problem.gradient(lambda p: clean(p.padded), what=f"{self.name} (the image itself)")
+        return {t: ((found.maps[t] == 0) & (here.maps[t] == 0)).all(0) for t in problem.present}
 
 
 def _figure(values: Tensor, dead: Tensor) -> Figure:

@@ -49,7 +49,8 @@ def gather(rows: Iterable[Row], metric: str) -> Table:
         rows: as `voxplain.metric.Evaluation.rows` gives them, of one or several cases, of one model.
 
     Raises:
-        InputError: unknown metric, several models, a metric whose direction changes.
+        InputError: unknown metric, several models or settings, different images under one name, a metric whose
+            direction changes.
     """
     rows = list(rows)
     chosen = of_metric(rows, metric)
@@ -84,6 +85,17 @@ def of_metric(rows: Sequence[Row], metric: str) -> list[Row]:
         raise InputError(
             f"metric {metric!r}: the table holds models {', '.join(map(repr, models))}; compare methods on one at a time"
         )
+    for column, what in (("parameters", "settings"), ("network", "networks of one name")):
+        if len({r[column] for r in chosen if column in r}) > 1:
+            raise InputError(
+                f"metric {metric!r}: the table holds several {what}; compare methods on one at a time"
+            )
+    for case in _ordered(r["case"] for r in chosen):
+        images = {r["image"] for r in chosen if r["case"] == case and "image" in r}
+        if len(images) > 1:
+            raise InputError(
+                f"case {case!r}: the table holds {len(images)} different images of that name; give each an id of its own"
+            )
     if len({r["better"] for r in chosen}) > 1:
         raise InputError(f"metric {metric!r}: the table calls both higher and lower better")
     return chosen

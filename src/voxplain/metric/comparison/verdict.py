@@ -13,6 +13,7 @@ from voxplain.metric.comparison.paired import holm, signed_rank
 from voxplain.metric.comparison.table import Row, by_case, of_metric
 
 Level = Literal["holds", "partly", "fails", "cannot tell"]
+RANDOMISATION = "mprt_absolute"
 Status = Literal["passes", "fails", "open"]
 NULLS = {"zero": "zeros", "random": "a random map", "edges": "edges"}
 
@@ -22,8 +23,10 @@ class Rules:
     """What a verdict is read from.
 
     1. Fewer than ``least_cases``, or so few that no outcome could be significant: nothing can be told.
-    2. A randomisation metric (lower is better: likeness to the map of a network with random weights) whose mean lies
-       above ``randomised`` with its whole 95 % interval: fails. Below it with its whole interval: passes. Else open.
+    2. ``mprt_absolute`` (likeness to the maps of networks with random weights) whose mean lies above ``randomised`` with
+       its whole 95 % interval: fails. Below it with its whole interval: passes. Else open. The other randomisation
+       metrics have no such limit: signed likeness may be −1 for a map that only turned its sign, and SSIM is close to 1
+       wherever most of an image is background.
     3. On every faithfulness metric with a direction the map is tested against each of its nulls, over cases, by
        one-sided signed ranks; it is better where it beats all of them (the largest p counts), at level ``alpha`` after
        Holm's correction over all methods and metrics. Better on none: no better than the null. On some: partly.
@@ -135,10 +138,8 @@ def _against_nulls(rows: Sequence[Row], metric: str, methods: Sequence[str]) -> 
 
 def _randomised(rows: Sequence[Row], method: str, rules: Rules) -> list[_Randomised]:
     out = []
-    for metric in _metrics(rows, "randomisation"):
+    for metric in (m for m in _metrics(rows, "randomisation") if m == RANDOMISATION):
         chosen = of_metric(rows, metric)
-        if chosen[0]["better"] != "lower":
-            continue
         values = by_case((r["case"], r["value"]) for r in chosen if r["method"] == method)
         if not len(values):
             continue

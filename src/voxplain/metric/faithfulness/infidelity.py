@@ -12,7 +12,7 @@ from voxplain.metric.candidate import Candidate
 from voxplain.metric.metric import register
 
 NOT_IN_UNITS = (
-    "the map is in no unit of the score, so that its size predicts nothing; see normalised_infidelity"
+    "the map is in no unit of the score, so that its size predicts nothing; see normalized_infidelity"
 )
 
 
