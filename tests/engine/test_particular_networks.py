@@ -133,3 +133,33 @@ def test_windows_much_larger_than_the_image_are_remarked_on():
     model = Model(smooth_segmenter(2), spatial_dims=2, windows=vx.Windows(roi=40))
     with pytest.warns(UserWarning, match=r"windows of 40×40 voxels are larger than the image of 10×9"):
         Problem(model, random_case((10, 9)), "all+background")
+
+
+class Unmeasured(FromOutside):
+    """Reads a number of the image, which no fake tensor has, so that only the real pass shows what it cannot take."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x if float(x.detach().abs().max()) < 1e9 else x / 2)
+
+
+def test_what_fake_tensors_cannot_show_is_found_by_the_prediction():
+    torch.manual_seed(0)
+    p = Problem(Model(Unmeasured(), spatial_dims=3), random_case((8, 7, 6)), "all+background")
+    assert p.runner.footprint is None
+    assert method("gradient").attribute(p).answers[0].status == "ok"
+
+
+class Watching(nn.Conv3d):
+    """A convolution of its own, which sees how its weights lie."""
+
+    seen: bool = True
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen = self.seen and self.weight.is_contiguous()
+        return super().forward(x)
+
+
+def test_only_torchs_own_convolutions_are_laid_out_anew():
+    net = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), Watching(4, 3, 3, padding=1))
+    Problem(Model(net, spatial_dims=3), random_case((8, 7, 6)), "all+background")
+    assert net[1].seen
