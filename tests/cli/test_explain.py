@@ -353,7 +353,7 @@ def test_a_synthetic_image_is_compared_with_the_scan_as_the_network_sees_it(
     folder: Path, voxplain: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scan's file is on another scale than the network's input; a difference of the two would say nothing."""
-    from voxplain.study import unit
+    from voxplain.study.explaining import unit
 
     drawn = []
     whole = unit._shown

@@ -61,7 +61,7 @@ def second_map_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException
     """Let the second map of every method fail to be written."""
 
     def prepare(error: BaseException) -> None:
-        from voxplain.study import unit
+        from voxplain.study.explaining import unit
 
         original, calls = unit._save, []
 
@@ -136,7 +136,7 @@ def test_a_long_name_in_other_letters_is_no_trouble(folder: Path, voxplain: Call
 @pytest.mark.parametrize("name", ["../theirs", "/theirs"])
 def test_a_ledger_cannot_reach_outside_its_folder(tmp_path: Path, name: str) -> None:
     """A ledger that came with somebody's results may hold anything."""
-    from voxplain.study.ledger import Ledger
+    from voxplain.study.ledger.ledger import Ledger
 
     theirs = tmp_path / "theirs"
     theirs.write_text("mine", encoding="utf-8")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import voxplain as package
-from voxplain.study.ledger import Ledger
+from voxplain.study.ledger.ledger import Ledger
 
 BASE = (
     "explain",
@@ -180,7 +180,7 @@ def test_a_changed_file_beside_the_factory_is_other_work(
 def test_every_map_is_read_once_per_run(
     folder: Path, voxplain: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voxplain.study import ledger
+    from voxplain.study.ledger import ledger
 
     read: list[str] = []
     original = ledger.digest
@@ -251,7 +251,7 @@ def test_other_software_is_other_work(
     folder: Path, voxplain: Callable[..., Any], attributed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """torch and MONAI compute and resample; their versions count."""
-    from voxplain.study import fingerprint
+    from voxplain.study.ledger import fingerprint
 
     voxplain(*BASE)
     monkeypatch.setattr(fingerprint, "versions", lambda: {"torch": "99", "monai": "99"})

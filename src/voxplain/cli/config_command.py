@@ -13,7 +13,7 @@ def config(
 ) -> int:
     """Print or write a settings file with every default."""
     from voxplain.errors import InputError
-    from voxplain.study.template import template
+    from voxplain.study.settings.template import template
 
     if path is None:
         print(template(), end="")

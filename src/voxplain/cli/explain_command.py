@@ -90,7 +90,7 @@ def explain(
 
     Writes maps in the image's own geometry, table.csv, report.html, and explain.yaml, which runs it again.
     """
-    from voxplain.study.load import load_settings
+    from voxplain.study.settings.load import load_settings
 
     flags = {
         "image": image,
@@ -126,7 +126,7 @@ def explain(
         "batch": batch,
     }
     settings = load_settings(config, given(flags), overrides or ())
-    from voxplain.study.run import run
+    from voxplain.study.explaining.run import run
 
     return run(settings, dry_run=dry_run)
 

@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from voxplain.study.config import ExplainSettings as ExplainSettings
-    from voxplain.study.load import load_settings as load_settings
-    from voxplain.study.run import run as explain
+    from voxplain.study.explaining.run import run as explain
+    from voxplain.study.settings.config import ExplainSettings as ExplainSettings
+    from voxplain.study.settings.load import load_settings as load_settings
 
 __all__ = ["ExplainSettings", "explain", "load_settings"]
 
 _WHERE = {
-    "ExplainSettings": ("config", "ExplainSettings"),
-    "explain": ("run", "run"),
-    "load_settings": ("load", "load_settings"),
+    "ExplainSettings": ("settings.config", "ExplainSettings"),
+    "explain": ("explaining.run", "run"),
+    "load_settings": ("settings.load", "load_settings"),
 }
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from voxplain.errors import InputError, ModelError, TargetError, suggest
-from voxplain.study.checks import ALL
 from voxplain.study.quick import quick
+from voxplain.study.settings.checks import ALL
 
 if TYPE_CHECKING:
     from voxplain.attribution.method import Method
     from voxplain.case import Case
     from voxplain.model import Model
-    from voxplain.study.config import (
+    from voxplain.study.settings.config import (
         ExplainSettings,
         MethodSpec,
         ModelSettings,
@@ -134,7 +134,7 @@ class Asked:
 def make_methods(specs: Sequence[MethodSpec]) -> list[Asked]:
     """The methods that were asked for; ``all`` stands for those that are not named themselves."""
     from voxplain.attribution.method import FAMILIES, find, methods
-    from voxplain.study.config import MethodSpec
+    from voxplain.study.settings.config import MethodSpec
 
     named = {find(s.name).name for s in specs if s.name != ALL}
     known = sorted(methods().values(), key=lambda m: (*FAMILIES, m.family).index(m.family))

@@ -18,7 +18,7 @@ from voxplain.report import (
     Section,
     write_page,
 )
-from voxplain.study.journal import versions
+from voxplain.study.ledger.journal import versions
 from voxplain.study.table import as_csv
 
 DONE, SOME_FAILED = 0, 1
@@ -26,7 +26,7 @@ DONE, SOME_FAILED = 0, 1
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from voxplain.study.config import ExplainSettings
+    from voxplain.study.settings.config import ExplainSettings
 
 
 def write_results(

@@ -9,7 +9,7 @@ from voxplain.target.scene import slug
 
 if TYPE_CHECKING:
     from voxplain.case import Case
-    from voxplain.study.config import ExplainSettings
+    from voxplain.study.settings.config import ExplainSettings
 
 
 def map_path(settings: ExplainSettings, case: Case, method: str, target: str) -> Path:

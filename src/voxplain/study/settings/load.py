@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from voxplain.errors import InputError, suggest
-from voxplain.study.anchor import anchored
+from voxplain.study.settings.anchor import anchored
 
 if TYPE_CHECKING:
-    from voxplain.study.config import ExplainSettings
+    from voxplain.study.settings.config import ExplainSettings
 
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -36,7 +36,7 @@ def load_settings(
     Raises:
         SettingsError: lists every mistake with its path.
     """
-    from voxplain.study.config import ExplainSettings
+    from voxplain.study.settings.config import ExplainSettings
 
     settings = {} if config is None else anchored(read_yaml(config), config.resolve().parent)
     for layer in (dict(flags or {}), *map(parse_override, overrides)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from voxplain.errors import OutOfMemoryError, VoxplainError
 from voxplain.report import figure_paths, findings, pictures, save_figures
 from voxplain.report.page import MethodCard, Picture, Section
-from voxplain.study.paths import figure_folder, map_path
+from voxplain.study.explaining.paths import figure_folder, map_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from voxplain.attribution.method import Method
     from voxplain.case import Case
     from voxplain.engine import Problem
-    from voxplain.study.config import ExplainSettings
-    from voxplain.study.ledger import Ledger
+    from voxplain.study.ledger.ledger import Ledger
+    from voxplain.study.settings.config import ExplainSettings
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _draw(
 ) -> tuple[tuple[Picture, ...], Picture]:
     from voxplain.case.atomic import write_whole
     from voxplain.report import draw_all, scenes, slug, tile
-    from voxplain.study.prediction import class_mask
+    from voxplain.study.explaining.prediction import class_mask
 
     problem, target = attribution.problem, attribution.answers[index].target
     case = problem.case

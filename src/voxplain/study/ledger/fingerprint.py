@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import voxplain
-from voxplain.study.journal import versions
-from voxplain.study.ledger import digest
-from voxplain.study.sources import source_files
+from voxplain.study.ledger.journal import versions
+from voxplain.study.ledger.ledger import digest
+from voxplain.study.ledger.sources import source_files
 
 if TYPE_CHECKING:
     from voxplain.case import Case
     from voxplain.model import Model
-    from voxplain.study.config import ExplainSettings
+    from voxplain.study.settings.config import ExplainSettings
 
 
 def of_run(settings: ExplainSettings, case: Case, model: Model) -> str:

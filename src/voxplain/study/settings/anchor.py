@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from voxplain.study.checks import method_spec
+from voxplain.study.settings.checks import method_spec
 
 
 def anchored(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:

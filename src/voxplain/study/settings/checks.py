@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voxplain.study.config import MethodSpec
+    from voxplain.study.settings.config import MethodSpec
 
 # Stands for every method; ``all:family=cam`` for one family, ``all:effort=quick`` for an eighth of the draws.
 ALL = "all"

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from voxplain.study.checks import check_method, check_target, method_spec
-from voxplain.study.fields import (
+from voxplain.study.settings.checks import check_method, check_target, method_spec
+from voxplain.study.settings.fields import (
     Classes,
     Existing,
     Head,

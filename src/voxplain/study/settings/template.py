@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from voxplain.study.config import ExplainSettings
+from voxplain.study.settings.config import ExplainSettings
 
 
 def resolved(settings: ExplainSettings, folder: Path, header: str) -> str:

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 import voxplain
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError, ModelError, StorageError
-from voxplain.study.fingerprint import of_named_files, of_parts, of_run
-from voxplain.study.journal import Journal, versions
-from voxplain.study.ledger import Ledger
+from voxplain.study.explaining.outcome import DONE, write_results
+from voxplain.study.explaining.prediction import file_notes, predict, refuse_another_case
+from voxplain.study.explaining.unit import Unit, failed_rows, refusal, unit_names, work
+from voxplain.study.ledger.fingerprint import of_named_files, of_parts, of_run
+from voxplain.study.ledger.journal import Journal, versions
+from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.make import make_case, make_methods, make_model, make_targets
-from voxplain.study.outcome import DONE, write_results
-from voxplain.study.prediction import file_notes, predict, refuse_another_case
 from voxplain.study.progress import Show
-from voxplain.study.template import resolved
-from voxplain.study.unit import Unit, failed_rows, refusal, unit_names, work
+from voxplain.study.settings.template import resolved
 
 if TYPE_CHECKING:
     from voxplain.case import Case
     from voxplain.engine import Problem
     from voxplain.model import Model
-    from voxplain.study.config import ExplainSettings
+    from voxplain.study.settings.config import ExplainSettings
 
 Result = dict[str, Any]
 THREE_D = 3

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
 from voxplain.report import Predicted, predicted_classes
-from voxplain.study.fingerprint import of_case
-from voxplain.study.ledger import Ledger
-from voxplain.study.paths import prediction_path
+from voxplain.study.explaining.paths import prediction_path
+from voxplain.study.ledger.fingerprint import of_case
+from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.sizes import by
 from voxplain.study.table import as_csv
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from voxplain.case import Case
     from voxplain.engine import Problem
-    from voxplain.study.config import ExplainSettings
+    from voxplain.study.settings.config import ExplainSettings
 
 
 def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: str) -> dict[str, Any]:

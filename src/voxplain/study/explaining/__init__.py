@@ -1,0 +1,1 @@
+"""One case, several methods, in this process: what `voxplain explain` does."""

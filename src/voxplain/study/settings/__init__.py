@@ -1,0 +1,1 @@
+"""What is asked: settings in YAML, checked before anything is loaded."""
