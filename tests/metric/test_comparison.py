@@ -196,14 +196,76 @@ def test_methods_are_judged_by_the_same_targets():
         row("a", "y", nan, "hard"),
         row("b", "x", 4.0, "easy"),
         row("b", "y", nan, "easy"),
+        row("c", "x", 5.0, "easy"),
+        row("c", "y", 8.0, "easy"),
         row("a", "never", nan, "easy"),
     ]
     table = gather(rows, "m")
-    assert table.methods == ("x", "y") and table.cases == ("a", "b")
-    assert np.array_equal(table.values, [[1.0, 2.0], [4.0, nan]], equal_nan=True)
-    assert len(table.complete) == 1
+    assert table.methods == ("x", "y") == table.ranked and table.cases == ("a", "b", "c")
+    assert np.array_equal(table.values, [[1.0, 2.0], [4.0, nan], [5.0, 8.0]], equal_nan=True)
+    assert len(table.complete) == 2
     (pair,) = compare(rows, "m").pairs
-    assert (pair.cases, pair.difference) == (1, -1.0)
+    assert (pair.cases, pair.difference) == (2, -2.0)
+
+
+def test_a_method_with_few_figures_does_not_empty_everybody_s_table():
+    """Three methods on four targets of two cases, a fourth on one target that nobody else has, and one that all have."""
+    rows = [
+        row(c, m, v + k, t)
+        for c in "ab"
+        for k, t in enumerate(("t0", "t1", "t2", "t3"))
+        for m, v in (("x", 1.0), ("y", 2.0), ("z", 4.0))
+    ]
+    rows += [row("a", "odd", 7.0, "else"), row("a", "odd", 0.5, "t1")]
+    table = gather(rows, "m")
+    assert table.ranked == ("x", "y", "z") and table.methods == ("x", "y", "z", "odd")
+    means = [v + 1.5 for v in (1.0, 2.0, 4.0)]
+    nan = math.nan
+    assert np.array_equal(table.values, [[*means, 3.75], [*means, nan]], equal_nan=True)
+    found = compare(rows, "m")
+    assert [s.rank for s in found.summaries[:3]] == [3.0, 2.0, 1.0] and math.isnan(found.summaries[3].rank)
+    assert "not ranked: figures on 2 of 9 targets" in found.summaries[3].note
+    assert not any(s.note for s in found.summaries[:3])
+    assert found.ranking.average.tolist() == [3.0, 2.0, 1.0]
+    # each pair over its own targets: t1 of case a, where x has 2, y 3 and z 5
+    pairs = {(p.first, p.second): (p.cases, p.difference) for p in found.pairs}
+    assert pairs["x", "odd"] == (1, 1.5) and pairs["z", "odd"] == (1, 4.5) and pairs["x", "y"] == (2, -1.0)
+
+
+def test_a_pair_is_compared_on_the_targets_that_both_have():
+    """y lacks t0, z lacks t3: the means are over t1 and t2, each pair over three or two."""
+    figures = {"x": (1.0, 2.0, 3.0, 4.0), "y": (None, 0.0, 0.0, 9.0), "z": (5.0, 5.0, 6.0, None)}
+    rows = [
+        row("a", m, v, f"t{k}")
+        for m, values in figures.items()
+        for k, v in enumerate(values)
+        if v is not None
+    ]
+    found = compare(rows, "m")
+    assert found.table.values.tolist() == [[2.5, 0.0, 5.5]]
+    pairs = {(p.first, p.second): p.difference for p in found.pairs}
+    # (2 + 3 − 5) / 3, (−4 − 3 − 3) / 3, (−5 − 6) / 2
+    assert pairs == {
+        ("x", "y"): pytest.approx(0.0),
+        ("x", "z"): pytest.approx(-10 / 3),
+        ("y", "z"): pytest.approx(-5.5),
+    }
+
+
+def test_of_methods_that_share_no_target_the_odd_one_is_not_ranked():
+    rows = [row("a", m, 1.0, t) for m in "xy" for t in ("t1", "t2")]
+    rows += [row("a", "odd", 1.0, t) for t in ("t3", "t4")]
+    table = gather(rows, "m")
+    assert table.ranked == ("x", "y") and table.values.tolist() == [[1.0, 1.0, 1.0]]
+
+
+def test_cases_without_a_difference_do_not_count_for_the_note():
+    """Seven cases would do for three pairs, but x and y differ in six of them, and y and z in none."""
+    values = np.array([0.0, 1.0, 1.0]) + np.linspace(0, 1, 7)[:, None]
+    values[3, 0] = values[3, 1]
+    first, second, third = compare(long(values), "m").pairs
+    assert "they differ in 6 of 7 cases" in first.note and "need at least 7" in first.note
+    assert second.note == first.note and third.note == "no case in which they differ"
 
 
 def test_what_is_not_comparable_is_refused():
@@ -300,7 +362,10 @@ def test_a_verdict_for_every_outcome(better):
     level, text = of(judged(12, 1.0, better, likeness=0.5))
     assert level == "partly" and "randomisation is open (mprt_absolute)" in text
     level, text = of(judged(3, 1.0, better, likeness=0.9))
-    assert level == "cannot tell" and text == "cannot tell: nothing can be told from 3 cases, 6 are needed"
+    assert level == "cannot tell" and text == (
+        "cannot tell beyond these cases (3 cases, 6 are needed); on them: better than its nulls on 2 of 2 faithfulness "
+        "metrics, fails randomisation (mprt_absolute 0.90 > 0.5)"
+    )
     mixed = [r for r in judged(12, 1.0, better) if r["metric"] != "two"]
     mixed += [r for r in judged(12, -1.0, better) if r["metric"] == "two"]
     level, text = of(mixed)
@@ -308,6 +373,125 @@ def test_a_verdict_for_every_outcome(better):
     randomised = [r for r in judged(12, 1.0) if r["metric"] == "mprt_absolute"]
     assert of(randomised) == ("cannot tell", "cannot tell: not tested for faithfulness (12 cases)")
     assert "no test" in of([{**r, "value": math.nan} for r in randomised])[1]
+
+
+def with_gradient(rows: list[dict], gradient: float) -> list[dict]:
+    """The same, the gradient's likeness beside every randomised one."""
+    out = []
+    for r in rows:
+        if r["family"] == "randomisation":
+            beside = {"null_gradient": gradient, "excess": (r["value"] - gradient) / (1 - gradient)}
+            out.append({**r, **beside})
+        else:
+            out.append(r)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("likeness", "gradient", "level"),
+    [
+        (0.6, 0.55, "holds"),  # excess 0.11, though the likeness is above a half
+        (0.41, 0.41, "holds"),
+        (0.9, 0.41, "fails"),  # 0.83
+        (0.4, -0.4, "fails"),  # 0.57, though the likeness is below a half
+        (0.7, 0.4, "partly"),  # 0.5 within a hundredth
+    ],
+)
+def test_randomisation_is_read_from_the_excess_over_the_gradient(likeness, gradient, level):
+    rows = with_gradient(judged(12, 1.0, likeness=likeness), gradient)
+    (found,) = verdicts(rows)
+    assert found.level == level
+    values = [max(r["excess"], 0) for r in rows if r["family"] == "randomisation"]
+    if level == "fails":
+        truth = stats.t.interval(0.95, 11, np.mean(values), stats.sem(values))
+        assert truth[0] > 0.5
+        mean = np.mean([r["value"] for r in rows if r["family"] == "randomisation"])
+        assert f"(likeness {mean:.2f} where the gradient has {gradient:.2f}, 12 cases)" in found.text
+    assert f"excess {np.mean(values):.2f} over the gradient's" in found.reasons[2]
+
+
+def test_a_case_counts_once_for_the_excess_too():
+    """Case a: (0 + 1) / 2; cases b … g: 0.9 each. One target without a gradient beside it does not count."""
+    rows = judged(12, 1.0, likeness=None)
+    cells = [("c0", "t0", 0.0), ("c0", "t1", 1.0), ("c0", "t2", math.nan)] + [
+        (f"c{i}", "t0", 0.9) for i in range(1, 12)
+    ]
+    for case, target, excess in cells:
+        extra = {"family": "randomisation", "better": "lower", "metric": "mprt_absolute", "excess": excess}
+        rows.append(row(case, "x", 0.2, target, null_gradient=0.1, **extra))
+    (found,) = verdicts(rows)
+    assert f"excess {(0.5 + 11 * 0.9) / 12:.2f}" in found.reasons[2] and found.level == "fails"
+
+
+def test_one_case_far_less_alike_than_the_gradient_does_not_make_up_for_the_rest():
+    extra = {"family": "randomisation", "better": "lower", "metric": "mprt_absolute", "null_gradient": 0.8}
+    rows = judged(12, 1.0, likeness=None)
+    rows += [row(f"c{i}", "x", 0.9, excess=-5.0 if i == 0 else 0.9, **extra) for i in range(12)]
+    (found,) = verdicts(rows)
+    assert found.level == "fails" and f"excess {11 * 0.9 / 12:.2f}" in found.reasons[2]
+
+
+def rounded(*values: float) -> list[dict]:
+    return [
+        row(f"c{i}", "x", v, metric="rounding_stability", family="robustness") for i, v in enumerate(values)
+    ]
+
+
+def test_a_map_whose_digits_mean_nothing_fails():
+    good = judged(12, 1.0)
+    (found,) = verdicts([*good, *rounded(*np.linspace(0.0, 0.4, 12))])
+    assert (found.level, found.here) == ("fails", "fails")
+    assert found.text == "fails: its digits mean nothing (rounding_stability 0.20 < 0.5, 12 cases)"
+    assert "rounding_stability: fails (0.20, limit 0.5, 12 cases)" in found.reasons
+    # one case is enough, where it is the only one; two whose interval reaches a half are not
+    (one,) = verdicts([*judged(1, 1.0), *rounded(0.1)])
+    assert one.level == "fails" and "1 case)" in one.text
+    (alone,) = verdicts(rounded(0.1))
+    assert (alone.level, alone.cases) == ("fails", 1)
+    (two,) = verdicts([*judged(2, 1.0), *rounded(0.1, 0.3)])
+    assert two.level == "cannot tell" and "rounding_stability: open" in two.reasons[-1]
+    (stable,) = verdicts([*good, *rounded(*np.full(12, 0.99))])
+    assert stable.level == "holds" and "rounding_stability: passes" in stable.reasons[-1]
+    assert verdicts([*good, *rounded(*np.full(12, 0.4))], Rules(stable=0.3))[0].level == "holds"
+
+
+def test_few_cases_still_say_what_is_true_of_them():
+    def of(told: list[bool | None], likeness=None, gradient=0.41, cases=1):
+        rows = [
+            row(f"c{i}", "x", 1.0, metric=f"m{k}", tells=t, null_edges=0.5, null_random=2.0)
+            for i in range(cases)
+            for k, t in enumerate(told)
+        ]
+        if likeness is not None:
+            rows += with_gradient(
+                [row("c0", "x", likeness, metric="mprt_absolute", family="randomisation", better="lower")],
+                gradient,
+            )
+        (found,) = verdicts(rows)
+        return found.here, found.text
+
+    here, text = of([True] * 7 + [False] * 3, likeness=0.83)
+    assert here == "fails" and text == (
+        "cannot tell beyond this case (1 case, 8 are needed); on it: better than its nulls on 7 of 10 faithfulness "
+        "metrics, fails randomisation (likeness 0.83 where the gradient has 0.41)"
+    )
+    here, text = of([True, True], likeness=0.45)
+    assert here == "holds" and text.endswith(
+        "passes randomisation (likeness 0.45 where the gradient has 0.41)"
+    )
+    here, text = of([True, False, None], cases=2)
+    assert (
+        here == "partly" and "these cases (2 cases" in text and text.endswith("not tested by randomisation")
+    )
+    # worse than noise by most metrics: noise is named
+    here, text = of([False, False])
+    assert here == "fails" and "on it: no better than a random map on faithfulness" in text
+    (only,) = verdicts(with_gradient([r for r in judged(3, 1.0) if r["family"] == "randomisation"], 0.05))
+    assert only.here == "nothing" and "not tested for faithfulness, passes randomisation" in only.text
+    # most targets of a case, and most cases
+    rows = [row("c0", "x", 1.0, f"t{k}", tells=k < 2, null_edges=0.5) for k in range(3)]
+    assert verdicts(rows)[0].here == "holds"
+    assert verdicts([{**r, "tells": not r["tells"]} for r in rows])[0].here == "fails"
 
 
 def test_many_targets_do_not_make_many_cases():

@@ -19,9 +19,10 @@ from voxplain.engine.passes import Passes
 from voxplain.errors import InputError
 from voxplain.metric import evaluate, metric
 from voxplain.metric.candidate import Candidate
-from voxplain.metric.faithfulness import ladder
+from voxplain.metric.faithfulness import by_order, ladder
 from voxplain.metric.faithfulness.filling import filling
-from voxplain.metric.nulls import null
+from voxplain.metric.faithfulness.order import random_order
+from voxplain.metric.nulls import null, null_candidates
 from voxplain.model import Model, Windows
 from voxplain.target import AllClasses, ClassScore, PredictedRegion
 
@@ -250,8 +251,9 @@ def of(kind, z, clean, c):
 
 
 @pytest.mark.parametrize(("task", "shape", "windows", "on"), SETUPS)
-def test_all_of_them_against_whole_images(task, shape, windows, on):
+def test_all_of_them_against_whole_images(task, shape, windows, on, monkeypatch):
     """Two maps (shares of each channel, slopes of all) and two targets; in-fill, noise and blur."""
+    monkeypatch.setattr(by_order, "LEAST_SHARE", 0.0)  # quotients of any size are to be right
     make = classifier if task == "classification" else smooth_segmenter
     net = make(len(shape), 2).double().requires_grad_(False)
     target = {} if task == "classification" else {"background": True}
@@ -310,7 +312,8 @@ def test_all_of_them_against_whole_images(task, shape, windows, on):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(2, 12, 10), (2, 6, 7, 5)])
-def test_on_a_linear_network_the_exact_map_is_best(name, shape):
+def test_on_a_linear_network_the_exact_map_is_best(name, shape, monkeypatch):
+    monkeypatch.setattr(by_order, "LEAST_SHARE", 0.0)  # weights of either sign nearly cancel
     rng = np.random.default_rng(2)
     image = rng.normal(size=shape)
     problem = linear(image, rng.normal(size=shape), seed=3)
@@ -377,7 +380,7 @@ def test_ties_are_not_broken_by_place():
     """Of 1000 equal voxels the first half is anywhere: its centre is that of the image, not of a corner."""
     problem = linear(np.ones((1, 10, 10, 10)), np.ones((1, 10, 10, 10)))
     ladder_ = ladder.Ladder(problem, "score", 0.0)
-    ((_, _, found),) = metric("deletion")._orders(ladder_, [null("zero", problem)])
+    ((_, _, found),) = metric("deletion")._orders(ladder_, None, [null("zero", problem)])
     centre = (found.rank < 500).nonzero().double().mean(0)
     assert (centre - 4.5).abs().max() < 0.5  # standard error 2.9 / √500 = 0.13
 
@@ -389,14 +392,16 @@ def test_the_cost_is_told_exactly_and_nothing_is_paid_twice(on):
     for name in NAMES:
         one = metric(name, on=on, steps=3)
         candidates = [given([a.values(t) for t in range(3)], targets=range(3)) for a in maps]
-        promised = one.cost(problem, [*candidates, *(null(n, problem) for n in one.nulls)])
+        every = [*candidates, *null_candidates(problem, one, 2)]
+        promised = one.cost(problem, every)
+        halves = ladder.Ladder(problem, on, one.baseline).halves_cost(one.parts(problem))
         before = problem.passes.copy()
-        one.compute(problem, [*candidates, *(null(n, problem) for n in one.nulls)])
+        one.compute(problem, every)
         assert problem.passes - before == promised
         assert one.cost(problem, candidates) == Passes(0, 0)
         if name in ("monotonicity", "region_perturbation"):
             # images of pixel flipping: the eighth of 8 voxels is a box of one
-            assert promised == Passes(0, 0)
+            assert promised == (halves if name == "region_perturbation" else Passes(0, 0))
         else:
             assert promised.forward > 0
 
@@ -440,8 +445,9 @@ def test_single_precision_and_absent_targets():
     )
     assert absent.present == [1]
     result = evaluate(absent, method("gradient").attribute(absent), [metric(n, steps=3) for n in NAMES])
-    assert [j.target for j in result.judgements] == [1] * len(NAMES)
-    assert not any(np.isnan(j.figure.value) for j in result.judgements)
+    assert [j.target for j in result.judgements] == [0, 1] * len(NAMES)
+    assert [np.isnan(j.figure.value) for j in result.judgements] == [True, False] * len(NAMES)
+    assert "absent" in result.judgements[0].remark
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -450,6 +456,76 @@ def test_a_network_that_does_not_look_says_nothing_and_why(name):
     found = figure(problem, np.random.default_rng(0).normal(size=(1, 6, 5)), name, steps=3)
     assert np.isnan(found.value)
     assert "baseline" in found.note
+
+
+class Returns(nn.Module):
+    """The score of an empty image is that of the full one, but for a thousandth; half of it has another."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean = x.mean((1, 2, 3))
+        s = 1 + 4 * mean * (1 - mean) - 1e-3 * mean
+        return torch.stack([-s, s], 1)
+
+
+class Falls(nn.Module):
+    """The score falls evenly to a half of what its halves do at most."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        s = x.mean((1, 2, 3))
+        return torch.stack([-s, s], 1)
+
+
+DIVIDING = ("deletion", "insertion", "pixel_flipping", "region_perturbation", "irof")
+
+
+def ones(net, task="classification", **kwargs):
+    case = Case("ones", np.ones((1, 6, 8), np.float32), None, None, {})
+    return Problem(Model(net, spatial_dims=2, task=task), case, [ClassScore(0), ClassScore(1)], **kwargs)
+
+
+@pytest.mark.parametrize("name", DIVIDING)
+def test_a_score_that_returns_when_all_is_gone_has_no_curve(name):
+    """F(full) − F(empty) = −0.001 and F(full) − F(half) = −1.0005: nothing can be a share of a thousandth."""
+    problem = ones(Returns())
+    rng = np.random.default_rng(0)
+    maps = [given(rng.normal(size=(2, 1, 6, 8)), f"{k}", targets=(0, 1)) for k in range(3)]
+    one = metric(name, baseline=0.0, **({"supervoxels": 12} if name == "irof" else {}))
+    promised, before = one.cost(problem, maps), problem.passes.copy()
+    found = one.compute(problem, maps)
+    assert problem.passes - before == promised
+    for f in found.values():
+        assert np.isnan(f.value)
+        assert "by 0.001 only, a random half by up to" in f.note and "another baseline" in f.note
+    # what is not divided has its figure
+    assert not np.isnan(metric("monotonicity", baseline=0.0).compute(problem, maps)[0, 1].value)
+
+
+@pytest.mark.parametrize("name", DIVIDING)
+def test_an_ordinary_score_keeps_its_curve(name, monkeypatch):
+    values = np.random.default_rng(0).normal(size=(2, 1, 6, 8))
+    one = metric(name, baseline=0.0, **({"supervoxels": 12} if name == "irof" else {}))
+
+    def found():
+        figures = one.compute(ones(Falls()), [given(values, targets=(0, 1))])
+        return {place: (f.value, f.curve, f.note) for place, f in figures.items()}
+
+    guarded = found()
+    monkeypatch.setattr(by_order, "LEAST_SHARE", 0.0)
+    assert guarded == found() and not any(np.isnan(v) or note for v, _, note in guarded.values())
+
+
+def test_the_guard_is_the_same_for_every_map_and_paid_once():
+    problem = segmentation()
+    a = ladder.Ladder(problem, "score", 0.0)
+    assert a.halves_cost(None) == problem.cost(scores=4)
+    before = problem.passes.copy()
+    first = a.halves(None)
+    assert problem.passes - before == problem.cost(scores=4) and a.halves_cost(None) == Passes(0, 0)
+    assert torch.equal(ladder.Ladder(problem, "score", 0.0).halves(None), first)
+    gone = [random_order(problem, None, k).rank < 7 * 8 * 6 // 2 for k in range(4)]
+    truth = problem.scores([torch.where(g, 0.0, problem.image) for g in gone])
+    torch.testing.assert_close(first, truth, rtol=1e-9, atol=1e-12)
+    assert len({tuple(g.flatten().tolist()) for g in gone}) == 4
 
 
 def test_what_cannot_be_is_refused():

@@ -18,7 +18,7 @@ from voxplain.attribution import Method, Result, method
 from voxplain.engine import Problem
 from voxplain.engine.weight_order import weights
 from voxplain.errors import InputError, ModelError
-from voxplain.metric import evaluate, judged, metric
+from voxplain.metric import Figure, evaluate, join, judged, metric
 from voxplain.metric.nulls import null
 from voxplain.metric.randomisation.likeness import entropy, spearman, ssim
 from voxplain.metric.randomisation.redraw import Redrawn, layers
@@ -117,7 +117,7 @@ def test_complexity_by_hand():
 def test_what_ignores_the_weights_fails(name):
     """The image's edges are the same whatever the weights are: 1 at every stage. Zeros are like nothing."""
     p = problem(classifier(2), (8, 9))
-    edges, random, zero = (metric(name).compute(p, [null(n, p)])[0, 1] for n in ("edges", "random", "zero"))
+    edges, random, zero = (metric(name).compute(p, [null(n, p)])[0, 1] for n in ("edges", "random-1", "zero"))
     for figure in (edges, random):
         assert figure.value == pytest.approx(1, abs=1e-12)
         assert figure.curve == pytest.approx([1] * 3, abs=1e-12)
@@ -159,10 +159,14 @@ def test_a_method_that_only_shows_outlines_is_found_out_and_the_gradient_is_not(
         assert row["null_edges"] == pytest.approx(1, abs=1e-12)
         assert row["tells"] is (row["method"] == "gradient")
         if row["method"] == "outlines":
-            assert row["value"] == pytest.approx(1, abs=1e-12)
-            assert "edges" in row["note"]
+            assert row["value"] == row["excess"] == pytest.approx(1, abs=1e-12)
+            assert (
+                row["note"]
+                == f"fails: nearer to sameness (1) than to the gradient's {row['null_gradient']:.2f}"
+            )
         else:
-            assert row["value"] < 0.8
+            assert row["value"] == row["null_gradient"] < 0.8
+            assert row["excess"] == 0
     for row in evaluate(p, maps, ["efficient_mprt"]).rows():
         # most of the gradient's values are about equal until the six voxels are forgotten
         assert row["tells"] is (row["method"] == "gradient")
@@ -272,19 +276,43 @@ def test_torchscript_has_stages_too():
 # --- likeness -----------------------------------------------------------------------------------------------------
 
 
-def test_spearman_is_scipys_with_ties_over_where_a_map_says_something():
+def test_spearman_is_scipys_with_ties_over_what_is_seen():
     rng = np.random.default_rng(0)
     a, b = rng.integers(1, 5, (2, 1, 6, 7)).astype(float)
     truth = stats.spearmanr(a.ravel(), b.ravel()).statistic
     assert spearman(a, b) == pytest.approx(truth, abs=1e-12)
     wide = [np.pad(m, ((0, 0), (20, 20), (0, 0))) for m in (a, b)]
-    assert spearman(*wide) == pytest.approx(truth, abs=1e-12)
+    seen = np.pad(np.full((6, 7), True), ((20, 20), (0, 0)))
+    assert spearman(*wide, seen) == pytest.approx(truth, abs=1e-12)
+    # one that is not zero where nothing is seen counts there
+    wide[0][0, 1, 1], wide[1][0, 1, 1] = 9.0, 0.0
+    x, y = np.append(a.ravel(), 9.0), np.append(b.ravel(), 0.0)
+    assert spearman(*wide, seen) == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+    wide[0][0, 1, 1] = 0.0
     assert (
         stats.spearmanr(wide[0].ravel(), wide[1].ravel()).statistic > truth + 0.5
     )  # what the zeros would add
     assert spearman(a, -a) == pytest.approx(-1)
     assert np.isnan(spearman(a, np.ones_like(a)))
     assert np.isnan(spearman(0 * a, 0 * a))
+
+
+@pytest.mark.parametrize("sparse", [(0.0, 0.0), (0.5, 0.5), (0.9, 0.9), (0.97, 0.97), (0.9, 0.1)])
+@pytest.mark.parametrize("rectified", [False, True])
+def test_independent_maps_do_not_correlate_however_sparse_they_are(sparse, rectified):
+    """On a seen half of 20 × 20 voxels; over the voxels where either is not zero they would, negatively."""
+    seen = np.zeros((20, 20), bool)
+    seen[:, 10:] = True
+    found, union = [], []
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        maps = [rng.normal(size=(1, 20, 20)) * (rng.random((20, 20)) >= s) * seen for s in sparse]
+        a, b = (np.abs(m) if rectified else m for m in maps)
+        found.append(spearman(a, b, seen))
+        union.append(spearman(a, b, np.zeros_like(seen)))
+    assert abs(np.nanmean(found)) < 0.02
+    if rectified and min(sparse) > 0.4:
+        assert np.nanmean(union) < -0.1
 
 
 @pytest.mark.parametrize(("shape", "window"), [((9, 12), 7), ((6, 7, 8), 5), ((3, 9), 3)])
@@ -332,7 +360,7 @@ def judgeable(p):
 
 def test_cost_is_exact_and_all_metrics_share_it():
     p = segmentation()
-    candidates = [*judgeable(p), null("edges", p), null("zero", p)]
+    candidates = [*judgeable(p), null("edges", p), null("zero", p), null("gradient", p)]
 
     def run(one):
         cost, before = one.cost(p, candidates), p.passes.copy()
@@ -351,6 +379,99 @@ def test_cost_is_exact_and_all_metrics_share_it():
     assert run(metric("mprt", order="independent")) == full
     assert run(metric("mprt", how="normal")).forward == 2 * full.forward
     assert run(metric("mprt", draws=3)).forward == 4 * full.forward
+
+
+@pytest.mark.parametrize("name", ["mprt_absolute", "efficient_mprt"])
+def test_where_the_target_looks_costs_one_gradient_once(name):
+    p = segmentation()
+    maps = [judged(method("occlusion", size=4).attribute(p))]
+    reference = p.cost(gradients=1)
+    told, before = metric(name).cost(p, maps), p.passes.copy()
+    metric(name).compute(p, maps)
+    assert p.passes - before == told and told.backward == reference.backward > 0
+    before = p.passes.copy()
+    null("gradient", p)
+    assert p.passes == before
+
+
+# --- the reference ------------------------------------------------------------------------------------------------
+
+
+def test_the_gradient_stands_beside_every_map_and_is_run_once():
+    p = segmentation()
+    maps = [method("occlusion", size=4).attribute(p), method("gradient").attribute(p)]
+    before = p.passes.copy()
+    found = evaluate(p, maps, [metric("mprt_absolute", draws=3)])
+    paid = p.passes - before
+    stages, gradient = 2, p.cost(gradients=1)
+    # the reference itself, then once per stage and draw for both the reference and the gradient that is judged
+    assert paid.backward == gradient.backward * (1 + 3 * stages)
+    own = metric("mprt_absolute", draws=3).compute(p, [judged(maps[1])])
+    for j in found.judgements:
+        gradient = own[0, j.target]
+        assert j.nulls["gradient"].value == gradient.value and np.array_equal(
+            j.nulls["gradient"].replicates, gradient.replicates
+        )
+        truth = (j.figure.value - gradient.value) / (1 - gradient.value)
+        assert j.excess == pytest.approx(truth, rel=1e-12)
+        if j.candidate == "gradient":
+            assert j.excess == 0 and j.tells is True
+
+
+class Rounds(nn.Module):
+    """No gradient leads from its scores to the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = classifier(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.round(1e4 * self.inner(x).detach()) / 1e4
+
+
+def test_without_a_gradient_likeness_is_read_from_nought_to_one():
+    p = problem(Rounds(), (8, 9))
+    maps = method("occlusion", size=3).attribute(p)
+    for row in evaluate(p, maps, ["mprt_absolute"]).rows():
+        assert "null_gradient" not in row and np.isnan(row["excess"])
+        assert "no gradient of the network" in row["note"]
+        assert row["tells"] is (row["value"] < 0.5)
+    with pytest.raises(ModelError, match="no gradient"):
+        null("gradient", p)
+
+
+@pytest.mark.parametrize(
+    ("value", "gradient", "expected", "tells"),
+    [
+        (0.41, 0.41, 0.0, True),
+        (1.0, 0.41, 1.0, False),
+        (0.71, 0.4, 0.31 / 0.6, False),
+        (0.69, 0.4, 0.29 / 0.6, True),
+        (-0.2, 0.0, -0.2, True),
+        (0.9, 1.0, np.nan, None),
+        (np.nan, 0.4, np.nan, None),
+    ],
+)
+def test_the_excess_by_hand(value, gradient, expected, tells):
+    found = join(metric("mprt_absolute"), "x", 0, Figure(value), {"gradient": Figure(gradient)})
+    assert found.excess == pytest.approx(expected, nan_ok=True)
+    assert found.tells is tells
+
+
+@pytest.mark.parametrize(
+    ("middle", "spread", "tells"), [(0.2, 0.05, True), (0.9, 0.05, False), (0.7, 0.1, None)]
+)
+def test_draws_leave_the_excess_open(middle, spread, tells):
+    again = np.linspace(-1, 1, 400)
+    figure, gradient = Figure(middle, middle + spread * again), Figure(0.4, 0.4 + 0.01 * again)
+    found = join(metric("mprt_absolute"), "x", 0, figure, {"gradient": gradient})
+    assert found.tells is tells
+    assert ("cannot tell" in found.remark) == (tells is None) and found.remark.startswith("fails") == (
+        tells is False
+    )
+    # draw by draw: what both share cancels
+    same = Figure(0.4, 0.4 + 0.3 * again)
+    assert join(metric("mprt_absolute"), "x", 0, same, {"gradient": same}).tells is True
 
 
 def test_steps_bound_the_stages():

@@ -14,11 +14,12 @@ from torch import nn
 
 from voxplain.attribution import GradCam, Gradient, InputXGradient, IntegratedGradients, Occlusion
 from voxplain.engine import Problem
+from voxplain.engine.coarse import CoarseMasks
 from voxplain.errors import InputError
-from voxplain.metric import Candidate, evaluate, judged
+from voxplain.metric import Candidate, evaluate, judged, removal
 from voxplain.metric.faithfulness.correlation import FaithfulnessCorrelation, MonotonicityCorrelation
 from voxplain.metric.faithfulness.infidelity import Infidelity, NormalizedInfidelity
-from voxplain.metric.removal import removals
+from voxplain.metric.removal import removals, removed_sums
 from voxplain.model import Model, Windows
 
 KINDS = (Infidelity, NormalizedInfidelity, FaithfulnessCorrelation, MonotonicityCorrelation)
@@ -62,6 +63,20 @@ def test_the_effects_are_those_of_images_changed_by_hand(dims, task, windows):
         truth = problem.clean_scores() - problem.scores([changed])[0]
         torch.testing.assert_close(made.effects[draw], truth, rtol=1e-9, atol=1e-12)
     assert 0.2 < float(torch.stack([made.masks.box(d, whole) for d in range(8)]).mean()) < 0.9
+
+
+@pytest.mark.parametrize("slab", [1, 64 << 20])
+@pytest.mark.parametrize(
+    ("shape", "cell"),
+    [((12, 10), (4, 4)), ((9, 7, 11), (3, 2, 5)), ((5, 1, 6), (5, 1, 6)), ((13, 2), (1, 1))],
+)
+def test_sums_over_what_is_removed_are_those_over_voxels(shape, cell, slab, monkeypatch):
+    monkeypatch.setattr(removal, "SLAB_BYTES", slab)
+    masks = CoarseMasks(shape, cell, 0.6, 3)
+    claim = torch.from_numpy(np.random.default_rng(0).normal(size=shape))
+    whole = tuple(slice(0, s) for s in shape)
+    truth = [float((claim * (1 - masks.box(d, whole))).sum()) for d in range(9)]
+    assert removed_sums(masks, claim, 9).tolist() == pytest.approx(truth, rel=1e-10, abs=1e-10)
 
 
 @pytest.mark.parametrize("dims", [2, 3])

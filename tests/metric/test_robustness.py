@@ -217,7 +217,7 @@ def test_nulls_are_judged_like_maps():
     """Edges move with the image, by scipy; a map that ignores the image never moves; zeros have no size."""
     p = linear((6, 7))
     near = Neighbours(3, 0.1, "box")
-    nulls = [null(n, p) for n in ("edges", "random", "zero")]
+    nulls = [null(n, p) for n in ("edges", "random-1", "zero")]
     found = metric("sensitivity_max", draws=3, radius=0.1).compute(p, nulls)
 
     def edges(x):

@@ -44,6 +44,10 @@ class ByRemoval(Metric):
         check_removal(self.name, self.draws, self.cells, self.keep)
         check_baseline(self.baseline)
 
+    @property
+    def sharing(self) -> tuple[object, ...]:
+        return ("removals", self.draws, self.cells, self.keep, repr(self.baseline))
+
     @abstractmethod
     def statistic(self, predicted: Numbers, true: Numbers) -> Numbers:
         """Of predicted and true effects (..., n) each -> (...); NaN where it is not defined."""
@@ -60,12 +64,15 @@ class ByRemoval(Metric):
         made = removals(problem, self.draws, self.cells, self.keep, self.baseline)
         found = {}
         for position, candidate in enumerate(candidates):
+            same: NDArray[np.float64] | None = None
             for target in sorted(candidate.targets):
                 if reason := self.refused(candidate):
                     found[position, target] = Figure(float("nan"), note=reason)
                     continue
                 true = made.effects[:, target].numpy()
-                predicted = made.predicted(problem, candidate, target).numpy()
+                # a null is one map for all targets, and the sums over it are the same
+                predicted = made.predicted(problem, candidate, target).numpy() if same is None else same
+                same = predicted if candidate.knows_nothing else None
                 rounding = self._rounding(problem, target)
                 found[position, target] = self._figure(predicted, true, problem.seed, rounding)
         return found

@@ -32,7 +32,7 @@ class Candidate:
         targets: those that it has maps of.
         meaning: ``slope`` (∂F/∂x), ``share`` (sums to a difference of scores) or ``rank`` (an order at most).
         null: whether it is there to be beaten.
-        attribution: where it comes from; none for a null.
+        attribution: where it comes from; none for a null that asks no network.
     """
 
     name: str
@@ -42,8 +42,13 @@ class Candidate:
     null: bool = False
     attribution: Attribution | None = None
 
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether it is a null that asks no network: one and the same map for all targets."""
+        return self.null and self.attribution is None
 
-def judged(attribution: Attribution, name: str | None = None) -> Candidate:
+
+def judged(attribution: Attribution, name: str | None = None, *, null: bool = False) -> Candidate:
     """A method's maps as a candidate; targets whose map failed are left out."""
     there = [t for t, answer in enumerate(attribution.answers) if answer.status in ("ok", "zero")]
     return Candidate(
@@ -51,6 +56,7 @@ def judged(attribution: Attribution, name: str | None = None) -> Candidate:
         values=partial(_values, attribution),
         targets=frozenset(there),
         meaning=meaning_of(attribution),
+        null=null,
         attribution=attribution,
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,62 +11,11 @@ from voxplain.attribution import Attribution
 from voxplain.engine import Passes, Problem
 from voxplain.errors import InputError
 from voxplain.metric.candidate import Candidate, judged
-from voxplain.metric.figure import Figure
-from voxplain.metric.identity import image_print, network_print
+from voxplain.metric.figure import NAN, Figure
+from voxplain.metric.judgement import Judgement, join
 from voxplain.metric.metric import Figures, Metric, metric as find_metric
-from voxplain.metric.nulls import null
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What one metric says of one map for one target, and whether that means anything.
-
-    Attributes:
-        nulls: per null its figure.
-        tells: whether the map is better than every null by more than its interval; ``None`` where the metric only
-            describes, has no figure, or no null to compare with.
-    """
-
-    candidate: str
-    target: int
-    metric: Metric
-    figure: Figure
-    nulls: Mapping[str, Figure]
-
-    @property
-    def tells(self) -> bool | None:
-        """Whether the map beats all nulls; see above."""
-        known = self._known()
-        if math.isnan(self.figure.value) or self.metric.better == "neither" or not known:
-            return None
-        higher = self.metric.better == "higher"
-        return all(self.figure.beats(f, higher=higher) for f in known.values())
-
-    @property
-    def remark(self) -> str:
-        """Which null is as good, and the figure's own note."""
-        if self.tells is not False:
-            return self.figure.note
-        known = self._known()
-        best = max if self.metric.better == "higher" else min
-        name = best(known, key=lambda n: known[n].value)
-        doubt = f"cannot tell: {_article(name)} is as good"
-        return f"{doubt}; {self.figure.note}" if self.figure.note else doubt
-
-    def _known(self) -> dict[str, Figure]:
-        return {name: f for name, f in self.nulls.items() if not math.isnan(f.value)}
-
-
-_NULLS_IN_WORDS = {
-    "zero": "a map of zeros",
-    "constant": "a constant map",
-    "random": "a random map",
-    "edges": "a map of the image's edges",
-}
-
-
-def _article(name: str) -> str:
-    return _NULLS_IN_WORDS.get(name, f"the null {name!r}")
+from voxplain.metric.nulls import DRAWS, check_draws, null_candidates
+from voxplain.metric.row import Facts, row
 
 
 @dataclass
@@ -97,46 +44,29 @@ class Evaluation:
         raise InputError(f"no figure of metric {metric!r} for map {candidate!r} and target {target}")
 
     def rows(self) -> list[dict[str, Any]]:
-        """One flat row per judgement: a long table."""
-        return [self._row(j) for j in self.judgements]
-
-    def _row(self, j: Judgement) -> dict[str, Any]:
-        return {
-            "case": self.problem.case.id,
-            "model": self.problem.model.name,
-            "target": self.problem.targets[j.target].name,
-            "method": j.candidate,
-            "metric": j.metric.name,
-            "family": j.metric.family,
-            "value": j.figure.value,
-            "low": j.figure.interval[0],
-            "high": j.figure.interval[1],
-            "better": j.metric.better,
-            **{f"null_{name}": f.value for name, f in j.nulls.items()},
-            "tells": j.tells,
-            "note": j.remark,
-            "parameters": json.dumps(j.metric.parameters(), sort_keys=True, default=str),
-            "image": image_print(self.problem),
-            "network": network_print(self.problem),
-            "seed": self.problem.seed,
-        }
+        """One flat row per judgement: a long table; targets without a map have a value of NaN and a note."""
+        return [row(j, Facts.of(self.problem, j.target)) for j in self.judgements]
 
 
 def evaluate(
     problem: Problem,
     attributions: Attribution | Sequence[Attribution] | Mapping[str, Attribution],
     metrics: Iterable[Metric | str],
+    *,
+    random_nulls: int = DRAWS,
 ) -> Evaluation:
     """Judge maps by metrics.
 
     Args:
         attributions: of this problem; by name where a method occurs twice.
         metrics: metrics, or their names for their default parameters.
+        random_nulls: random maps beside every metric that can be compared with them.
 
     Raises:
         InputError: unknown metric, one metric with two settings (their figures would pass for one another's), two maps
-            of one name, an attribution of another problem.
+            of one name, an attribution of another problem, no random map.
     """
+    check_draws(random_nulls)
     candidates = _named(problem, attributions)
     chosen = [find_metric(m) if isinstance(m, str) else m for m in metrics]
     _once_each(chosen)
@@ -145,12 +75,18 @@ def evaluate(
     out = Evaluation(problem)
     for one in chosen:
         before, start = problem.passes.copy(), time.perf_counter()
-        nulls = [null(name, problem) for name in one.nulls]
+        nulls = null_candidates(problem, one, random_nulls) if candidates else []
         found = one.compute(problem, [*candidates, *nulls])
-        out.judgements += _judgements(one, candidates, nulls, found)
+        out.judgements += _judgements(problem, one, candidates, nulls, found)
         out.passes[one.name] = problem.passes - before
         out.seconds[one.name] = time.perf_counter() - start
     return out
+
+
+def without_map(attribution: Attribution, target: int) -> Figure:
+    """The figure of a target that a method has no map of, which says why."""
+    answer = attribution.answers[target]
+    return Figure(NAN, note=": ".join(filter(None, [f"no map, its status is {answer.status}", answer.note])))
 
 
 def _once_each(metrics: Sequence[Metric]) -> None:
@@ -163,20 +99,29 @@ def _once_each(metrics: Sequence[Metric]) -> None:
 
 
 def _judgements(
-    metric: Metric, candidates: Sequence[Candidate], nulls: Sequence[Candidate], found: Figures
+    problem: Problem,
+    metric: Metric,
+    candidates: Sequence[Candidate],
+    nulls: Sequence[Candidate],
+    found: Figures,
 ) -> list[Judgement]:
     out = []
     for position, candidate in enumerate(candidates):
-        for target in sorted(candidate.targets):
-            if (position, target) not in found:
-                continue
+        for target in range(len(problem.targets)):
+            figure = found.get((position, target)) or _nothing(candidate, target)
             beside = {
                 one.name: found[len(candidates) + k, target]
                 for k, one in enumerate(nulls)
                 if (len(candidates) + k, target) in found
             }
-            out.append(Judgement(candidate.name, target, metric, found[position, target], beside))
+            out.append(join(metric, candidate.name, target, figure, beside, meaning=candidate.meaning))
     return out
+
+
+def _nothing(candidate: Candidate, target: int) -> Figure:
+    if candidate.attribution is not None and target not in candidate.targets:
+        return without_map(candidate.attribution, target)
+    return Figure(NAN, note="the metric has no figure of this target")
 
 
 def _named(

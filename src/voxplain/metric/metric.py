@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,11 +16,18 @@ from typing import Any, ClassVar, Literal, TypeVar
 from voxplain.engine import Passes, Problem
 from voxplain.errors import InputError, suggest
 from voxplain.metric.candidate import Candidate
-from voxplain.metric.figure import Figure
+from voxplain.metric.figure import NAN, Figure
 
 # (position of the candidate, target index) -> what the metric says
 Figures = Mapping[tuple[int, int], Figure]
+Nulls = Mapping[str, Figure]
 FAMILIES = ("axiom", "faithfulness", "robustness", "localisation", "complexity", "randomisation", "agreement")
+IN_WORDS = {
+    "zero": "a map of zeros",
+    "constant": "a constant map",
+    "random": "a random map",
+    "edges": "a map of the image's edges",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,9 @@ class Metric(ABC):
     - ``span``: least and largest value;
     - ``needs``: of ``mask`` (where the truth lies), ``weights`` (a copy of the network with other weights),
       ``method`` (the method runs again, as often as the metric asks);
-    - ``nulls``: the nulls that it is told beside; a null that a metric cannot rank says nothing.
+    - ``nulls``: the nulls that it is told beside; a null that a metric cannot rank says nothing;
+    - ``apart``: whether a candidate's passes are its own, so that candidates can be judged in processes of their own at
+      almost no extra cost; not where maps share what they are judged by, or are compared with each other.
     """
 
     name: ClassVar[str]
@@ -44,6 +55,7 @@ class Metric(ABC):
     span: ClassVar[tuple[float, float]]
     needs: ClassVar[tuple[str, ...]] = ()
     nulls: ClassVar[tuple[str, ...]] = ("zero", "random", "edges")
+    apart: ClassVar[bool] = False
 
     @abstractmethod
     def compute(self, problem: Problem, candidates: Sequence[Candidate]) -> Figures:
@@ -60,9 +72,53 @@ class Metric(ABC):
             VoxplainError: such as a localisation metric without a mask.
         """
 
+    @property
+    def sharing(self) -> tuple[object, ...]:
+        """What it asks the network for: metrics with the same, judged on one problem, pay for it once."""
+        return (self.name, self.told_parameters)
+
+    def tells(self, figure: Figure, nulls: Nulls) -> bool | None:
+        """Whether a map's figure is better than every null's by more than the draws explain.
+
+        Returns:
+            None where the metric only describes, or there is nothing to compare.
+        """
+        known = with_values(nulls)
+        if math.isnan(figure.value) or self.better == "neither" or not known:
+            return None
+        return not self.unbeaten(figure, known)
+
+    def doubt(self, figure: Figure, nulls: Nulls) -> str:
+        """Why a figure tells nothing; empty where it does, or where nothing is to be told."""
+        if self.tells(figure, nulls) is not False:
+            return ""
+        left = self.unbeaten(figure, with_values(nulls))
+        best = max if self.better == "higher" else min
+        name = best(left, key=lambda n: left[n].bar(higher=self.better == "higher").value)
+        return f"cannot tell: {IN_WORDS.get(name, f'the null {name!r}')} is as good"
+
+    def unbeaten(self, figure: Figure, nulls: Nulls) -> Nulls:
+        """The nulls that a figure does not beat."""
+        higher = self.better == "higher"
+        return {name: f for name, f in nulls.items() if not figure.beats(f, higher=higher)}
+
+    def excess(self, figure: Figure, nulls: Nulls) -> float:
+        """How far a figure lies from a reference towards the worst; NaN for metrics that have no reference."""
+        return NAN
+
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain values."""
         return dataclasses.asdict(self)
+
+    @property
+    def told_parameters(self) -> str:
+        """The parameters in one line, the same for the same parameters."""
+        return json.dumps(self.parameters(), sort_keys=True, default=str)
+
+
+def with_values(nulls: Nulls) -> Nulls:
+    """Those that have a value."""
+    return {name: f for name, f in nulls.items() if not math.isnan(f.value)}
 
 
 _REGISTRY: dict[str, type[Metric]] = {}

@@ -5,9 +5,9 @@ The draws do not depend on any map, so that all maps and all targets are judged 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,17 +89,40 @@ def _key(*parts: object) -> tuple[str, ...]:
 
 
 def removed_sums(masks: CoarseMasks, claim: Tensor, draws: int) -> Tensor:
-    """``Σ_v claim(v) (1 − m_j(v))`` for every draw, (n,) double; slab by slab, so that memory stays bounded."""
+    """``Σ_v claim(v) (1 − m_j(v))`` for every draw, (n,) double.
+
+    A mask is its few nodes interpolated along one axis after the other, so that the sum over voxels is one over nodes,
+    whose weights are the claim folded along every axis. Slab by slab, so that memory stays bounded.
+    """
     shape = tuple(claim.shape)
-    plane = int(np.prod(shape[1:]))
-    step = max(SLAB_BYTES // (8 * plane), 1)
+    step = max(SLAB_BYTES // (8 * math.prod(shape[1:])), 1)
+    grids = [masks.grid(draw) for draw in range(draws)]
     total = torch.zeros(draws, dtype=torch.float64)
     for start in range(0, shape[0], step):
-        where = (slice(start, min(start + step, shape[0])), *(slice(0, s) for s in shape[1:]))
-        part = claim[where].double()
-        for draw in range(draws):
-            total[draw] += (part * (1 - masks.box(draw, where))).sum()
+        stop = min(start + step, shape[0])
+        part = claim[start:stop].double()
+        whole, folded = part.sum(), dict[int, Tensor]()
+        for draw, (nodes, shift) in enumerate(grids):
+            if shift[-1] not in folded:  # as many as a cell is wide at most
+                folded[shift[-1]] = part @ _interpolation(slice(0, shape[-1]), shift[-1], masks.cell[-1])
+            sums = folded[shift[-1]]
+            for axis in reversed(range(len(shape) - 1)):
+                where = slice(start, stop) if axis == 0 else slice(0, shape[axis])
+                weights = _interpolation(where, shift[axis], masks.cell[axis])
+                sums = torch.tensordot(weights, sums, dims=([0], [axis])).movedim(0, axis)
+            shown = torch.from_numpy(nodes)[tuple(slice(0, n) for n in sums.shape)]
+            total[draw] += whole - sums[shown].sum()
     return total
+
+
+def _interpolation(where: slice, shift: int, cell: int) -> Tensor:
+    """(voxels, nodes) the weight of each node in each voxel of a range along one axis (see `CoarseMasks`)."""
+    position = torch.arange(where.start, where.stop) + shift
+    below, weight = position // cell, (position % cell).double() / cell
+    out = torch.zeros(len(position), int(below[-1]) + 2, dtype=torch.float64)
+    rows = torch.arange(len(position))
+    out[rows, below], out[rows, below + 1] = 1 - weight, weight
+    return out
 
 
 def check_removal(name: str, draws: int, cells: int, keep: float) -> None:

@@ -9,11 +9,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from voxplain.attribution import Attribution
+from voxplain.attribution import Attribution, Gradient
 from voxplain.attribution.method import Method
 from voxplain.engine import Passes, Problem
 from voxplain.metric.candidate import Candidate
-from voxplain.metric.nulls import null
+from voxplain.metric.nulls import RANDOM, kind, null
 
 SAME_SEED = "the method draws at random: every run has the map's own seed, so that no other draw is taken for a change"
 
@@ -24,7 +24,7 @@ class Rerun:
 
     Attributes:
         candidate: whose.
-        method: what made the maps; none for a null, and where the map does not say.
+        method: what made the maps; none for a null that asks no network, and where the map does not say.
         key: the same for candidates whose maps come about in the same way; whoever keeps it must keep the method, too.
         refused: why it cannot run again; empty where it can.
     """
@@ -33,12 +33,14 @@ class Rerun:
 
     @property
     def key(self) -> Hashable:
-        candidate = self.candidate
-        return ("null", candidate.name) if candidate.null else ("method", id(self.method))
+        if self.candidate.knows_nothing:
+            return ("null", self.candidate.name)
+        # the plain gradient has no parameters, and is asked for beside every method
+        return ("plain gradient",) if type(self.method) is Gradient else ("method", id(self.method))
 
     @property
     def refused(self) -> str:
-        if self.candidate.null:
+        if self.candidate.knows_nothing:
             return ""
         if self.method is None:
             return "the map does not say which method made it, so that none can run again"
@@ -64,8 +66,10 @@ class Rerun:
 
         None where a map is not finite; zeros where it is nothing but rounding.
         """
-        if self.candidate.null:
-            return null(self.candidate.name, problem).values
+        if self.candidate.knows_nothing:
+            # noise is drawn for the image that is explained; that of another image is the same
+            random = kind(self.candidate.name) == RANDOM
+            return self.candidate.values if random else null(self.candidate.name, problem).values
         assert self.method is not None
         return partial(_map, self.method.attribute(problem))
 

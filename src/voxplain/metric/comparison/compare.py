@@ -31,7 +31,9 @@ class Summary:
         cases: with a figure.
         low, high: Student's t; NaN for one case.
         boot_low, boot_high: bootstrap over cases (percentiles); NaN for fewer than three.
-        rank: mean rank over the cases in which every method has a figure, 1 is the best; NaN where none is better.
+        rank: mean rank over the cases in which every ranked method has a figure, 1 is the best; NaN where none is better,
+            and for methods that are not ranked.
+        note: why it is not ranked.
     """
 
     method: str
@@ -42,11 +44,12 @@ class Summary:
     boot_low: float
     boot_high: float
     rank: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods over the cases in which both have a figure.
+    """Two methods over the cases in which both have a figure, in each over the targets that both have.
 
     Attributes:
         difference: mean of first − second; ``low`` and ``high`` are its t interval, not corrected for many pairs.
@@ -71,7 +74,8 @@ class Comparison:
     """All methods under one metric.
 
     Attributes:
-        ranking: none where no direction is better, or for fewer than three methods or two complete cases.
+        ranking: of the methods ``table.ranked``, in that order; none where no direction is better, or for fewer than three
+            methods or two complete cases.
     """
 
     table: Table
@@ -115,7 +119,8 @@ def compare(
     table = gather(rows, metric)
     ranks = _ranks(table)
     summaries = [
-        _summary(method, table.values[:, j], ranks[j], seed) for j, method in enumerate(table.methods)
+        _summary(method, table.values[:, j], ranks.get(method, NAN), seed, table.note(method))
+        for j, method in enumerate(table.methods)
     ]
     found = None
     if table.better != "neither":
@@ -136,7 +141,7 @@ def t_interval(values: Numbers) -> tuple[float, float]:
     return float(values.mean()) - half, float(values.mean()) + half
 
 
-def _summary(method: str, column: Numbers, rank: float, seed: int) -> Summary:
+def _summary(method: str, column: Numbers, rank: float, seed: int, note: str) -> Summary:
     values = column[np.isfinite(column)]
     n = len(values)
     boot = (NAN, NAN)
@@ -145,21 +150,21 @@ def _summary(method: str, column: Numbers, rank: float, seed: int) -> Summary:
         low, high = np.quantile(values[drawn].mean(1), [0.025, 0.975])
         boot = float(low), float(high)
     mean = float(values.mean()) if n else NAN
-    return Summary(method, n, mean, *t_interval(values), *boot, rank)
+    return Summary(method, n, mean, *t_interval(values), *boot, rank, note)
 
 
-def _ranks(table: Table) -> Numbers:
+def _ranks(table: Table) -> dict[str, float]:
     values = table.complete
-    if table.better == "neither" or not len(values):
-        return np.full(len(table.methods), np.nan)
-    return np.asarray(stats.rankdata(-values if table.better == "higher" else values, axis=1).mean(0))
+    if table.better == "neither" or not values.size:
+        return {}
+    found = stats.rankdata(-values if table.better == "higher" else values, axis=1).mean(0)
+    return dict(zip(table.ranked, found.tolist(), strict=True))
 
 
 def _pairs(table: Table, test: Test, alpha: float, seed: int) -> tuple[Pair, ...]:
     made = []
-    for a, b in combinations(range(len(table.methods)), 2):
-        difference = table.values[:, a] - table.values[:, b]
-        difference = difference[np.isfinite(difference)]
+    for a, b in combinations(table.methods, 2):
+        difference = table.differences(a, b)
         p = signed_rank(difference) if test == "signed_rank" else sign_flip(difference, seed=seed)
         made.append((a, b, difference, p if len(difference) else NAN))
     tests = sum(np.isfinite(p) for *_, p in made)
@@ -167,17 +172,22 @@ def _pairs(table: Table, test: Test, alpha: float, seed: int) -> tuple[Pair, ...
     for (a, b, difference, p), adjusted in zip(made, holm([p for *_, p in made]), strict=True):
         n = len(difference)
         mean = float(difference.mean()) if n else NAN
-        names = table.methods[a], table.methods[b]
-        note = _note(n, tests, alpha)
-        out.append(Pair(*names, n, mean, *t_interval(difference), p, float(adjusted), note))
+        note = _note(n, int(np.count_nonzero(difference)), tests, alpha)
+        out.append(Pair(a, b, n, mean, *t_interval(difference), p, float(adjusted), note))
     return tuple(out)
 
 
-def _note(cases: int, tests: int, alpha: float) -> str:
-    """Whether any outcome at all could have been told from chance: the smallest two-sided p is 2 / 2ⁿ."""
+def _note(cases: int, differing: int, tests: int, alpha: float) -> str:
+    """Whether any outcome at all could have been told from chance.
+
+    Cases without a difference bring no sign that could be either way: the smallest two-sided p is 2 / 2ⁿ of the others.
+    """
     if not cases:
-        return "no case in which both have a figure"
-    if 2.0 ** (1 - cases) * tests <= alpha:
+        return "no target of any case of which both have a figure"
+    if not differing:
+        return "no case in which they differ"
+    if 2.0 ** (1 - differing) * tests <= alpha:
         return ""
     needed = int(np.ceil(1 + np.log2(tests / alpha)))
-    return f"cannot tell: {cases} cases, and {tests} tests at level {alpha:g} need at least {needed}"
+    found = f"{cases} cases" if differing == cases else f"they differ in {differing} of {cases} cases"
+    return f"cannot tell: {found}, and {tests} tests at level {alpha:g} need at least {needed}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from voxplain.errors import InputError, suggest
 
 Row = Mapping[str, Any]
+Cell = tuple[str, str, str]  # case, target, method
 Numbers = NDArray[np.float64]
 
 
@@ -23,7 +24,10 @@ class Table:
 
     Attributes:
         better: ``higher``, ``lower`` or ``neither``.
-        values: (N cases, M methods), each averaged over the case's targets; NaN where a method has no figure.
+        values: (N cases, M methods), each averaged over targets of the case: of ranked methods over those that all ranked
+            ones with figures there share, of others over their own; NaN where a method has no figure.
+        ranked: names of the methods that have figures on at least half of the cells (a case and a target) that any has.
+        cells: (case, target, method) -> the mean of its finite figures.
     """
 
     metric: str
@@ -31,19 +35,41 @@ class Table:
     cases: tuple[str, ...]
     methods: tuple[str, ...]
     values: Numbers
+    ranked: tuple[str, ...]
+    cells: Mapping[Cell, float]
 
     @property
     def complete(self) -> Numbers:
-        """The cases (n, M) in which every method has a figure."""
-        return self.values[np.isfinite(self.values).all(1)]
+        """The cases (n, R) in which every ranked method has a figure."""
+        columns = self.values[:, [self.methods.index(m) for m in self.ranked]]
+        return columns[np.isfinite(columns).all(1)]
+
+    def differences(self, first: str, second: str) -> Numbers:
+        """First − second (n,), one for each case in which both have a target, averaged over all such targets."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for (case, target, method), value in self.cells.items():
+            if method == first and (case, target, second) in self.cells:
+                found[case].append(value - self.cells[case, target, second])
+        return np.array([np.mean(found[c]) for c in self.cases if c in found], dtype=np.float64)
+
+    def note(self, method: str) -> str:
+        """Why a method is not ranked; empty where it is."""
+        if method in self.ranked:
+            return ""
+        every = len({(c, t) for c, t, _ in self.cells})
+        own = sum(m == method for _, _, m in self.cells)
+        return (
+            f"not ranked: figures on {own} of {every} targets; its mean is over its own, perhaps easier ones"
+        )
 
 
 def gather(rows: Iterable[Row], metric: str) -> Table:
     """Average a metric's rows within each case.
 
     Targets of one case share an image and a network, so they are not independent: a case counts once. So that no
-    method is judged by easier targets, only those count for which every method that has figures at all has one.
-    Methods without any finite figure are left out. Repetitions, such as other seeds, are averaged first.
+    method is judged by easier targets, only those count for which every ranked method with figures in the case has one;
+    methods with few figures are not ranked, and do not take targets away from the rest. Methods without any finite figure
+    are left out. Repetitions, such as other seeds, are averaged first.
 
     Args:
         rows: as `voxplain.metric.Evaluation.rows` gives them, of one or several cases, of one model.
@@ -54,19 +80,55 @@ def gather(rows: Iterable[Row], metric: str) -> Table:
     """
     rows = list(rows)
     chosen = of_metric(rows, metric)
-    better = chosen[0]["better"]
     cells = _cells(chosen)
-    methods = [m for m in _ordered(r["method"] for r in chosen) if any(key[2] == m for key in cells)]
+    with_figures = {method for _, _, method in cells}
+    methods = [m for m in _ordered(r["method"] for r in chosen) if m in with_figures]
     cases = _ordered(r["case"] for r in chosen)
-    values = np.full((len(cases), len(methods)), np.nan)
-    for i, case in enumerate(cases):
-        here = {(t, m): v for (c, t, m), v in cells.items() if c == case}
-        there = [m for m in methods if any(key[1] == m for key in here)]
-        shared = [t for t in _ordered(t for t, _ in here) if all((t, m) in here for m in there)]
-        for j, method in enumerate(methods):
-            if method in there and shared:
-                values[i, j] = np.mean([here[t, method] for t in shared])
-    return Table(metric, better, tuple(cases), tuple(methods), values)
+    ranked = _ranked(cells, methods)
+    values = np.array([_means(cells, case, methods, ranked) for case in cases], dtype=np.float64)
+    return Table(
+        metric,
+        chosen[0]["better"],
+        tuple(cases),
+        tuple(methods),
+        values.reshape(len(cases), len(methods)),
+        tuple(ranked),
+        cells,
+    )
+
+
+def _ranked(cells: Mapping[Cell, float], methods: Sequence[str]) -> list[str]:
+    """Methods with figures on at least half of the cells; where they share no target in any case, the odd ones go."""
+    own = {m: {(c, t) for c, t, other in cells if other == m} for m in methods}
+    every = set().union(*own.values()) if own else set()
+    ranked = [m for m in methods if 2 * len(own[m]) >= len(every)]
+    while len(ranked) > 2 and not set.intersection(*(own[m] for m in ranked)) and _clash(own, ranked):
+        company = {m: sum(len(own[m] & own[o]) for o in ranked if o != m) for m in ranked}
+        ranked.remove(min(ranked, key=lambda m: company[m]))
+    return ranked
+
+
+def _clash(own: Mapping[str, set[tuple[str, str]]], methods: Sequence[str]) -> bool:
+    """Whether in every case the methods that have figures there have no target in common."""
+    for case in {c for cells in own.values() for c, _ in cells}:
+        here = [found for m in methods if (found := {t for c, t in own[m] if c == case})]
+        if here and set.intersection(*here):
+            return False
+    return True
+
+
+def _means(
+    cells: Mapping[Cell, float], case: str, methods: Sequence[str], ranked: Sequence[str]
+) -> list[float]:
+    """Of each method, over the case's targets that it is judged by."""
+    here: dict[str, dict[str, float]] = {m: {} for m in methods}
+    for (c, target, method), value in cells.items():
+        if c == case:
+            here[method][target] = value
+    own = [set(here[m]) for m in ranked if here[m]]
+    shared = set.intersection(*own) if own else set()
+    judged = {m: [v for t, v in here[m].items() if m not in ranked or t in shared] for m in methods}
+    return [float(np.mean(judged[m])) if judged[m] else math.nan for m in methods]
 
 
 def of_metric(rows: Sequence[Row], metric: str) -> list[Row]:
@@ -114,9 +176,9 @@ def by_case(pairs: Iterable[tuple[str, float]]) -> Numbers:
     return np.array([np.mean(v) for v in found.values()], dtype=np.float64)
 
 
-def _cells(rows: Sequence[Row]) -> dict[tuple[str, str, str], float]:
+def _cells(rows: Sequence[Row]) -> dict[Cell, float]:
     """(case, target, method) -> the mean of finite figures."""
-    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    found: dict[Cell, list[float]] = defaultdict(list)
     for row in rows:
         if math.isfinite(row["value"]):
             found[row["case"], row["target"], row["method"]].append(float(row["value"]))

@@ -3,52 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from voxplain.errors import InputError
-from voxplain.metric.comparison.compare import t_interval
-from voxplain.metric.comparison.paired import holm, signed_rank
-from voxplain.metric.comparison.table import Row, by_case, of_metric
+from voxplain.metric.comparison.evidence import Beaten, Evidence, Randomised, Rounded, evidence
+from voxplain.metric.comparison.rules import Rules
+from voxplain.metric.comparison.table import Row
 
 Level = Literal["holds", "partly", "fails", "cannot tell"]
-RANDOMISATION = "mprt_absolute"
-Status = Literal["passes", "fails", "open"]
+Here = Literal["holds", "partly", "fails", "nothing"]
 NULLS = {"zero": "zeros", "random": "a random map", "edges": "edges"}
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a verdict is read from.
-
-    1. Fewer than ``least_cases``, or so few that no outcome could be significant: nothing can be told.
-    2. ``mprt_absolute`` (likeness to the maps of networks with random weights) whose mean lies above ``randomised`` with
-       its whole 95 % interval: fails. Below it with its whole interval: passes. Else open. The other randomisation
-       metrics have no such limit: signed likeness may be −1 for a map that only turned its sign, and SSIM is close to 1
-       wherever most of an image is background.
-    3. On every faithfulness metric with a direction the map is tested against each of its nulls, over cases, by
-       one-sided signed ranks; it is better where it beats all of them (the largest p counts), at level ``alpha`` after
-       Holm's correction over all methods and metrics. Better on none: no better than the null. On some: partly.
-       On all, and randomisation passed or not tested: holds in these tests.
-
-    Attributes:
-        least_cases: 6 is the least from which a two-sided signed-rank test can reach 0.05 at all.
-    """
-
-    alpha: float = 0.05
-    least_cases: int = 6
-    randomised: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1:
-            raise InputError(f"rules: found alpha={self.alpha}, expected a level between 0 and 1")
-        if self.least_cases < 2:
-            raise InputError(f"rules: found least_cases={self.least_cases}, expected at least 2")
-
-    def needed(self, tests: int) -> int:
-        """Cases from which the smallest one-sided p, 2⁻ⁿ, passes Holm's first step."""
-        return max(self.least_cases, math.ceil(math.log2(max(tests, 1) / self.alpha)))
 
 
 @dataclass(frozen=True)
@@ -59,6 +24,9 @@ class Verdict:
         text: one line for people.
         cases: the fewest that any of its tests had.
         reasons: one line per test.
+        here: what is true of these cases alone, each read by itself, whether or not there are enough to say more:
+            ``holds`` (better than its nulls on all faithfulness metrics), ``partly`` (on some), ``fails`` (on none, or
+            by randomisation or rounding), ``nothing`` (not tested).
     """
 
     method: str
@@ -66,26 +34,7 @@ class Verdict:
     text: str
     cases: int
     reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Beaten:
-    """A method's test against a metric's nulls: the one that it beats least."""
-
-    method: str
-    metric: str
-    null: str
-    p: float
-    cases: int
-    better: bool = False
-
-
-@dataclass(frozen=True)
-class _Randomised:
-    metric: str
-    mean: float
-    cases: int
-    status: Status
+    here: Here
 
 
 def verdicts(rows: Iterable[Row], rules: Rules | None = None) -> list[Verdict]:
@@ -93,112 +42,112 @@ def verdicts(rows: Iterable[Row], rules: Rules | None = None) -> list[Verdict]:
 
     Args:
         rows: a long table of several cases and metrics of one model.
+        rules: see `voxplain.metric.comparison.rules`.
 
     Raises:
         InputError: several models.
     """
-    rows, rules = list(rows), rules or Rules()
-    methods = list(dict.fromkeys(r["method"] for r in rows))
-    tests = [t for metric in _metrics(rows, "faithfulness") for t in _against_nulls(rows, metric, methods)]
-    adjusted = holm([t.p for t in tests])
-    tests = [
-        _Beaten(t.method, t.metric, t.null, float(p), t.cases, bool(p <= rules.alpha))
-        for t, p in zip(tests, adjusted, strict=True)
-    ]
-    needed = rules.needed(len(tests))
-    return [
-        _verdict(m, [t for t in tests if t.method == m], _randomised(rows, m, rules), needed, rules)
-        for m in methods
-    ]
+    rules = rules or Rules()
+    found = evidence(list(rows), rules)
+    needed = rules.needed(sum(len(e.tests) for e in found))
+    return [_verdict(e, needed, rules) for e in found]
 
 
-def _metrics(rows: Sequence[Row], family: str) -> list[str]:
-    found = dict.fromkeys(r["metric"] for r in rows if r["family"] == family and r["better"] != "neither")
-    return list(found)
+def _verdict(found: Evidence, needed: int, rules: Rules) -> Verdict:
+    reasons = [_told(t) for t in found.tests] + [_told_randomised(r, rules) for r in found.randomised]
+    if found.rounded is not None:
+        reasons.append(_told_rounded(found.rounded, rules))
+    level, text = _judged(found, needed, rules)
+    return Verdict(found.method, level, text, found.cases, tuple(reasons), _here(found, rules))
 
 
-def _against_nulls(rows: Sequence[Row], metric: str, methods: Sequence[str]) -> list[_Beaten]:
-    chosen = of_metric(rows, metric)
-    sign = 1.0 if chosen[0]["better"] == "higher" else -1.0
-    nulls = dict.fromkeys(key for r in chosen for key in r if key.startswith("null_"))
-    out = []
-    for method in methods:
-        found = []
-        for null in nulls:
-            own = [r for r in chosen if r["method"] == method and null in r]
-            gains = by_case((r["case"], sign * (r["value"] - r[null])) for r in own)
-            if len(gains):
-                p = signed_rank(gains, "greater")
-                found.append(_Beaten(method, metric, null.removeprefix("null_"), p, len(gains)))
-        if found:
-            least = max(found, key=lambda t: t.p)
-            out.append(_Beaten(method, metric, least.null, least.p, min(t.cases for t in found)))
-    return out
-
-
-def _randomised(rows: Sequence[Row], method: str, rules: Rules) -> list[_Randomised]:
-    out = []
-    for metric in (m for m in _metrics(rows, "randomisation") if m == RANDOMISATION):
-        chosen = of_metric(rows, metric)
-        values = by_case((r["case"], r["value"]) for r in chosen if r["method"] == method)
-        if not len(values):
-            continue
-        low, high = t_interval(values)
-        status: Status = (
-            "fails" if low > rules.randomised else "passes" if high < rules.randomised else "open"
-        )
-        out.append(_Randomised(metric, float(values.mean()), len(values), status))
-    return out
-
-
-def _verdict(
-    method: str, tests: Sequence[_Beaten], randomised: Sequence[_Randomised], needed: int, rules: Rules
-) -> Verdict:
-    counts = [t.cases for t in tests] + [r.cases for r in randomised]
-    cases = min(counts, default=0)
-    reasons = tuple(_told(t) for t in tests) + tuple(_told_randomised(r, rules) for r in randomised)
-    level, text = _judged(tests, randomised, cases, needed, rules)
-    return Verdict(method, level, text, cases, reasons)
-
-
-def _judged(
-    tests: Sequence[_Beaten], randomised: Sequence[_Randomised], cases: int, needed: int, rules: Rules
-) -> tuple[Level, str]:
+def _judged(found: Evidence, needed: int, rules: Rules) -> tuple[Level, str]:
+    tests, randomised, cases = found.tests, found.randomised, found.cases
+    if found.rounded is not None and found.rounded.fails:
+        value = f"rounding_stability {found.rounded.mean:.2f} < {rules.stable:g}"
+        return "fails", f"fails: its digits mean nothing ({value}, {_cases(found.rounded.cases)})"
     if not tests and not randomised:
         return "cannot tell", "cannot tell: no test of faithfulness or randomisation has a figure"
     if cases < needed:
-        return "cannot tell", f"cannot tell: nothing can be told from {_cases(cases)}, {needed} are needed"
+        these, them = ("this case", "it") if cases == 1 else ("these cases", "them")
+        beyond = f"cannot tell beyond {these} ({_cases(cases)}, {needed} are needed)"
+        return "cannot tell", f"{beyond}; on {them}: {_described(found, rules)}"
     if failed := [r for r in randomised if r.status == "fails"]:
-        worst = max(failed, key=lambda r: r.mean)
-        return "fails", (
-            f"fails randomisation on this model: do not trust ({worst.metric} {worst.mean:.2f} > "
-            f"{rules.randomised:g}, {_cases(worst.cases)})"
-        )
+        worst = max(failed, key=lambda r: r.excess)
+        why = f"{_likeness(worst, rules)}, {_cases(worst.cases)}"
+        return "fails", f"fails randomisation on this model: do not trust ({why})"
     if not tests:
         return "cannot tell", f"cannot tell: not tested for faithfulness ({_cases(cases)})"
     better = [t for t in tests if t.better]
     if not better:
-        null = max(tests, key=lambda t: t.p).null
-        return "fails", f"no better than {NULLS.get(null, null)} on faithfulness ({_cases(cases)})"
+        return "fails", f"no better than {_closest(tests)} on faithfulness ({_cases(cases)})"
     open_ = [r.metric for r in randomised if r.status == "open"]
     if len(better) < len(tests) or open_:
         doubt = f"; randomisation is open ({', '.join(open_)})" if open_ else ""
-        return "partly", (
-            f"better than its nulls on {len(better)} of {len(tests)} faithfulness metrics "
-            f"({_cases(cases)}){doubt}"
-        )
+        count = f"better than its nulls on {len(better)} of {len(tests)} faithfulness metrics"
+        return "partly", f"{count} ({_cases(cases)}){doubt}"
     untested = "" if randomised else ", not tested by randomisation"
     return "holds", f"holds in these tests ({_cases(cases)}){untested}"
 
 
-def _told(test: _Beaten) -> str:
+def _here(found: Evidence, rules: Rules) -> Here:
+    if found.rounded is not None and found.rounded.fails:
+        return "fails"
+    if any(r.excess > rules.randomised for r in found.randomised):
+        return "fails"
+    if not found.tests:
+        return "nothing"
+    count = sum(t.here for t in found.tests)
+    return "fails" if not count else "holds" if count == len(found.tests) else "partly"
+
+
+def _described(found: Evidence, rules: Rules) -> str:
+    """What is true of these cases, in words."""
+    tests, parts = found.tests, []
+    count = sum(t.here for t in tests)
+    if count:
+        parts.append(f"better than its nulls on {count} of {len(tests)} faithfulness metrics")
+    else:
+        parts.append(
+            f"no better than {_closest(tests)} on faithfulness" if tests else "not tested for faithfulness"
+        )
+    for r in found.randomised:
+        word = "fails" if r.excess > rules.randomised else "passes"
+        parts.append(f"{word} randomisation ({_likeness(r, rules)})")
+    if not found.randomised:
+        parts.append("not tested by randomisation")
+    return ", ".join(parts)
+
+
+def _closest(tests: tuple[Beaten, ...]) -> str:
+    """The null that stands for all: noise where it is as good by most metrics' means, else the one beaten least."""
+    if 2 * sum("random" in t.worse for t in tests) > len(tests):
+        return NULLS["random"]
+    null = max(tests, key=lambda t: t.p).null
+    return NULLS.get(null, null)
+
+
+def _likeness(found: Randomised, rules: Rules) -> str:
+    if math.isnan(found.gradient):
+        sign = ">" if found.mean > rules.randomised else "≤"
+        return f"{found.metric} {found.mean:.2f} {sign} {rules.randomised:g}"
+    return f"likeness {found.mean:.2f} where the gradient has {found.gradient:.2f}"
+
+
+def _told(test: Beaten) -> str:
     verb = "better than all its nulls" if test.better else f"no better than {NULLS.get(test.null, test.null)}"
     return f"{test.metric}: {verb} (corrected p {test.p:.2g}, {_cases(test.cases)})"
 
 
-def _told_randomised(found: _Randomised, rules: Rules) -> str:
+def _told_randomised(found: Randomised, rules: Rules) -> str:
     word = {"passes": "passes", "fails": "fails", "open": "open: its interval holds the limit"}[found.status]
-    return f"{found.metric}: {word} ({found.mean:.2f}, limit {rules.randomised:g}, {_cases(found.cases)})"
+    beside = "" if math.isnan(found.gradient) else f"excess {found.excess:.2f} over the gradient's, "
+    return f"{found.metric}: {word} ({found.mean:.2f}, {beside}limit {rules.randomised:g}, {_cases(found.cases)})"
+
+
+def _told_rounded(found: Rounded, rules: Rules) -> str:
+    word = "fails" if found.fails else "passes" if found.mean >= rules.stable else "open"
+    return f"rounding_stability: {word} ({found.mean:.2f}, limit {rules.stable:g}, {_cases(found.cases)})"
 
 
 def _cases(count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,15 +24,22 @@ from voxplain.metric.metric import Figures, Metric
 Numbers = NDArray[np.float64]
 NAN = float("nan")
 ROUNDING = 64.0  # units in the last place of a score
+LEAST_SHARE = 0.1  # of what removing a half does, that removing everything must do
+INSTEAD = "another baseline, or another `on`"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One map's scores for one target; the order has no image any more."""
+    """One map's scores for one target; the order has no image any more.
+
+    Attributes:
+        parts: of the order; ``None`` for single voxels.
+    """
 
     ladder: Ladder
     order: Order
     target: int
+    parts: Parts | None = None
 
     def scores(self, ranges: Sequence[Range]) -> Numbers:
         """The score without each of these ranges of places."""
@@ -46,9 +54,26 @@ class Reading:
         return float(self.ladder.ends()[1][self.target])
 
     @property
-    def says_nothing(self) -> bool:
-        """Whether removing everything leaves the score as it is, to rounding."""
-        return abs(self.clean - self.removed) <= self.rounding
+    def swing(self) -> float:
+        """The largest effect that removing a random half has."""
+        return float((self.clean - self.ladder.halves(self.parts)[:, self.target]).abs().max())
+
+    @property
+    def unmoved(self) -> str:
+        """Why the curve cannot be divided by what removing everything does; empty where it can.
+
+        What removing everything does may be nothing to rounding, or almost nothing beside what removing a part does: then
+        the quotient has any size. Neither depends on the map.
+        """
+        whole, swing = abs(self.clean - self.removed), self.swing
+        if whole <= self.rounding:
+            return f"replacing the whole image leaves the score as it is: {INSTEAD}"
+        if whole <= LEAST_SHARE * swing:
+            return (
+                f"replacing the whole image changes the score by {whole:.3g} only, a random half by up to {swing:.3g}, so "
+                f"that no share of it means anything: {INSTEAD}"
+            )
+        return ""
 
     @property
     def rounding(self) -> float:
@@ -86,10 +111,17 @@ class ByOrder(Metric):
     baseline: Fill = None
     on: On = "score"
 
+    apart: ClassVar[bool] = True
+    divides: ClassVar[bool] = False  # whether the figure is relative to the effect of removing everything
+
     def __post_init__(self) -> None:
         self.read_at.check(self.name)
         check_filling(self.baseline)
         check_measure(self.name, self.on)
+
+    @property
+    def sharing(self) -> tuple[object, ...]:
+        return ("ladder", self.on, repr(self.baseline))
 
     def check(self, problem: Problem) -> None:
         check_measure(self.name, self.on, problem)
@@ -108,39 +140,39 @@ class ByOrder(Metric):
 
     def compute(self, problem: Problem, candidates: Sequence[Candidate]) -> Figures:
         self.check(problem)
-        ladder = Ladder(problem, self.on, self.baseline)
+        ladder, parts = Ladder(problem, self.on, self.baseline), self.parts(problem)
         readings = {}
-        for position, target, found in self._orders(ladder, candidates):
+        for position, target, found in self._orders(ladder, parts, candidates):
             ladder.want(found, target, self.ranges(found.counts, found.total))
-            readings[position, target] = Reading(ladder, found.light(), target)
+            readings[position, target] = Reading(ladder, found.light(), target, parts)
         ladder.run()
-        return {place: self.figure(reading) for place, reading in readings.items()}
+        return {place: self._read(reading) for place, reading in readings.items()}
 
     def cost(self, problem: Problem, candidates: Sequence[Candidate]) -> Passes:
-        ladder = Ladder(problem, self.on, self.baseline)
+        if not any(c.targets for c in candidates):
+            return Passes(0, 0)
+        ladder, parts = Ladder(problem, self.on, self.baseline), self.parts(problem)
         rungs = [
             Rung(found.light(), target, start, stop)
-            for _, target, found in self._orders(ladder, candidates)
+            for _, target, found in self._orders(ladder, parts, candidates)
             for start, stop in self.ranges(found.counts, found.total)
         ]
-        return ladder.cost(rungs) if any(c.targets for c in candidates) else Passes(0, 0)
+        return ladder.cost(rungs) + (ladder.halves_cost(parts) if self.divides else Passes(0, 0))
 
     @property
     def read_at(self) -> Schedule:
         """The fractions at which the curve is read."""
         return Schedule(self.steps, self.schedule, self.least, self.upto)
 
-    def _orders(self, ladder: Ladder, candidates: Sequence[Candidate]) -> Iterator[tuple[int, int, Order]]:
+    def _read(self, reading: Reading) -> Figure:
+        refused = reading.unmoved if self.divides else ""
+        return Figure(NAN, note=refused) if refused else self.figure(reading)
+
+    def _orders(
+        self, ladder: Ladder, parts: Parts | None, candidates: Sequence[Candidate]
+    ) -> Iterator[tuple[int, int, Order]]:
         problem = ladder.problem
-        parts = self.parts(problem)
         for position, candidate in enumerate(candidates):
             for target in sorted(candidate.targets):
                 claim = claims(problem, candidate, target, ladder.filling)
                 yield position, target, order(problem, claim, target, parts, self.read_at)
-
-
-def unmoved() -> Figure:
-    """The figure where nothing can be normalised."""
-    return Figure(
-        NAN, note="replacing the whole image leaves the score as it is: another baseline, or another `on`"
-    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from voxplain.metric.faithfulness.by_order import ByOrder, Reading, unmoved
+from voxplain.metric.faithfulness.by_order import ByOrder, Reading
 from voxplain.metric.faithfulness.ladder import Range
 from voxplain.metric.faithfulness.schedule import Kind, area
 from voxplain.metric.figure import Figure
@@ -23,9 +23,9 @@ class _Area(ByOrder):
 
     schedule: Kind = "geometric"
 
+    divides: ClassVar[bool] = True
+
     def figure(self, reading: Reading) -> Figure:
-        if reading.says_nothing:
-            return unmoved()
         counts = reading.order.counts
         curve = reading.normalized(reading.scores(self.ranges(counts, reading.order.total)))
         return Figure(area(self.read_at.positions(counts), curve), curve=tuple(curve.tolist()))

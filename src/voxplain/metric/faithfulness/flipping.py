@@ -12,7 +12,7 @@ import numpy as np
 from voxplain.attribution.regions import boxes, supervoxels
 from voxplain.engine import Problem
 from voxplain.errors import InputError
-from voxplain.metric.faithfulness.by_order import ByOrder, Numbers, Reading, unmoved
+from voxplain.metric.faithfulness.by_order import ByOrder, Numbers, Reading
 from voxplain.metric.faithfulness.filling import Fill
 from voxplain.metric.faithfulness.ladder import Range
 from voxplain.metric.faithfulness.order import Parts
@@ -38,6 +38,8 @@ class ByFlips(ByOrder):
 
     order: Direction = "morf"
 
+    divides: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.order not in ("morf", "lerf", "both"):
@@ -53,8 +55,6 @@ class ByFlips(ByOrder):
         return [*first, *last]
 
     def figure(self, reading: Reading) -> Figure:
-        if reading.says_nothing:
-            return unmoved()
         counts = reading.order.counts
         c = reading.normalized(reading.scores(self.ranges(counts, reading.order.total)))
         n = len(counts) + 1

@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 
 from voxplain.engine import Passes, Problem
+from voxplain.engine.asked import Asking
 from voxplain.engine.canvas import Canvas
 from voxplain.engine.layout import Slices
 from voxplain.engine.samplers import Fixed
 from voxplain.metric.faithfulness.filling import Fill, filling
 from voxplain.metric.faithfulness.measure import On, measure
-from voxplain.metric.faithfulness.order import Order
+from voxplain.metric.faithfulness.order import Order, Parts, random_order
 
 # Ranks and filled-in images that are held at once.
 HELD_BYTES = 256 << 20
+HALVES = 4  # random ones, by whose effect that of the whole is judged
 Range = tuple[int, int]
 Key = tuple[int, str, int, int]
 
@@ -93,14 +95,9 @@ class Ladder:
     def run(self) -> None:
         """Score all that waits."""
         rungs = list(self.waiting.values())
-        step = self._at_once(len(rungs))
-        for start in range(0, len(rungs), step):
-            some = rungs[start : start + step]
-            scores = self.measure.scores(
-                self._sampler(some), [[r.target] for r in some], f"removing in order ({len(rungs)} images)"
-            )
-            for row, rung in enumerate(some):
-                self.known[rung.key] = float(scores[row, rung.target])
+        scores = self._scored(rungs, [[r.target] for r in rungs])
+        for row, rung in enumerate(rungs):
+            self.known[rung.key] = float(scores[row, rung.target])
         self.waiting.clear()
 
     def score(self, order: Order, target: int, start: int, stop: int) -> float:
@@ -115,6 +112,22 @@ class Ladder:
     def ends(self) -> tuple[Tensor, Tensor]:
         """(T,) scores of the clean image and (T,) of the one of which nothing is left."""
         return self._clean(), self.problem.once(self._removed_key, lambda: self._asked(self.filling.whole))
+
+    def halves(self, parts: Parts | None) -> Tensor:
+        """(HALVES, T) scores without a random half of the voxels, or of the parts; they depend on no map."""
+
+        def scored() -> Tensor:
+            orders = [random_order(self.problem, parts, draw) for draw in range(HALVES)]
+            rungs = [Rung(o, -1, 0, o.counts[0]) for o in orders]
+            return self._scored(rungs, [self.problem.present] * HALVES)
+
+        return self.problem.once(self._halves_key(parts), scored)
+
+    def halves_cost(self, parts: Parts | None) -> Passes:
+        """Passes that `halves` will take."""
+        if self.problem.has_done(self._halves_key(parts)):
+            return Passes(0, 0)
+        return self.measure.cost([self.problem.present] * HALVES)
 
     def cost(self, rungs: Sequence[Rung]) -> Passes:
         """Passes of the ends and of these rungs, as far as they are not known."""
@@ -134,6 +147,19 @@ class Ladder:
     @property
     def _removed_key(self) -> tuple[str, ...]:
         return ("curve's removed end", self.on, repr(self.fill))
+
+    def _halves_key(self, parts: Parts | None) -> tuple[str, ...]:
+        return ("curve's random halves", self.on, repr(self.fill), parts.key if parts is not None else "")
+
+    def _scored(self, rungs: Sequence[Rung], asked: Asking) -> Tensor:
+        """(rungs, T), each image asked about some targets."""
+        step = self._at_once(len(rungs))
+        what = f"removing in order ({len(rungs)} images)"
+        found = [
+            self.measure.scores(self._sampler(rungs[i : i + step]), asked[i : i + step], what)
+            for i in range(0, len(rungs), step)
+        ]
+        return torch.cat(found) if found else torch.empty(0)
 
     def _clean(self) -> Tensor:
         if self.on == "score":

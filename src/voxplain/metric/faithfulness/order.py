@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from voxplain.metric.faithfulness.schedule import Schedule
 from voxplain.target.region import Region
 
 SEED_SALT = 0x71E5
+RANDOM_SALT = 0x4A1F
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,11 @@ class Parts:
     labels: NDArray[np.int64]
     count: int
     mean: bool
+
+    @property
+    def key(self) -> str:
+        """Tells partitions apart by content."""
+        return _digest(self.labels)
 
     @classmethod
     def of(cls, regions: Sequence[Region], shape: tuple[int, ...], *, mean: bool) -> Parts:
@@ -102,5 +110,17 @@ def order(
         total=len(values),
         counts=counts,
         claimed=np.array([worth[places[a:b]].sum() for a, b in zip(starts, counts, strict=True)]),
-        key=hashlib.blake2b(np.ascontiguousarray(voxels).tobytes(), digest_size=16).hexdigest(),
+        key=_digest(voxels),
     )
+
+
+def random_order(problem: Problem, parts: Parts | None, draw: int) -> Order:
+    """An order of no map, of the problem's seed; it is read half way."""
+    total = math.prod(problem.spatial_shape) if parts is None else parts.count
+    rank = np.random.default_rng([problem.seed, draw, RANDOM_SALT]).permutation(total).astype(np.int32)
+    voxels = rank.reshape(problem.spatial_shape) if parts is None else rank[parts.labels]
+    return Order(torch.from_numpy(voxels), total, (total // 2,), np.zeros(1), _digest(voxels))
+
+
+def _digest(numbers: NDArray[Any]) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(numbers).tobytes(), digest_size=16).hexdigest()

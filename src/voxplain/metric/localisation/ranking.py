@@ -31,12 +31,10 @@ class Auroc(AgainstMask):
     )
 
     def agreement(self, relevance: Relevance, mask: Inside, spacing: tuple[float, ...]) -> float:
-        inside, all_ = cumulative(relevance, mask)
-        outside = all_ - inside
-        before = np.concatenate([[0.0], inside[:-1]])
-        steps = np.diff(outside, prepend=0.0)
-        # per step of falsely found voxels: the mask's voxels above them, and half of those tied with them
-        return float((steps * (before + inside) / 2).sum() / (inside[-1] * outside[-1]))
+        found = at_values_of_mask(relevance, mask)
+        # per voxel of the mask: the others below it, and half of those tied with it
+        below = found.outside - (found.outside_above + found.outside_from) / 2
+        return float((found.count * below).sum() / (found.count.sum() * found.outside))
 
 
 @register
@@ -56,16 +54,34 @@ class Auprc(AgainstMask):
     )
 
     def agreement(self, relevance: Relevance, mask: Inside, spacing: tuple[float, ...]) -> float:
-        inside, all_ = cumulative(relevance, mask)
-        gained = np.diff(inside, prepend=0.0)
-        return float((gained * inside / all_).sum() / inside[-1])
+        found = at_values_of_mask(relevance, mask)
+        inside = np.cumsum(found.count[::-1])[::-1]  # with at least this value
+        return float((found.count * inside / (inside + found.outside_from)).sum() / inside[0])
 
 
-def cumulative(relevance: Relevance, mask: Inside) -> tuple[Counts, Counts]:
-    """For every distinct value from the largest down, how many voxels of the mask, and in all, have at least it."""
-    flat = relevance.ravel()
-    order = np.argsort(flat)[::-1]
-    ordered = flat[order]
-    last = np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], [True]]))
-    inside = np.cumsum(mask.ravel()[order], dtype=np.int64)[last]
-    return inside.astype(np.float64), (last + 1).astype(np.float64)
+@dataclass(frozen=True)
+class AtValues:
+    """Counts at every distinct value (n,) that voxels of a mask have, from the smallest up.
+
+    Attributes:
+        count: of the mask's voxels with this value.
+        outside_above, outside_from: of voxels outside the mask with more, and with at least as much.
+        outside: of all voxels outside.
+    """
+
+    count: Counts
+    outside_above: Counts
+    outside_from: Counts
+    outside: int
+
+
+def at_values_of_mask(relevance: Relevance, mask: Inside) -> AtValues:
+    """Only the values of the mask decide; sorting values takes a tenth of the time of sorting places."""
+    values, count = np.unique(relevance[mask], return_counts=True)
+    others = np.sort(relevance[~mask])
+    return AtValues(
+        count.astype(np.float64),
+        (len(others) - np.searchsorted(others, values, side="right")).astype(np.float64),
+        (len(others) - np.searchsorted(others, values, side="left")).astype(np.float64),
+        len(others),
+    )

@@ -33,25 +33,32 @@ class Likeness:
     after: float
 
 
-def likeness(before: Tensor, after: Tensor) -> Likeness:
-    """Compare two maps (C, *spatial); NaN where a number is not defined (see each function)."""
+def likeness(before: Tensor, after: Tensor, seen: Tensor | None = None) -> Likeness:
+    """Compare two maps (C, *spatial); NaN where a number is not defined (see each function).
+
+    Args:
+        seen: (*spatial) voxels that the target depends on; all where it is not given.
+    """
     a, b = before.double().numpy(), after.double().numpy()
+    where = None if seen is None else seen.numpy()
     return Likeness(
-        spearman(a, b),
-        spearman(np.abs(a), np.abs(b)),
+        spearman(a, b, where),
+        spearman(np.abs(a), np.abs(b), where),
         ssim(np.abs(a), np.abs(b)),
         entropy(a),
         entropy(b),
     )
 
 
-def spearman(a: Map, b: Map) -> float:
-    """Rank correlation over the voxels where either map is not zero; ties share their mean rank.
+def spearman(a: Map, b: Map, seen: NDArray[np.bool_] | None = None) -> float:
+    """Rank correlation of maps (C, *spatial) over the voxels that the target sees; ties share their mean rank.
 
-    Where both are zero, as outside the region's receptive field, they would agree whatever the weights are.
+    Voxels count where ``seen`` (*spatial) is true and where either map is not zero. The zeros outside, as outside the
+    region's receptive field, would agree whatever the weights are. The zeros within must count: over the voxels where
+    either map is not zero, independent maps of which much is zero would correlate negatively.
     NaN where there are fewer than three such voxels, or where a map is constant over them.
     """
-    there = (a != 0) | (b != 0)
+    there = np.full(a.shape, True) if seen is None else seen | (a != 0) | (b != 0)
     x, y = stats.rankdata(a[there]), stats.rankdata(b[there])
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")

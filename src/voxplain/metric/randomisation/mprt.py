@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from voxplain.errors import InputError
 from voxplain.metric.candidate import Candidate
 from voxplain.metric.figure import NAN, Figure
 from voxplain.metric.interval import replicates
-from voxplain.metric.metric import Figures, Metric, register
+from voxplain.metric.metric import Figures, Metric, Nulls, register, with_values
+from voxplain.metric.randomisation.excess import below, excess
 from voxplain.metric.randomisation.likeness import Likeness
 from voxplain.metric.randomisation.redraw import Draw, check_draw
 from voxplain.metric.randomisation.stages import (
@@ -27,9 +29,12 @@ from voxplain.metric.randomisation.stages import (
     stages_cost,
     stages_made,
 )
+from voxplain.metric.reference import GRADIENT
 from voxplain.metric.rerun import Rerun
 
 Numbers = NDArray[np.float64]
+NO_GRADIENT = "no gradient of the network stands beside it, so that it is read from 0 to 1"
+UNCHANGED = "cannot tell: other weights do not even change the network's own gradient"
 UNDEFINED = "no map of the redrawn networks can be compared: all are zero, constant, too thin or not finite"
 
 
@@ -44,6 +49,11 @@ class ByRandomisation(Metric):
     family: ClassVar[str] = "randomisation"
     needs: ClassVar[tuple[str, ...]] = ("weights", "method")
     nulls: ClassVar[tuple[str, ...]] = ("zero", "edges")
+    apart: ClassVar[bool] = True
+
+    @property
+    def sharing(self) -> tuple[object, ...]:
+        return ("stages", self.stages)
 
     @property
     @abstractmethod
@@ -66,7 +76,7 @@ class ByRandomisation(Metric):
         }
 
     def cost(self, problem: Problem, candidates: Sequence[Candidate]) -> Passes:
-        """Of every method its own passes, times stages, times draws; one more to find the order of the layers."""
+        """Of every method its own passes, times stages, times draws; one for the order of the layers, one gradient."""
         return stages_cost(problem, candidates, self.stages)
 
     def _figure(
@@ -97,6 +107,9 @@ class _Mprt(ByRandomisation):
 
     ``curve`` holds every stage, first that nearest to the output; the last of a cascade is full randomisation.
 
+    A map tells something where its likeness is nearer to that of the plain gradient than to 1 (see
+    `voxplain.metric.randomisation.excess`); where the network has no gradient, nearer to 0 than to 1.
+
     Args:
         order: ``cascading``: from the output backwards, in the order in which the weights are used, each stage with all
             before it; ``independent``: each group of layers alone.
@@ -110,6 +123,7 @@ class _Mprt(ByRandomisation):
     how: Draw = "permutation"
     draws: int = 1
 
+    nulls: ClassVar[tuple[str, ...]] = ("zero", "edges", GRADIENT)
     source: ClassVar[str] = "Adebayo et al. 2018, arXiv:1810.03292"
     better: ClassVar[Literal["higher", "lower", "neither"]] = "lower"
     span: ClassVar[tuple[float, float]] = (-1.0, 1.0)
@@ -129,11 +143,35 @@ class _Mprt(ByRandomisation):
     def stages(self) -> Stages:
         return Stages(self.order, self.steps, self.how, self.draws)
 
+    def excess(self, figure: Figure, nulls: Nulls) -> float:
+        return excess(figure, nulls.get(GRADIENT)).value
+
+    def tells(self, figure: Figure, nulls: Nulls) -> bool | None:
+        return below(self._read(figure, nulls))
+
+    def doubt(self, figure: Figure, nulls: Nulls) -> str:
+        if math.isnan(figure.value):
+            return ""
+        gradient = with_values(nulls).get(GRADIENT)
+        beside = "0" if gradient is None else f"the gradient's {gradient.value:.2f}"
+        if math.isnan(self._read(figure, nulls).value):
+            return UNCHANGED
+        doubt = {
+            True: "",
+            False: f"fails: nearer to sameness (1) than to {beside}",
+            None: f"cannot tell: the draws leave open whether it is nearer to 1 or to {beside}",
+        }[self.tells(figure, nulls)]
+        return "; ".join(filter(None, [doubt, NO_GRADIENT if gradient is None else ""]))
+
+    def _read(self, figure: Figure, nulls: Nulls) -> Figure:
+        gradient = with_values(nulls).get(GRADIENT)
+        return figure if gradient is None else excess(figure, gradient)
+
 
 @register
 @dataclass(frozen=True)
 class Mprt(_Mprt):
-    """Spearman correlation of the signed maps."""
+    """Spearman correlation of the signed maps, over what the target can see and where either map is not zero."""
 
     name: ClassVar[str] = "mprt"
     title: ClassVar[str] = "Randomised weights: rank correlation"
@@ -149,7 +187,7 @@ class Mprt(_Mprt):
 @register
 @dataclass(frozen=True)
 class MprtAbsolute(_Mprt):
-    """Spearman correlation of the maps' absolute values: where they are large, whatever their sign."""
+    """Spearman correlation of the maps' absolute values, over the same voxels: where they are large, whatever their sign."""
 
     name: ClassVar[str] = "mprt_absolute"
     title: ClassVar[str] = "Randomised weights: rank correlation of absolute values"

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
+from torch import Tensor
+
+from voxplain.attribution import Attribution
 from voxplain.engine import Passes, Problem
 from voxplain.engine.weight_order import weight_order_cost, weights_in_order
 from voxplain.errors import ModelError
 from voxplain.metric.candidate import Candidate
 from voxplain.metric.randomisation.likeness import Likeness, likeness
 from voxplain.metric.randomisation.redraw import Draw, Redrawn, groups, layer_of, layers
+from voxplain.metric.reference import reference, reference_cost
 from voxplain.metric.rerun import Rerun
 
 Order = Literal["cascading", "independent"]
@@ -76,7 +80,7 @@ def stages_made(
         per key of a candidate, [draw][stage] -> target -> likeness to the map that is judged, None where
         there is none or it is zero.
     """
-    network: Redrawn | None = None
+    network, seen = None, reference(problem)
     out: dict[Hashable, list[list[Found]]] = {
         run.key: [[] for _ in range(stages.draws)] for run in candidates
     }
@@ -87,13 +91,13 @@ def stages_made(
                 network = network or Redrawn(problem, stages.how)
                 copy = network.at(redrawn, draw)
                 # kept with the method, whose address is part of the key
-                problem.once(known, lambda run=run, copy=copy: (run.method, _likeness(run, copy)))  # type: ignore[misc]
+                problem.once(known, lambda run=run, copy=copy: (run.method, _likeness(run, copy, seen)))  # type: ignore[misc]
             out[key][draw].append(problem.once(known, _never)[1])
     return out
 
 
 def stages_cost(problem: Problem, candidates: Sequence[Candidate], stages: Stages) -> Passes:
-    """Passes of `stages_made`: one to find the order of the layers, and each method's own per stage and draw.
+    """Passes of `stages_made`: one to find the order of the layers, one gradient, each method's own per stage and draw.
 
     Where the order is not known yet, every layer counts as used; layers that never run may save some stages.
     """
@@ -101,9 +105,9 @@ def stages_cost(problem: Problem, candidates: Sequence[Candidate], stages: Stage
     if not runs:
         return Passes()
     planned = stages.planned(problem)
-    total = Passes(0 if stages.order == ALL else weight_order_cost(problem), 0)
+    total = Passes(0 if stages.order == ALL else weight_order_cost(problem), 0) + reference_cost(problem)
     for run in runs.values():
-        if run.candidate.null:
+        if run.candidate.knows_nothing:
             continue
         each = run.cost(problem.at(problem.image))
         for draw in range(stages.draws):
@@ -130,7 +134,7 @@ def _never() -> tuple[object, Found]:
     raise AssertionError("it was made a line ago")
 
 
-def _likeness(run: Rerun, copy: Problem) -> Found:
+def _likeness(run: Rerun, copy: Problem, seen: Attribution | None) -> Found:
     copy.memory //= 2  # the other half holds the maps that are judged
     try:
         maps = run.at(copy)
@@ -142,5 +146,12 @@ def _likeness(run: Rerun, copy: Problem) -> Found:
         if before is None or after is None or not bool((after != 0).any()):
             out[t] = None
         else:
-            out[t] = likeness(before, after)
+            out[t] = likeness(before, after, _reach(seen, t))
     return out
+
+
+def _reach(seen: Attribution | None, target: int) -> Tensor | None:
+    """(*spatial) where the network's own gradient is not zero; none where that is nowhere, or not known."""
+    if seen is None or seen.answers[target].status != "ok":
+        return None
+    return (seen.values(target) != 0).any(0)

@@ -43,7 +43,7 @@ def changes_cost(problem: Problem, candidates: Sequence[Candidate], near: Neighb
     runs = {_key(run, near): run for run in map(Rerun, candidates) if not reason(problem, run)}
     total = Passes()
     for key, run in runs.items():
-        if run.candidate.null or problem.has_done(key):
+        if run.candidate.knows_nothing or problem.has_done(key):
             continue
         for draw in range(near.draws):
             total += run.cost(problem.at(near.image(problem, draw)))

@@ -49,6 +49,7 @@ class RoundingStability(Metric):
     span: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     needs: ClassVar[tuple[str, ...]] = ("method",)
     nulls: ClassVar[tuple[str, ...]] = ()  # any smooth filter of the image has 1, which none can beat
+    apart: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon < 1:
@@ -82,7 +83,7 @@ class RoundingStability(Metric):
         }
         total = Passes()
         for key, run in runs.items():
-            if not run.candidate.null and not problem.has_done(key):
+            if not run.candidate.knows_nothing and not problem.has_done(key):
                 total += run.cost(problem.at(image))
         return total
 

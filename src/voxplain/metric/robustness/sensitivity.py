@@ -45,6 +45,7 @@ class _Sensitivity(Metric):
     span: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     needs: ClassVar[tuple[str, ...]] = ("method",)
     nulls: ClassVar[tuple[str, ...]] = ("zero", "edges")
+    apart: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.near.check(self.name)
@@ -53,6 +54,10 @@ class _Sensitivity(Metric):
     def near(self) -> Neighbours:
         """The perturbed images."""
         return Neighbours(self.draws, self.radius, self.shape)
+
+    @property
+    def sharing(self) -> tuple[object, ...]:
+        return ("neighbours", self.near)
 
     @abstractmethod
     def statistic(self, relative: Numbers) -> Numbers:
