@@ -90,9 +90,16 @@ _ROOMS = {
         "TargetError",
         "VoxplainError",
     ),
-    "voxplain.metric": ("Evaluation", "Metric", "evaluate", "metrics"),
+    "voxplain.metric": ("Evaluation", "Metric", "agreement", "compare", "evaluate", "metrics", "verdicts"),
     "voxplain.model": ("Model", "Preparation", "Prepared", "Windows", "load_model"),
-    "voxplain.study": ("ExplainSettings", "explain", "load_settings"),
+    "voxplain.study": (
+        "ExplainSettings",
+        "StudySettings",
+        "explain",
+        "load_settings",
+        "load_study",
+        "run_study",
+    ),
     "voxplain.target": (
         "AllClasses",
         "Boundary",
@@ -197,8 +204,11 @@ if TYPE_CHECKING:
     from voxplain.metric import (
         Evaluation as Evaluation,
         Metric as Metric,
+        agreement as agreement,
+        compare as compare,
         evaluate as evaluate,
         metrics as metrics,
+        verdicts as verdicts,
     )
     from voxplain.model import (
         Model as Model,
@@ -209,8 +219,11 @@ if TYPE_CHECKING:
     )
     from voxplain.study import (
         ExplainSettings as ExplainSettings,
+        StudySettings as StudySettings,
         explain as explain,
         load_settings as load_settings,
+        load_study as load_study,
+        run_study as run_study,
     )
     from voxplain.target import (
         AllClasses as AllClasses,

@@ -1,94 +1,10 @@
-"""The vessel networks of DS6 and TorchEsegeta, from their description: U-Net, U-Net with multi-scale supervision
-and attention U-Net.
-
-Five levels; at each two convolutions with BatchNorm and in-place ReLU; max pooling down; up by interpolation and a
-convolution; skips are concatenated. One logit per voxel. Chatterjee et al. 2020, arXiv:2006.10802 (DS6); Oktay et
-al. 2018, arXiv:1804.03999 (attention gates).
-"""
+"""The vessel networks of the example, a little wider, since random weights want more channels than trained ones."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from functools import partial
+
+from vessels import networks
 
 WIDTHS = (4, 6, 8, 10, 12)
-
-
-def layers(dims: int) -> tuple[type[nn.Module], type[nn.Module], type[nn.Module]]:
-    """Convolution, BatchNorm and max pooling of that many dimensions."""
-    return (
-        (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d) if dims == 2 else (nn.Conv3d, nn.BatchNorm3d, nn.MaxPool3d)
-    )
-
-
-def twice(dims: int, fan_in: int, fan_out: int) -> nn.Sequential:
-    conv, norm, _ = layers(dims)
-    return nn.Sequential(
-        conv(fan_in, fan_out, 3, padding=1), norm(fan_out), nn.ReLU(inplace=True),
-        conv(fan_out, fan_out, 3, padding=1), norm(fan_out), nn.ReLU(inplace=True),
-    )  # fmt: skip
-
-
-def upwards(dims: int, fan_in: int, fan_out: int) -> nn.Sequential:
-    conv, norm, _ = layers(dims)
-    up = nn.Upsample(scale_factor=2)
-    return nn.Sequential(up, conv(fan_in, fan_out, 3, padding=1), norm(fan_out), nn.ReLU(inplace=True))
-
-
-class Gate(nn.Module):
-    """Additive attention: x · sigmoid(ψ(ReLU(W_g g + W_x x)))."""
-
-    def __init__(self, dims: int, width: int) -> None:
-        super().__init__()
-        conv, norm, _ = layers(dims)
-        inner = max(width // 2, 1)
-        self.of_gate = nn.Sequential(conv(width, inner, 1), norm(inner))
-        self.of_skip = nn.Sequential(conv(width, inner, 1), norm(inner))
-        self.psi = nn.Sequential(conv(inner, 1, 1), norm(1), nn.Sigmoid())
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, gate: Tensor, skip: Tensor) -> Tensor:
-        return skip * self.psi(self.relu(self.of_gate(gate) + self.of_skip(skip)))
-
-
-class VesselUNet(nn.Module):
-    """Returns [logits, decoder features at a half, at a quarter], as the released U-Net does.
-
-    Args:
-        supervised: logits at every one of these scales instead of features ("U-Net MSS").
-        gated: attention gates on the skips.
-    """
-
-    def __init__(self, dims: int, *, supervised: bool = False, gated: bool = False) -> None:
-        super().__init__()
-        conv, _, pool = layers(dims)
-        self.mode = {2: "bilinear", 3: "trilinear"}[dims]
-        self.down = nn.ModuleList(twice(dims, a, b) for a, b in zip((1, *WIDTHS), WIDTHS, strict=False))
-        self.pool = pool(2)
-        pairs = list(zip(WIDTHS[:0:-1], WIDTHS[-2::-1], strict=True))
-        self.up = nn.ModuleList(upwards(dims, a, b) for a, b in pairs)
-        self.gates = nn.ModuleList(Gate(dims, b) for _, b in pairs) if gated else None
-        self.merge = nn.ModuleList(twice(dims, 2 * b, b) for _, b in pairs)
-        self.scales = nn.ModuleList(conv(w, 1, 1) for w in WIDTHS[1:3]) if supervised else None
-        self.head = conv(WIDTHS[0], 1, 1)
-
-    def forward(self, x: Tensor) -> list[Tensor] | Tensor:
-        size, skips = x.shape[2:], []
-        for i, block in enumerate(self.down):
-            x = block(self.pool(x) if i else x)
-            skips.append(x)
-        decoded = []
-        for i, (up, merge, skip) in enumerate(zip(self.up, self.merge, skips[-2::-1], strict=True)):
-            x = up(x)
-            kept = skip if self.gates is None else self.gates[i](x, skip)
-            x = merge(torch.cat([kept, x], 1))
-            decoded.append(x)
-        out = self.head(x)
-        if self.gates is not None:
-            return out
-        half, quarter = decoded[-2], decoded[-3]
-        if self.scales is None:
-            return [out, half, quarter]
-        lower = [conv(d) for conv, d in zip(self.scales, (half, quarter), strict=True)]
-        return [out, *(F.interpolate(z, size, mode=self.mode) for z in lower)]
+VesselUNet = partial(networks.VesselUNet, widths=WIDTHS)

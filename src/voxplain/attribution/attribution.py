@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,14 @@ from voxplain.target.region import Region
 
 if TYPE_CHECKING:
     from voxplain.attribution.method import Method
+
+
+class Maps(Protocol):
+    """One map per target index, (C or 1, *spatial), wherever it lies."""
+
+    def __contains__(self, target: int, /) -> bool: ...
+
+    def __getitem__(self, target: int, /) -> Tensor: ...
 
 
 @dataclass
@@ -63,7 +71,7 @@ class Attribution:
     parameters: dict[str, Any]
     problem: Problem
     answers: list[Answer]
-    maps: MapStore
+    maps: Maps
     passes: Passes
     seconds: float
     peak_bytes: int

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import voxplain
-from voxplain.cli.failures import guarded
+from voxplain.cli.failures import INTERRUPTED, guarded
 
 app = typer.Typer(
     name="voxplain",
@@ -29,7 +29,15 @@ def run(arguments: Sequence[str]) -> int:
     _register()
     with warnings.catch_warnings():
         _quiet(debug)
-        return guarded(lambda: app(words, standalone_mode=False), debug=debug)
+        return guarded(lambda: _ran(words), debug=debug)
+
+
+def _ran(words: Sequence[str]) -> int | None:
+    """The exit code; typer turns Ctrl-C into one without a word, so that it is raised again to be told."""
+    code: int | None = app(words, standalone_mode=False)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return code
 
 
 def _show_version(wanted: bool) -> None:
@@ -52,10 +60,20 @@ def _register() -> None:
     """Add the commands once; each lives in a file of its own."""
     if app.registered_commands:
         return
-    from voxplain.cli import config_command, demo_command, explain_command, inspect_command, methods_command
+    from voxplain.cli import (
+        config_command,
+        demo_command,
+        explain_command,
+        inspect_command,
+        methods_command,
+        metrics_command,
+        study_command,
+    )
 
     app.command("explain")(explain_command.explain)
+    app.command("study")(study_command.study)
     app.command("methods")(methods_command.methods)
+    app.command("metrics")(metrics_command.metrics)
     app.command("inspect")(inspect_command.inspect)
     app.command("config")(config_command.config)
     app.command("demo")(demo_command.demo)

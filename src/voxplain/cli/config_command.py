@@ -9,19 +9,25 @@ import typer
 
 
 def config(
+    *,
     path: Annotated[Path | None, typer.Argument(help="File to write; printed where not given.")] = None,
+    study: Annotated[
+        bool, typer.Option("--study", help="Of `voxplain study` instead of `voxplain explain`.")
+    ] = False,
 ) -> int:
     """Print or write a settings file with every default."""
     from voxplain.errors import InputError
-    from voxplain.study.settings.template import template
+    from voxplain.study.settings.template import study_template, template
 
+    text = study_template() if study else template()
     if path is None:
-        print(template(), end="")
+        print(text, end="")
         return 0
     if path.exists():
         raise InputError(f"{path}: exists already; choose another name or remove it first")
     from voxplain.case.atomic import write_whole
 
-    write_whole(path, template().encode())
-    print(f"wrote {path}; edit it, then: voxplain explain --config {path}")
+    write_whole(path, text.encode())
+    command = "study" if study else "explain --config"
+    print(f"wrote {path}; edit it, then: voxplain {command} {path}")
     return 0

@@ -16,6 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from voxplain.engine.fake import fake_input, faked
+from voxplain.engine.process_memory import own_room
 from voxplain.model.model import Model
 
 # A 3-D convolution with one small sample takes a kernel that is several times slower than oneDNN's
@@ -99,7 +100,7 @@ def available_bytes(device: torch.device) -> int:
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
-                return min(int(line.split()[1]) * 1024, _cgroup_room())
+                return min(int(line.split()[1]) * 1024, _cgroup_room(), own_room())
     except OSError:
         pass
     return 1 << 62

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,8 @@ from voxplain.errors import ModelError
 from voxplain.model.checks import PassError
 from voxplain.target.prediction import Prediction, decide, signature
 
+T = TypeVar("T")
+
 
 def predict(runner: Runner, layout: Layout | None, image: Tensor, padded: Tensor) -> Prediction:
     """The prediction of an image (C, *spatial), stitched over windows of ``padded``; no layout for a classifier.
@@ -19,14 +24,42 @@ def predict(runner: Runner, layout: Layout | None, image: Tensor, padded: Tensor
     Raises:
         ModelError: the network refuses the windows' size; a size that it would take is named.
     """
+    return _in_a_layout(runner, lambda: _predict(runner, layout, image, padded))
+
+
+def learn_weights(runner: Runner, layout: Layout | None, image: Tensor, padded: Tensor) -> None:
+    """Find out whether the network takes its weights in their faster layout, where no prediction shows it by the way.
+
+    Fake tensors have told for most networks; for others one window is run.
+
+    Raises:
+        ModelError: as `predict`.
+    """
+    if runner.footprint is not None:
+        return
+    first = image if layout is None else padded[(slice(None), *layout.slices[0])]
+
+    def work(_: list[int]) -> None:
+        with torch.no_grad():
+            runner.forward(first[None].to(runner.model.device))
+
+    def run() -> None:
+        with runner.session():
+            runner.each([0], work, "trying the network")
+
+    _in_a_layout(runner, run)
+
+
+def _in_a_layout(runner: Runner, run: Callable[[], T]) -> T:
+    """What ``run`` returns, with the weights as they are where the network fails with the faster layout."""
     try:
-        return _predict(runner, layout, image, padded)
+        return run()
     except PassError as error:
         # the network may look at its weights in a way that their faster layout forbids
         if not runner.keep_layout():
             raise ModelError(f"{error}{_size_hint(runner)}") from error
     try:
-        return _predict(runner, layout, image, padded)
+        return run()
     except PassError as error:
         raise ModelError(f"{error}{_size_hint(runner)}") from error
 

@@ -20,7 +20,8 @@ from voxplain.engine.gradients import GradientEngine
 from voxplain.engine.layout import Layout
 from voxplain.engine.passes import Passes
 from voxplain.engine.plan import Plan
-from voxplain.engine.predict import predict
+from voxplain.engine.predict import learn_weights, predict
+from voxplain.engine.prediction_check import require_fitting
 from voxplain.engine.remarks import remarks
 from voxplain.engine.resolve import resolve
 from voxplain.engine.runner import Progress, Runner
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from voxplain.engine.game import Game
     from voxplain.engine.layers import LayerView
     from voxplain.engine.players import Player
+    from voxplain.target.prediction import Prediction
     from voxplain.target.region import Region
 
 T = TypeVar("T")
@@ -56,6 +58,8 @@ class Problem:
         memory: bytes that maps may take in memory before they go to scratch files.
         scratch: folder of these files; the system's temporary folder by default.
         progress: called with (what, done, of how many); raising in it cancels the work.
+        prediction: of this case by this model, where it is known from before (`voxplain.engine.prediction_file`): then
+            the network is not run for it.
 
     Attributes:
         prepared: the case as the network sees it, with the way back.
@@ -79,6 +83,7 @@ class Problem:
         scratch: str | Path | None = None,
         progress: Progress | None = None,
         dtype: torch.dtype = torch.float32,
+        prediction: Prediction | None = None,
     ) -> None:
         if batch is not None and batch < 1:
             raise InputError(f"batch: found {batch}, expected at least 1")
@@ -95,7 +100,7 @@ class Problem:
         self.runner = Runner(model, (self.image.shape[0], *layout.roi), batch=batch, progress=progress)
         self.layout = learn_layout(self.runner, layout, self.image)
         self.padded = layout.pad(self.image)
-        self.prediction = predict(self.runner, self.layout, self.image, self.padded)
+        self.prediction = self._predicted(prediction)
         self.targets = resolve(targets, model, self.prepared, self.prediction)
         functionals = [t.functional for t in self.targets]
         self.plan = Plan(self.layout, layout.padded, functionals, keep=self.runner.batch + 2)
@@ -104,6 +109,8 @@ class Problem:
             warnings.warn(f"{case.id}: {remark}", stacklevel=2)
         self._clean: Tensor | None = None
         self._once: dict[Hashable, object] = {}
+        # as `afresh` gives them back, whatever is learned and changed meanwhile
+        self._made = copy.copy(self.runner)
 
     @property
     def passes(self) -> Passes:
@@ -147,6 +154,34 @@ class Problem:
         other.seed = self.seed if seed is None else seed
         other._clean = None
         other._once = {k: v for k, v in self._once.items() if _is_of_the_network(k)}
+        return other
+
+    def afresh(self, *, clean: Tensor | None = None) -> Problem:
+        """The same questions as if nothing had been asked yet, so that no answer depends on what was asked before.
+
+        Nothing is remembered and passes are counted from nought. Batches are as large as when the problem was made,
+        whether memory ran out since or the network proved to couple the samples of a batch; the layout of the weights
+        is that of then, too. What is done with it touches neither this problem nor others that came from it.
+
+        Args:
+            clean: (T,) the clean scores, where they are known.
+
+        Raises:
+            InputError: another number of scores.
+        """
+        if clean is not None and tuple(clean.shape) != (len(self.targets),):
+            raise InputError(
+                f"{self.case.id}: found clean scores of shape {tuple(clean.shape)}, expected ({len(self.targets)},)"
+            )
+        other = copy.copy(self)
+        # a copy around the same module: to give up batches is written into the model
+        other.model = copy.copy(self.model)
+        other.model.fixed_batch = self._made.fixed
+        other.runner = copy.copy(self._made)
+        other.runner.model, other.runner.passes = other.model, Passes()
+        other.engine = GradientEngine(other.runner, self.plan, self.dtype)
+        other._clean = None if clean is None else clean.double()
+        other._once = {}
         return other
 
     def remarks(self) -> list[str]:
@@ -306,6 +341,15 @@ class Problem:
     def label_array(self, source: object) -> np.ndarray:
         """A label image on the case's grid from an array or a path."""
         return read_mask(source, self.case) if isinstance(source, (str, Path)) else np.asarray(source)
+
+    def _predicted(self, known: Prediction | None) -> Prediction:
+        """The prediction, the one that is known if it fits."""
+        if known is None:
+            return predict(self.runner, self.layout, self.image, self.padded)
+        shape = None if self.layout is None else self.spatial_shape
+        require_fitting(known, self.model, shape, self.case.id)
+        learn_weights(self.runner, self.layout, self.image, self.padded)
+        return known
 
     def _require_finite(self, image: Tensor) -> None:
         bad = int((~torch.isfinite(image)).sum())

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from voxplain.engine.checkpointing import not_checkpointed
 from voxplain.engine.footprint import Footprint, available_bytes, footprint
 from voxplain.engine.passes import Passes, chunks
+from voxplain.engine.process_memory import hand_back, ran_out
 from voxplain.errors import OutOfMemoryError
-from voxplain.model.checks import NotFiniteError, out_of_memory
+from voxplain.model.checks import NotFiniteError, PassError
 from voxplain.model.model import Model
 
 Item = TypeVar("Item")
@@ -155,18 +156,19 @@ class Runner:
             batch = queue.pop(0)
             try:
                 work(batch)
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+            except (RuntimeError, MemoryError, PassError) as error:
+                if not ran_out(error):
                     raise
                 self._give_way(batch, error)
                 queue = [batch[: len(batch) // 2], batch[len(batch) // 2 :], *queue]
+            else:
+                done += len(batch)
+                self._tell(what, done, total)
                 continue
-            done += len(batch)
-            self._tell(what, done, total)
+            # only now, since the error held what the pass had made
+            hand_back(self.model.device)
 
     def _give_way(self, batch: Sequence[object], error: BaseException) -> None:
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()
         if len(batch) == 1 or self.fixed:
             size = "×".join(map(str, self.shape[1:]))
             raise OutOfMemoryError(

@@ -16,6 +16,7 @@ from voxplain.study.settings.checks import ALL
 if TYPE_CHECKING:
     from voxplain.attribution.method import Method
     from voxplain.case import Case
+    from voxplain.metric import Metric
     from voxplain.model import Model
     from voxplain.study.settings.config import (
         ExplainSettings,
@@ -92,7 +93,7 @@ def make_targets(settings: ExplainSettings, model: Model) -> list[Target | str]:
         task = model.task
     except ModelError:
         # small random inputs did not tell; the Problem learns the task from the image
-        return _texts(settings)
+        return texts_of(settings.targets, settings.score, settings.reduce)
     asked = settings.targets or (("all",) if task == "segmentation" else ("predicted",))
     mask = str(settings.mask) if settings.mask else None
     return [make_target(t, task=task, score=settings.score, reduce=settings.reduce, mask=mask) for t in asked]
@@ -164,6 +165,63 @@ def check_all(spec: MethodSpec) -> None:
             raise InputError(f"method all: found {key}={value!r}; {suggest(str(value), choices[key])}")
 
 
+def make_metric(spec: MethodSpec) -> Metric:
+    """A metric with its parameters."""
+    from voxplain.metric import metric, metrics
+
+    name = spec.name.strip().lower().replace("-", "_")
+    known = metrics()
+    if name not in known:
+        raise InputError(f"metric {spec.name!r}: unknown; {suggest(name, known)}")
+    hints = get_type_hints(known[name])
+    given = {
+        k: _coerced(f"metric {name}: {k}", v, hints[k]) if k in hints else v
+        for k, v in spec.parameters.items()
+    }
+    return metric(name, **given)
+
+
+@dataclass(frozen=True)
+class AskedMetric:
+    """A metric to judge by; an optional one, which ``all`` stands for, may be refused without being missed."""
+
+    metric: Metric
+    spec: MethodSpec
+    optional: bool = False
+
+
+def make_metrics(specs: Sequence[MethodSpec]) -> list[AskedMetric]:
+    """The metrics that were asked for; ``all`` stands for those that are not named themselves."""
+    from voxplain.metric import metrics
+    from voxplain.metric.metric import FAMILIES
+    from voxplain.study.settings.study_config import MetricSpec
+
+    named = {make_metric(s).name for s in specs if s.name != ALL}
+    known = sorted(metrics().values(), key=lambda m: (*FAMILIES, m.family).index(m.family))
+    asked: dict[str, AskedMetric] = {}
+    for spec in specs:
+        if spec.name != ALL:
+            made = make_metric(spec)
+            asked[made.name] = AskedMetric(made, spec)
+            continue
+        for found in known:
+            if found.name not in named and spec.parameters.get("family") in (None, found.family):
+                own = MetricSpec(name=found.name)
+                asked.setdefault(found.name, AskedMetric(make_metric(own), own, optional=True))
+    return list(asked.values())
+
+
+def check_all_metrics(spec: MethodSpec) -> None:
+    """Raise InputError where ``all`` is followed by anything but a known family."""
+    from voxplain.metric.metric import FAMILIES
+
+    for key, value in spec.parameters.items():
+        if key != "family":
+            raise InputError(f"metric all: unknown parameter {key!r}; {suggest(key, ['family'])}")
+        if value not in FAMILIES:
+            raise InputError(f"metric all: found family={value!r}; {suggest(str(value), FAMILIES)}")
+
+
 def coerced(method: type[Method], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters in the types that the method declares; ``layer=3`` names a layer, though YAML reads a number.
 
@@ -221,11 +279,16 @@ def _from_mapping(asked: Mapping[str, Any], score: str, reduce: str) -> Target:
     return target
 
 
-def _texts(settings: ExplainSettings) -> list[Target | str]:
-    texts = [t for t in settings.targets if isinstance(t, str)]
-    if not texts or len(texts) < len(settings.targets) or settings.reduce != "mean":
+def texts_of(targets: Sequence[Any], score: str, reduce: str) -> list[Target | str]:
+    """Targets as texts, for a model whose task is not known before it has seen the image.
+
+    Raises:
+        InputError: they cannot be said in texts.
+    """
+    texts = [t for t in targets if isinstance(t, str)]
+    if not texts or len(texts) < len(targets) or reduce != "mean":
         raise InputError(
             "model.task: it cannot be found out before the network runs on this image; "
             "give it as task: segmentation or task: classification"
         )
-    return [t if "@" in t else f"{t}@{settings.score}" for t in texts]
+    return [t if "@" in t else f"{t}@{score}" for t in texts]

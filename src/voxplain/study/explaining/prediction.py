@@ -33,7 +33,7 @@ def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: st
     overview = {
         "case": problem.case.id,
         "model": problem.model.name,
-        "image": _image_facts(problem),
+        "image": image_facts(problem),
         "targets": [_described(t) for t in problem.targets],
         "predicted": [asdict(row) for row in rows],
         "notes": [
@@ -137,7 +137,8 @@ def _probabilities(raw: Any, output: str) -> Any:
     return torch.stack([1 - share[0], share[0]]) if len(share) == 1 else share
 
 
-def _image_facts(problem: Problem) -> dict[str, str]:
+def image_facts(problem: Problem) -> dict[str, str]:
+    """What the page says of an image."""
     case, prepared = problem.case, problem.prepared
     facts = {"channels": str(case.channels), "shape": by(case.spatial_shape)}
     if case.geometry is not None:

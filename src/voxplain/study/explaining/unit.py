@@ -73,13 +73,17 @@ def work(unit: Unit, problem: Problem, settings: ExplainSettings, ledger: Ledger
 
 def refusal(unit: Unit, problem: Problem) -> VoxplainError | None:
     """Why an optional method cannot be done on this network, image and targets."""
-    if unit.optional:
-        try:
-            unit.method.check(problem.model)
-            unit.method.check_problem(problem)
-            unit.method.cost(problem)  # finds the layer, cuts the parts
-        except VoxplainError as error:
-            return error
+    return refusal_of(unit.method, problem) if unit.optional else None
+
+
+def refusal_of(method: Method, problem: Problem) -> VoxplainError | None:
+    """Why a method cannot be done on this network, image and targets; none where it can."""
+    try:
+        method.check(problem.model)
+        method.check_problem(problem)
+        method.cost(problem)  # finds the layer, cuts the parts
+    except VoxplainError as error:
+        return error
     return None
 
 
@@ -195,7 +199,7 @@ def _draw(
     problem, target = attribution.problem, attribution.answers[index].target
     case = problem.case
     truth = None if case.label is None else (case.label == target.class_index).astype("uint8")
-    image, values = _shown(values, unit.method, problem)
+    image, values = shown_of(values, unit.method, problem)
     scene = scenes(
         image,
         values,
@@ -216,7 +220,7 @@ def _draw(
     return pictures(saved, drawings), Picture(small, f"{unit.name} for {target.name}")
 
 
-def _shown(values: np.ndarray, method: Method, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def shown_of(values: np.ndarray, method: Method, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Background and colours: the scan and the map, or a synthetic image and its difference from the scan.
 
     A synthetic image is on the scale of the network's input, so it is compared with the scan as the network sees it.

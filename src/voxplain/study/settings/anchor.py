@@ -29,6 +29,39 @@ def anchored(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
     return out
 
 
+def anchored_study(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """The settings of a study with every relative path made absolute against ``base``."""
+    out = anchored({k: v for k, v in settings.items() if k not in ("models", "cases")}, base)
+    models, cases = settings.get("models"), settings.get("cases")
+    if isinstance(models, Mapping):
+        out["models"] = {name: _study_model(given, base) for name, given in models.items()}
+    elif "models" in settings:
+        out["models"] = models
+    if isinstance(cases, str | Path):
+        out["cases"] = _path(cases, base)
+    elif isinstance(cases, list | tuple | Mapping):
+        # one case stands for a list of one, as one method does
+        listed = [cases] if isinstance(cases, Mapping) else cases
+        out["cases"] = [_case(given, base) for given in listed]
+    elif "cases" in settings:
+        out["cases"] = cases
+    return out
+
+
+def _study_model(given: Any, base: Path) -> Any:
+    if not isinstance(given, str | Mapping):
+        return given
+    model = _model(given, base)
+    return model | anchored({"targets": model["targets"]}, base) if model.get("targets") else model
+
+
+def _case(given: Any, base: Path) -> Any:
+    """``- scan.nii.gz`` is short for ``- {image: scan.nii.gz}``."""
+    if isinstance(given, str | Path):
+        given = {"image": str(given)}
+    return anchored(given, base) if isinstance(given, Mapping) else given
+
+
 def _model(given: Any, base: Path) -> dict[str, Any]:
     """``model: nets.py:unet`` is short for ``model: {source: nets.py:unet}``."""
     model = {"source": given} if isinstance(given, str) else dict(given)

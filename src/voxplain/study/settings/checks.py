@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,3 +56,21 @@ def check_target(value: Any) -> Any:
 
     make_target(value, task="segmentation")
     return value
+
+
+def check_metric(spec: MethodSpec) -> MethodSpec:
+    """The same, if the metric can be made with these parameters."""
+    from voxplain.study.make import check_all_metrics, make_metric
+
+    if spec.name == ALL:
+        check_all_metrics(spec)
+    else:
+        make_metric(spec)
+    return spec
+
+
+def no_repeats(what: str, names: Sequence[str]) -> None:
+    """Raise ValueError where a name is there twice."""
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            raise ValueError(f"{what} {name!r} is there {names.count(name)} times, expected once")

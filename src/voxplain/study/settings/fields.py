@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo
 
 from voxplain.errors import suggest
 
@@ -138,7 +138,46 @@ def share(value: Any) -> Any:
     return value
 
 
-Existing = Annotated[Path, AfterValidator(existing)]
+def number_or(words: Sequence[str], convert: Callable[[Any], Any], least: str) -> Callable[[Any], Any]:
+    """What reads one of some words, or one positive number.
+
+    >>> number_or(("auto",), int, "2")("4"), number_or(("auto",), int, "2")("auto")
+    (4, 'auto')
+    """
+    expected = f"expected {', '.join(words)} or a number above 0, such as {least}"
+
+    def read(value: Any) -> Any:
+        if value in words:
+            return value
+        try:
+            number = numbers(value, convert, least)
+        except ValueError:
+            number = None
+        if not isinstance(number, int | float) or not 0 < number < float("inf"):
+            raise ValueError(f"found {value!r}, {expected}")
+        return number
+
+    return read
+
+
+def device(value: Any) -> Any:
+    """A device's name, as torch spells it; whether this machine has it is seen where it is used."""
+    import torch
+
+    text = str(value).strip()
+    try:
+        return text if text == "auto" else str(torch.device(text))
+    except RuntimeError:
+        raise ValueError(f"found {value!r}, expected auto, cpu, cuda:0 or another device of torch") from None
+
+
+def _existing(path: Path, info: ValidationInfo) -> Path:
+    return path if info.context == CHECKED else existing(path)
+
+
+# Settings that were checked before: one file that vanishes meanwhile is that case's trouble alone.
+CHECKED = {"checked": True}
+Existing = Annotated[Path, AfterValidator(_existing)]
 Spacing = Annotated[
     float | tuple[float, ...] | None, *_read(lambda v: positive(numbers(v, float, "1 or 1,1,2.5")))
 ]
@@ -149,6 +188,10 @@ Roi = Annotated[int | tuple[int, ...] | None, *_read(lambda v: numbers(v, int, "
 Overlap = Annotated[
     float | tuple[float, ...], *_read(lambda v: share(numbers(v, float, "0.25")), optional=False)
 ]
+# what reads int | Literal["auto"] and float | Literal["auto", "unlimited"]
+WORKERS = PlainValidator(number_or(("auto",), int, "2"))
+MEMORY = PlainValidator(number_or(("auto", "unlimited"), float, "8"))
+Device = Annotated[str, BeforeValidator(device)]
 Scale = Annotated[str | tuple[float, float] | None, *_read(scale)]
 Orientation = Annotated[str | None, *_read(orientation)]
 Head = Annotated[str | int | None, *_read(head)]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from voxplain.errors import InputError, suggest
-from voxplain.study.settings.anchor import anchored
+from voxplain.errors import InputError
+from voxplain.study.settings.anchor import anchored, anchored_study
+from voxplain.study.settings.mistakes import describe
 
 if TYPE_CHECKING:
     from voxplain.study.settings.config import ExplainSettings
+    from voxplain.study.settings.study_config import StudySettings
 
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -44,24 +45,65 @@ def load_settings(
     return settings_of(ExplainSettings, settings, f"{config}: " if config else "")
 
 
-def settings_of(section: type[Checked], given: Mapping[str, Any], where: str = "") -> Checked:
-    """The given keys as a section of the settings.
+def load_study(
+    config: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    overrides: Iterable[str] = (),
+) -> StudySettings:
+    """Settings of a study; from where and in which order as `load_settings`.
 
     Raises:
         SettingsError: lists every mistake with its path.
     """
+    from voxplain.study.settings.cases import spelled_out
+    from voxplain.study.settings.study_config import StudySettings
+
+    settings = {} if config is None else anchored_study(read_yaml(config), config.resolve().parent)
+    for layer in (dict(flags or {}), *map(parse_override, overrides)):
+        settings = merged(settings, anchored_study(layer, Path.cwd()))
+    where = f"{config}: " if config else ""
+    if "cases" not in settings:
+        return settings_of(StudySettings, settings, where)
+    spelled = spelled_out(settings["cases"])
+    given = {**settings, "cases": spelled.cases}
+    return settings_of(StudySettings, given, where, spelled.complaints, {"cases": spelled.places})
+
+
+def settings_of(
+    section: type[Checked],
+    given: Mapping[str, Any],
+    where: str = "",
+    complaints: Sequence[str] = (),
+    places: Mapping[str, Sequence[str]] | None = None,
+) -> Checked:
+    """The given keys as a section of the settings.
+
+    Args:
+        where: put before every mistake.
+        complaints: mistakes that are known already; what they are about is left out of ``given``.
+        places: of a setting that was spelled out, where each of its items was written.
+
+    Raises:
+        SettingsError: lists every mistake with its path.
+    """
+    lines = [f"{where}{line}" for line in complaints]
+    checked = None
     try:
-        return section.model_validate(given)
+        checked = section.model_validate(given)
     except ValidationError as error:
         found = error.errors()
         # items that are wrong are not counted, so that a list of them seems empty as well
-        inside = {e["loc"][:-1] for e in found}
-        lines = [
-            f"{where}{describe(e, section)}"
+        inside = {e["loc"][:depth] for e in found for depth in range(len(e["loc"]))}
+        if complaints:
+            inside |= {(setting,) for setting in places or ()}
+        lines += [
+            f"{where}{describe(e, section, places or {})}"
             for e in found
             if not (e["type"] == "too_short" and e["loc"] in inside)
         ]
-        raise SettingsError("\n".join(dict.fromkeys(lines))) from None
+    if checked is None or lines:
+        raise SettingsError("\n".join(dict.fromkeys(lines)))
+    return checked
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -123,50 +165,6 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return out
 
 
-def describe(error: ErrorDetails, root: type[BaseModel]) -> str:
-    """One validation error as one line: path, what was found, what would work."""
-    path = ".".join(str(part) for part in error["loc"])
-    found = error["input"]
-    context = error.get("ctx") or {}
-    match error["type"]:
-        case "extra_forbidden":
-            says = f"unknown key; {suggest(str(error['loc'][-1]), _keys(root, error['loc'][:-1]))}"
-        case "missing":
-            says = f"is needed: {_description(root, error['loc'])}"
-        case "literal_error":
-            says = f"found {found!r}, expected {context['expected']}"
-        case "value_error":
-            says = str(context["error"])
-        case "model_type" | "model_attributes_type":
-            says = f"found {found!r}, expected keys: {', '.join(_keys(root, error['loc']))}"
-        case "too_short":
-            says = "is empty, expected at least one"
-        case _:
-            says = f"found {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
-    return f"{path}: {says}"
-
-
-def _section(root: type[BaseModel], path: Iterable[int | str]) -> type[BaseModel] | None:
-    section: Any = root
-    for key in path:
-        field = section.model_fields.get(key)
-        section = field.annotation if field else None
-        if not (isinstance(section, type) and issubclass(section, BaseModel)):
-            return None
-    return section if isinstance(section, type) else None
-
-
-def _keys(root: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    section = _section(root, path)
-    return list(section.model_fields) if section else []
-
-
-def _description(root: type[BaseModel], path: tuple[int | str, ...]) -> str:
-    section = _section(root, path[:-1])
-    field = section.model_fields.get(str(path[-1])) if section else None
-    return (field.description if field else None) or "this setting"
-
-
 class _Strict(yaml.SafeLoader):
     """Safe YAML in which a key that is given twice is an error."""
 
@@ -178,6 +176,8 @@ def _refused(problem: str, node: yaml.Node) -> yaml.YAMLError:
 def _mapping(loader: _Strict, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == MERGE:  # what it brings may be overridden, that is what it is for
+            continue
         key = loader.construct_object(key_node, deep=True)
         if isinstance(key, list | dict):
             raise _refused("a key must be text", key_node)
@@ -188,4 +188,5 @@ def _mapping(loader: _Strict, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
+MERGE = "tag:yaml.org,2002:merge"
 _Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

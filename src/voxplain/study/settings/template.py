@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from voxplain.study.settings.config import ExplainSettings
+from voxplain.study.settings.study_config import StudyCase, StudyModel, StudySettings
 
 
 def resolved(settings: ExplainSettings, folder: Path, header: str) -> str:
@@ -23,6 +24,13 @@ def resolved(settings: ExplainSettings, folder: Path, header: str) -> str:
         plain["windows"] = settings.windows.model_dump(mode="json", exclude_unset=True)
     if settings.out.resolve() == folder.resolve():
         plain["out"] = "."
+    comment = "".join(f"# {line}\n" for line in header.splitlines())
+    return comment + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+
+
+def resolved_study(settings: StudySettings, header: str) -> str:
+    """The settings of a study as YAML text that runs the same again from its folder; what is a default stays one."""
+    plain = settings.model_dump(mode="json", exclude_unset=True) | {"out": "."}
     comment = "".join(f"# {line}\n" for line in header.splitlines())
     return comment + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
 
@@ -40,9 +48,27 @@ def template() -> str:
     )
 
 
+def study_template() -> str:
+    """A commented YAML of a study of one model and one case."""
+    return "\n".join(
+        [
+            "# Settings of `voxplain study FILE`: only models and cases are no defaults.",
+            "# Delete what you do not change. Relative paths are relative to this file.",
+            "",
+            *_lines(StudySettings, ""),
+            "",
+        ]
+    )
+
+
 def _lines(section: type[BaseModel], indent: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
         inner = field.annotation
+        if name in _EXAMPLE_ITEMS:
+            yield ""
+            yield f"{indent}{name}:  # {field.description}"
+            yield from _EXAMPLE_ITEMS[name](indent + "  ")
+            continue
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield ""
             yield f"{indent}{name}:  # {field.description}"
@@ -56,6 +82,21 @@ def _lines(section: type[BaseModel], indent: str) -> Iterator[str]:
             yield f"{indent}{name}: {_inline(field.default)}"
 
 
+def _one_model(indent: str) -> Iterator[str]:
+    yield f"{indent}unet:  # a name of your own; more models stand below, each with these keys"
+    yield from _lines(StudyModel, indent + "  ")
+
+
+def _one_case(indent: str) -> Iterator[str]:
+    """A list's only item: a dash before its first key, after the comment on that."""
+    is_first = True
+    for line in _lines(StudyCase, indent + "  "):
+        is_key = not line.lstrip().startswith("#")
+        yield f"{indent}- {line.lstrip()}" if is_first and is_key else line
+        is_first = is_first and not is_key
+
+
+_EXAMPLE_ITEMS = {"models": _one_model, "cases": _one_case}
 _EXAMPLES = {"source": "nets.py:unet", "image": "scan.nii.gz"}
 
 

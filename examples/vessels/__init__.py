@@ -1,0 +1,1 @@
+"""Three vessel networks, how they are made, and what the published protocol says about their explanations."""

@@ -1,0 +1,1 @@
+"""What a study leaves at its end: tables, the comparison, the page."""

@@ -1,0 +1,177 @@
+"""What a study leaves: long tables, comparison, verdicts, the page; by whoever finishes the last of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from voxplain.report import MethodCard
+from voxplain.report.study import StudyPage, write_study_page
+from voxplain.study.ledger.journal import versions
+from voxplain.study.results.compared import compared
+from voxplain.study.results.rows import Judged, all_judged
+from voxplain.study.results.tables import FIGURES, MAPS, gather_parquet, write_csv, write_parquet
+from voxplain.study.running.board import Board
+from voxplain.study.running.unsettled import unsettled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from voxplain.report.study import ModelComparison
+    from voxplain.study.running.board import Group
+
+DONE, SOME_FAILED = 0, 1
+
+
+def write_results(board: Board, *, whole: bool) -> int:
+    """Write tables and page of all that is done, and say what is not.
+
+    Args:
+        whole: whether this run was to do everything; where it was a part, others may still be at work, and the last one
+            to end compares.
+
+    Returns:
+        The exit code: 1 where a task failed.
+    """
+    plan, out = board.plan, board.plan.settings.out
+    groups: list[Group] = list(dict.fromkeys(t.group for t in plan.tasks if t.kind != "model"))
+    bad = [(name, o) for name, o in board.outcomes.items() if o.is_bad]
+    code = SOME_FAILED if bad else DONE
+    _drop_working(board)
+    left = 0 if whole else _left(board, groups)
+    if left:
+        print(
+            f"this part is done; {left} of {len(plan.tasks)} tasks are with other parts, the last of which compares"
+        )
+        return code
+    found = list(all_judged(board, groups))
+    parts = _write_tables(board, found)
+    models = {m: [one for one in found if one.model == m] for m in plan.settings.models}
+    pages = [compared(board, model, ones) for model, ones in models.items()]
+    _write_comparison(board, pages)
+    page = write_study_page(out / "report.html", _page(board, pages, found))
+    for comparison in pages:
+        print(f"\n{comparison.name}")
+        width = max((len(v.method) for v in comparison.verdicts), default=0)
+        for verdict in comparison.verdicts:
+            print(f"  {verdict.method:<{width}}  {verdict.text}")
+    print(f"\ntables  {parts.parent}\nreport  {page}", flush=True)
+    if bad:
+        counted = ", ".join(f"{n} {s}" for s, n in Counter(o.status for _, o in bad).items())
+        print(f"voxplain: {counted}; see the page, or {out / 'tables' / 'tasks.csv'}", flush=True)
+    return code
+
+
+def _left(board: Board, groups: Sequence[Group]) -> int:
+    """Tasks of other parts that nobody has settled, as far as the ledger says."""
+    mine = {t.group for t in board.tasks}
+    return sum(len(unsettled(board, group)) for group in groups if group not in mine)
+
+
+def _write_tables(board: Board, found: Sequence[Judged]) -> Path:
+    out = board.plan.settings.out
+    parts = []
+    for one in found:
+        case = board.plan.case_ids.index(one.case)
+        parts.append(write_parquet(board.places.rows(one.model, case), one.rows, FIGURES))
+    if parts:
+        gather_parquet(out / "tables" / "metrics.parquet", parts)
+    else:
+        write_parquet(out / "tables" / "metrics.parquet", [], FIGURES)
+    maps = [
+        {**row, "model": one.model} for one in found for made in one.maps.values() for row in made["rows"]
+    ]
+    write_parquet(out / "tables" / "maps.parquet", maps, MAPS)
+    return out / "tables" / "metrics.parquet"
+
+
+def _case_rows(board: Board) -> list[dict[str, Any]]:
+    """What is known of the cases; columns of the user's own keep clear of ours."""
+    cases = zip(board.plan.case_ids, board.plan.settings.cases, strict=True)
+    return [
+        {**{k if k != "case" else "meta_case": v for k, v in c.meta.items()}, "case": name}
+        for name, c in cases
+    ]
+
+
+def _write_comparison(board: Board, pages: Sequence[ModelComparison]) -> None:
+    tables = board.plan.settings.out / "tables"
+    shown = [(page, result) for page in pages for result in page.metrics]
+    write_csv(
+        tables / "comparison.csv", [{"model": p.name, **row} for p, r in shown for row in r.comparison.rows()]
+    )
+    write_csv(
+        tables / "pairs.csv", [{"model": p.name, **row} for p, r in shown for row in r.comparison.pair_rows()]
+    )
+    write_csv(
+        tables / "verdicts.csv",
+        [
+            {"model": p.name, "method": v.method, "level": v.level, "cases": v.cases, "text": v.text}
+            for p in pages
+            for v in p.verdicts
+        ],
+    )
+    write_csv(tables / "cases.csv", _case_rows(board))
+    write_csv(tables / "tasks.csv", [{"model": p.name, **vars(t)} for p in pages for t in p.tasks])
+
+
+def _page(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged]) -> StudyPage:
+    settings = board.plan.settings
+    asked = {t["name"] for one in found for t in one.asked["targets"]}
+    counted = Counter(row.status for page in pages for row in page.tasks)
+    return StudyPage(
+        title=settings.title or "Study",
+        description=settings.description,
+        models=tuple(pages),
+        facts={
+            "models": len(settings.models),
+            "cases": len(board.plan.case_ids),
+            "targets": len(asked),
+            "methods": len(board.plan.methods),
+            "metrics": len(board.plan.metrics),
+            "random maps beside each": settings.nulls,
+            "seed": settings.seed,
+        },
+        cases={
+            name: _case_facts([o for o in found if o.case == name], case.meta)
+            for name, case in zip(board.plan.case_ids, settings.cases, strict=True)
+        },
+        targets=tuple(sorted(asked)),
+        notes=tuple(dict.fromkeys(n for one in found for n in one.asked["notes"])),
+        missing=tuple(
+            f"{n} of {len(board.outcomes)} tasks {s}"
+            for s, n in counted.items()
+            if s not in ("ok", "refused")
+        ),
+        methods=tuple(_card(board, name, found) for name in board.plan.methods),
+        settings=(settings.out / "study.yaml").read_text(encoding="utf-8"),
+        versions=versions(),
+        command="voxplain study study.yaml",
+    )
+
+
+def _case_facts(of_models: Sequence[Judged], meta: Mapping[str, object]) -> dict[str, object]:
+    if not of_models:
+        return {**meta, "status": "could not be asked"}
+    first = of_models[0].asked
+    return {**meta, **first["facts"]}
+
+
+def _card(board: Board, name: str, found: Sequence[Judged]) -> MethodCard:
+    method = board.plan.methods[name].method
+    made: dict[str, Any] = next(
+        (one.maps[name]["parameters"] for one in found if name in one.maps), method.parameters()
+    )
+    return MethodCard(name, made, f"{method.title}. How to read it: {method.reads}.", method.source)
+
+
+def _drop_working(board: Board) -> None:
+    """Remove the maps on the network's grid of cases that are finished, where they are not to be kept."""
+    if board.plan.settings.maps.working == "keep":
+        return
+    for group in {t.group for t in board.tasks if t.kind != "model"}:
+        tasks = [t for t in board.tasks if t.group == group]
+        if all(t.name in board.outcomes for t in tasks):
+            for task in (t for t in tasks if t.kind == "map"):
+                board.places.working(task, task.who).unlink(missing_ok=True)

@@ -1,0 +1,154 @@
+"""How far a study is, for people: bars on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from voxplain.study.running.board import Board, Group
+    from voxplain.study.running.crew import Worker
+
+EVERY = 15.0  # seconds between plain lines
+EACH = 0.5  # seconds that a task takes beside its passes: reading, writing
+BAD_SHOWN = 10  # failures that are told one by one
+
+
+class Watch:
+    """A context that leaves the terminal clean.
+
+    Args:
+        seconds_of: what a task is expected to take; None where nothing is known yet.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        seconds_of: Callable[[str], float | None],
+        workers: int,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.board, self.seconds_of, self.workers = board, seconds_of, workers
+        self.stream = stream or sys.stderr
+        self.last_group: dict[int, Group] = {}
+        self._started = time.monotonic()
+        self._next = self._started + EVERY
+        self._bar: Progress | None = None
+        self._all: TaskID | None = None
+        self._rows: dict[int, TaskID] = {}
+        self._told = 0
+        self._left: tuple[float, str] = (0.0, "")
+
+    def __enter__(self) -> Watch:
+        if self.stream.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[left]}"),
+            )
+            self._bar = Progress(*columns, console=Console(file=self.stream), transient=True)
+            self._bar.start()
+            self._all = self._bar.add_task("study", total=len(self.board.tasks), left="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def tell(self, line: str) -> None:
+        """A line of what is going to be done."""
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, flush=True)
+
+    def say(self, text: str) -> None:
+        """Tell something that should stay to be read; after some of these, only the page tells the others."""
+        self._told += 1
+        if self._told > BAD_SHOWN:
+            return
+        line = f"voxplain: {text}"
+        if self._told == BAD_SHOWN:
+            line += "\nvoxplain: further failures are in the table and on the page"
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=self.stream, flush=True)
+
+    def show(self, workers: Sequence[Worker]) -> None:
+        """Bring what is shown up to date."""
+        now = time.monotonic()
+        if self._bar is not None:
+            self._on_bars(workers)
+        elif now >= self._next:
+            self._next = now + EVERY
+            done, bad = len(self.board.outcomes), sum(o.is_bad for o in self.board.outcomes.values())
+            failed = f", {bad} failed" if bad else ""
+            print(
+                f"{done} of {len(self.board.tasks)} tasks{failed}{self._time_left()}; {_doing(workers)}",
+                file=self.stream,
+                flush=True,
+            )
+
+    def _on_bars(self, workers: Sequence[Worker]) -> None:
+        assert self._bar is not None
+        assert self._all is not None
+        self._bar.update(self._all, completed=len(self.board.outcomes), left=self._time_left().strip(", "))
+        for worker in workers:
+            if worker.number not in self._rows:
+                self._rows[worker.number] = self._bar.add_task("", total=1, left="")
+            what, done, total = worker.doing
+            name = worker.task.name if worker.task else "waits"
+            self._bar.update(
+                self._rows[worker.number],
+                description=f"{name}: {what}" if what else name,
+                completed=done,
+                total=total or None,
+            )
+
+    def _time_left(self) -> str:
+        """From what tasks were expected to take and what those that are done did take."""
+        now = time.monotonic()
+        if now - self._left[0] < 2:
+            return self._left[1]
+        expected = took = left = 0.0
+        for task in self.board.tasks:
+            seconds = self.seconds_of(task.name)
+            outcome = self.board.outcomes.get(task.name)
+            if seconds is None:
+                continue
+            seconds += EACH
+            if outcome is None:
+                left += seconds
+            elif outcome.seconds:
+                expected, took = expected + seconds, took + outcome.seconds
+        factor = took / expected if expected > 1 else 1.0
+        text = f", about {in_words(left * factor / self.workers)} left" if left else ""
+        self._left = now, text
+        return text
+
+
+def _doing(workers: Sequence[Worker]) -> str:
+    return ", ".join(w.task.name for w in workers if w.task is not None) or "starting"
+
+
+def in_words(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> in_words(42), in_words(600), in_words(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

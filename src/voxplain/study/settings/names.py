@@ -1,0 +1,38 @@
+"""What cases and models are called, and that no two of them share a folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxplain.case.formats import stem
+from voxplain.target.scene import slug
+
+if TYPE_CHECKING:
+    from voxplain.study.settings.study_config import StudyCase
+
+
+def case_id(case: StudyCase) -> str:
+    """The name of a case: its own, or that of its first file."""
+    if case.id:
+        return case.id
+    name = stem(Path(case.image[0]))
+    return name if case.slice is None else f"{name}-{case.slice.replace('=', '')}"
+
+
+def check_apart(names: Iterable[str], remedy: str) -> None:
+    """Raise ValueError where names are the same to a file system."""
+    by_folder: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        by_folder[slug(name).casefold()].append(name)
+    same = [f"{len(found)} are called {_told(found)}" for found in by_folder.values() if len(found) > 1]
+    if same:
+        raise ValueError(f"{', '.join(same)}; {remedy}")
+
+
+def _told(names: list[str]) -> str:
+    different = list(dict.fromkeys(names))
+    told = " and ".join(repr(name) for name in different)
+    return told if len(different) == 1 else f"{told}, which is one file name"

@@ -1,0 +1,193 @@
+"""All settings of `voxplain study`: models × cases × targets × methods × metrics in one YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+
+from voxplain.study.settings.checks import check_metric, method_spec, no_repeats
+from voxplain.study.settings.config import (
+    Method,
+    MethodSpec,
+    ModelSettings,
+    PrepareSettings,
+    Section,
+    TargetSpec,
+    WindowSettings,
+    setting,
+)
+from voxplain.study.settings.fields import MEMORY, WORKERS, Device, Existing, as_list, as_text
+from voxplain.study.settings.names import case_id, check_apart
+
+# What is judged where nothing else is asked for: one or two of every kind, none that needs a mask.
+METRICS = (
+    "completeness",
+    "faithfulness_correlation",
+    "infidelity",
+    "normalized_infidelity",
+    "deletion",
+    "insertion",
+    "road",
+    "sensitivity_average",
+    "sensitivity_max",
+    "rounding_stability",
+    "mprt_absolute",
+    "complexity",
+    "sparseness",
+    "mean_agreement",
+)
+ONE_METHOD = "mean_agreement"
+
+
+class MetricSpec(MethodSpec):
+    """A metric's name and its parameters."""
+
+
+Metric = Annotated[MetricSpec, BeforeValidator(method_spec), AfterValidator(check_metric)]
+
+
+class StudyModel(ModelSettings):
+    """One of the networks that are compared."""
+
+    prepare: PrepareSettings = Field(PrepareSettings(), description="from the file to the network")
+    windows: WindowSettings = Field(WindowSettings(), description="how the network slides")
+    targets: Annotated[
+        tuple[TargetSpec, ...] | None, BeforeValidator(lambda v: v if v is None else as_list(v))
+    ] = setting(None, "of this model, where its classes have names of their own; the study's by default")
+    batch: int | None = setting(None, "samples per pass; none: by the size of the window", "samples", ge=1)
+
+
+class StudyCase(Section):
+    """One image with what belongs to it."""
+
+    image: Annotated[tuple[Existing, ...], BeforeValidator(as_list)] = Field(
+        description="NIfTI, DICOM (folder or file), PNG, JPEG, TIFF, .npy or .npz; several are stacked",
+        min_length=1,
+    )
+    id: Annotated[str | None, BeforeValidator(as_text)] = setting(
+        None, "name of the case in the results; the file's name where not given"
+    )
+    label: Existing | None = setting(None, "ground truth on the image's grid")
+    mask: Existing | None = setting(None, "mask on the image's grid for targets mask:CLASS without a file")
+    series: Annotated[str | None, BeforeValidator(as_text)] = setting(None, "which DICOM series of a folder")
+    slice: str | None = setting(
+        None, "one slice of a volume for a 2-D network, by voxel axis and index: k=40", pattern=r"^[ijk]=\d+$"
+    )
+    fill_nan: float | None = setting(None, "replace NaN in the image by this; without it they are an error")
+    meta: dict[str, Any] = setting({}, "what else is known of the case, such as age, sex or site")
+
+
+class RunSettings(Section):
+    """How the work is spread over this machine; none of it changes a result by more than rounding."""
+
+    workers: Annotated[int | Literal["auto"], WORKERS] = setting(
+        "auto",
+        "processes, each with a copy of the model; auto: one per GPU, else cores / threads",
+        "processes",
+    )
+    threads: int = setting(
+        1, "of each process on the CPU; results are bit-equal for equal threads", "threads", ge=1
+    )
+    devices: Annotated[tuple[Device, ...], BeforeValidator(as_list), Field(min_length=1)] = setting(
+        ("auto",), "shared out among the workers: auto (every GPU, else cpu), cpu, cuda:0, …"
+    )
+    timeout: float | None = setting(
+        None, "a task that takes longer is ended, and the others go on", "seconds", gt=0
+    )
+    memory: Annotated[float | Literal["auto", "unlimited"], MEMORY] = setting(
+        "auto", "that a process on the CPU may take; auto: its share of what is free now", "GiB"
+    )
+    attempts: int = setting(
+        2, "how often a task is tried that ends its process without a word", "attempts", ge=1
+    )
+
+
+class StudyMaps(Section):
+    """What is kept of the maps."""
+
+    save: bool = setting(True, "write maps in the case's own geometry")
+    format: Literal["auto", "nii.gz", "nii", "npz", "tif"] = setting(
+        "auto", "auto is nii.gz where there is a geometry, tif for pictures and npz for bare arrays"
+    )
+    pictures: int = setting(
+        1, "of how many targets per case a small picture is drawn, the largest first", "targets", ge=0
+    )
+    working: Literal["keep", "drop"] = setting(
+        "keep",
+        "the maps on the network's grid, which metrics read: keep, or drop when a case is finished; "
+        "later metrics would have to make them again",
+    )
+
+
+class CompareSettings(Section):
+    """How methods are compared over cases."""
+
+    test: Literal["signed_rank", "sign_flip"] = setting("signed_rank", "of pairs of methods")
+    alpha: float = setting(0.05, "level of tests, after Holm's correction", gt=0, lt=1)
+    least_cases: int = setting(6, "fewer give no verdict", "cases", ge=2)
+    randomised: float = setting(
+        0.5,
+        "likeness to maps of redrawn networks, from that of the gradient (0) to that of edges (1), "
+        "above which a method fails",
+    )
+    agreement: Literal["spearman", "spearman_absolute", "pearson", "pearson_absolute", "top_k", "ssim"] = (
+        setting("spearman_absolute", "how maps of two methods are compared")
+    )
+
+
+class StudySettings(Section):
+    """What `voxplain study` does."""
+
+    title: str = setting("", "of the page")
+    description: str = setting("", "what the study asks, for the page; also told where a file is missing")
+    models: dict[str, StudyModel] = Field(description="a name and settings for each network", min_length=1)
+    cases: tuple[StudyCase, ...] = Field(
+        description="a list; {id} in paths stands for every name that fits; or a .csv or .tsv with a column image",
+        min_length=1,
+    )
+    targets: Annotated[tuple[TargetSpec, ...], BeforeValidator(as_list)] = setting(
+        (),
+        "what is explained, such as all, Hippocampus, boundary:liver:2; none: all classes that are present",
+    )
+    score: Literal["logit", "margin", "log_probability", "probability"] = setting(
+        "logit", "of targets without one"
+    )
+    reduce: Literal["mean", "sum"] = setting("mean", "over a target's region")
+    methods: Annotated[tuple[Method, ...], BeforeValidator(as_list), Field(min_length=1)] = setting(
+        ("gradient", "integrated_gradients", "smoothgrad"),
+        "names, or {name: …, parameter: …}; `voxplain methods` lists them; all stands for every one",
+        validate_default=True,
+    )
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(as_list)] = setting(
+        METRICS,
+        "names, or {name: …, parameter: …}; `voxplain metrics` lists them; all stands for every one",
+        validate_default=True,
+    )
+    nulls: int = setting(5, "random maps that stand beside every map", "maps", ge=1)
+    seed: int = setting(0, "of everything random", ge=0, lt=2**63)
+    run: RunSettings = Field(RunSettings(), description="how the work is spread over this machine")
+    maps: StudyMaps = Field(StudyMaps(), description="what is kept of the maps")
+    compare: CompareSettings = Field(CompareSettings(), description="how methods are compared over cases")
+    out: Path = setting(
+        Path("study"), "folder of the results; the same command goes on where a run was cut off"
+    )
+
+    @field_validator("models")
+    @classmethod
+    def _models_apart(cls, value: dict[str, StudyModel]) -> dict[str, StudyModel]:
+        check_apart(value, "give each a name of its own")
+        return value
+
+    @field_validator("cases")
+    @classmethod
+    def _cases_apart(cls, value: tuple[StudyCase, ...]) -> tuple[StudyCase, ...]:
+        check_apart(map(case_id, value), "give each a name of its own, id: …")
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _each_metric_once(cls, value: tuple[MetricSpec, ...]) -> tuple[MetricSpec, ...]:
+        no_repeats("metric", [spec.name.strip().lower().replace("-", "_") for spec in value])
+        return value

@@ -1,0 +1,186 @@
+"""`voxplain study`: from settings to a folder of maps, figures, tables and a page; a run that was cut off goes on."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING
+
+import voxplain
+from voxplain.case.atomic import write_whole
+from voxplain.errors import InputError
+from voxplain.study.ledger.claim import Claims
+from voxplain.study.ledger.journal import Journal, versions
+from voxplain.study.planning.cost import Costs, told
+from voxplain.study.planning.plan import Plan, plan
+from voxplain.study.running.board import Board, Group
+from voxplain.study.running.crew import Crew
+from voxplain.study.running.driver import Driver
+from voxplain.study.running.machine import devices, memory_limit
+from voxplain.study.running.watch import Watch
+from voxplain.study.settings.template import resolved_study
+
+if TYPE_CHECKING:
+    from voxplain.study.settings.study_config import StudySettings
+
+DONE, SOME_FAILED = 0, 1
+Say = Callable[[str], None]
+
+
+def run_study(
+    settings: StudySettings,
+    *,
+    shard: tuple[int, int] | None = None,
+    dry_run: bool = False,
+    compare_only: bool = False,
+) -> int:
+    """Do what is not done yet, and compare what there is.
+
+    Args:
+        settings: what is asked.
+        shard: (k, n): only the k-th of n parts of the models and cases, k from 1; for job arrays that share the folder.
+            Whoever finishes the last part compares.
+        dry_run: ask each model about one case, say what all would cost, and write nothing.
+        compare_only: do nothing, and compare what is there, such as in the middle of a long study.
+
+    Returns:
+        0, or 1 where a task failed; all others are done all the same.
+
+    Raises:
+        VoxplainError: settings that cannot be used, a model that cannot be loaded, a folder that cannot be written to.
+    """
+    spelled = plan(settings)
+    groups = _part(spelled, shard)
+    if dry_run:
+        return _dry(spelled)
+    if compare_only:
+        return _compared(spelled)
+    _start(spelled)
+    journal = Journal(settings.out / "log.jsonl")
+    journal.note("start", versions=versions(), command=sys.argv, shard=shard)
+    with journal.until_stopped():
+        board = _work(spelled, groups, journal)
+        from voxplain.study.results.write import write_results
+
+        code = write_results(board, whole=shard is None)
+        journal.note("end", code=code)
+    rmtree(settings.out / "scratch", ignore_errors=True)
+    return code
+
+
+def _compared(spelled: Plan) -> int:
+    """Tables and page of what is there."""
+    from voxplain.study.results.write import write_results
+
+    if not (spelled.settings.out / "ledger").is_dir():
+        raise InputError(f"out: {spelled.settings.out} holds no study yet; run it without --compare-only")
+    return write_results(Board(spelled, []), whole=True)
+
+
+def _dry(spelled: Plan) -> int:
+    """One case per model, in a folder that is thrown away."""
+    groups = [(model, 0) for model in spelled.settings.models]
+    with tempfile.TemporaryDirectory(prefix="voxplain-") as folder:
+        settings = spelled.settings.model_copy(update={"out": Path(folder)})
+        tasks = tuple(t for t in spelled.tasks if t.kind in ("model", "ask") and t.case <= 0)
+        first = replace(spelled, settings=settings, tasks=tasks)
+        board = _work(first, groups, None)
+        costs = Costs(spelled, board.asked)
+        for line in _told(spelled, costs, None):
+            say(line)
+    bad = [o for o in board.outcomes.values() if o.is_bad]
+    return SOME_FAILED if bad else DONE
+
+
+def _work(spelled: Plan, groups: list[Group], journal: Journal | None) -> Board:
+    settings = spelled.settings
+    workers = devices(settings.run)
+    board = Board(spelled, groups)
+    costs = Costs(spelled, board.asked)
+    plain = settings.model_dump(mode="json", exclude_unset=True) | {"out": str(settings.out)}
+    crew = Crew(plain, workers, settings.run.threads, settings.out / "logs")
+    watch = Watch(board, lambda name: costs.seconds(spelled.by_name[name]), len(workers))
+    claims = Claims(settings.out / "claims") if journal is not None else None
+    limit = memory_limit(settings.run, workers)
+
+    def tell() -> None:
+        if journal is not None:
+            for line in _told(spelled, costs, board):
+                watch.tell(line)
+
+    with watch, ended_like_ctrl_c():
+        Driver(board, crew, claims, journal, watch, limit, tell).run()
+    return board
+
+
+@contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Schedulers end jobs by SIGTERM: it leaves as little behind as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _start(spelled: Plan) -> None:
+    """Write the resolved settings first, so that a full disk or a wrong folder is known at once."""
+    settings = spelled.settings
+    if settings.out.exists() and not settings.out.is_dir():
+        raise InputError(f"out: {settings.out} is a file; choose a folder")
+    header = f"voxplain {voxplain.__version__}; run again with: voxplain study study.yaml"
+    write_whole(settings.out / "study.yaml", resolved_study(settings, header).encode())
+
+
+def _part(spelled: Plan, shard: tuple[int, int] | None) -> list[Group]:
+    """The models and cases that are to be done here."""
+    groups = list(dict.fromkeys(t.group for t in spelled.tasks if t.kind != "model"))
+    if shard is None:
+        return groups
+    k, n = shard
+    if not 1 <= k <= n:
+        raise InputError(f"shard: found {k}/{n}, expected k/n with k from 1 to n, such as 2/8")
+    return groups[k - 1 :: n]
+
+
+def _told(spelled: Plan, costs: Costs, board: Board | None) -> list[str]:
+    """The plan in lines for people; with a board, of what is left to do on it."""
+    settings = spelled.settings
+    workers = devices(settings.run)
+    kinds = (
+        ("models", len(settings.models)),
+        ("cases", len(spelled.case_ids)),
+        ("methods", len(spelled.methods)),
+    )
+    sizes = (*kinds, ("metrics", len(spelled.metrics)))
+    size = " × ".join(f"{n} {what if n != 1 else what.removesuffix('s')}" for what, n in sizes)
+    tasks = [t for t in (spelled if board is None else board).tasks if t.kind != "model"]
+    left = [t for t in tasks if board is None or t.name not in board.outcomes]
+    earlier = 0 if board is None else sum(o.earlier and o.status == "ok" for o in board.outcomes.values())
+    done = f", {earlier} done before" if earlier else ""
+    lines = [f"study   {size}: {len(tasks)} tasks{done}"]
+    for (model, _), found in costs.asked.items():
+        if "methods" not in found:
+            continue
+        lines += [f"{model}: {note}" for note in found["notes"]]
+        lines += [f"{model}: metric {name}: refused, {why}" for name, why in found["unable"].items()]
+    return [*lines, *told(costs, left, len(workers))]
+
+
+def say(text: str) -> None:
+    """Tell the person who waits."""
+    print(text, flush=True)

@@ -1,0 +1,151 @@
+"""What a worker holds while it works: one model, one case, one problem, all made again from the settings when needed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from voxplain.case import parse_slice, read_case, take_slice
+from voxplain.engine import Problem
+from voxplain.engine.prediction_file import read_prediction
+from voxplain.errors import InputError
+from voxplain.study.ledger.ledger import Ledger
+from voxplain.study.make import load, make_target, texts_of
+from voxplain.study.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from voxplain.attribution.method import Method
+    from voxplain.case import Case
+    from voxplain.metric import Metric
+    from voxplain.model import Model
+    from voxplain.study.planning.plan import Plan
+    from voxplain.study.planning.task import Task
+    from voxplain.target import Target
+
+
+class Held:
+    """A worker's belongings.
+
+    A task's problem is made afresh, so that its result does not depend on what the worker did before.
+
+    Args:
+        device: such as ``cpu`` or ``cuda:0``; a model whose settings name another keeps that one.
+        progress: told (what, done, of how many).
+    """
+
+    def __init__(self, plan: Plan, device: str, progress: Callable[[str, int, int], None]) -> None:
+        self.plan, self.device, self.progress = plan, device, progress
+        self.places = Places(plan)
+        self.ledger = Ledger(plan.settings.out, trusting=True)
+        self.one_by_one = False  # after memory ran out
+        self._model: tuple[str, Model] | None = None
+        self._problem: tuple[tuple[str, int, bool], Problem, torch.Tensor] | None = None
+
+    def model(self, name: str) -> Model:
+        """The model of that name; another one is let go first.
+
+        Raises:
+            VoxplainError: it cannot be loaded.
+        """
+        if self._model is None or self._model[0] != name:
+            self._model = self._problem = None
+            settings = self.plan.settings.models[name]
+            asked = (
+                settings if settings.device != "auto" else settings.model_copy(update={"device": self.device})
+            )
+            model = load(asked, settings.prepare, settings.windows)
+            model.name = name
+            self._model = name, model
+        return self._model[1]
+
+    def case(self, position: int) -> Case:
+        """A case of the settings, read anew."""
+        given = self.plan.settings.cases[position]
+        paths = list(given.image)
+        case = read_case(
+            paths[0] if len(paths) == 1 else paths,
+            label=given.label,
+            id=self.plan.case_ids[position],
+            series=given.series,
+            fill_nan=given.fill_nan,
+        )
+        if given.slice is None:
+            return case
+        return take_slice(case, *parse_slice(given.slice))
+
+    def targets(self, model: Model, position: int) -> list[Target | str]:
+        """What is asked about a case."""
+        settings = self.plan.settings
+        own = settings.models[model.name].targets
+        asked = settings.targets if own is None else own
+        mask = settings.cases[position].mask
+        if model.known_task is None:
+            # small random inputs did not tell; the problem learns the task from the image
+            return texts_of(asked, settings.score, settings.reduce)
+        words = asked or (("all",) if model.task == "segmentation" else ("predicted",))
+        file = str(mask) if mask else None
+        return [
+            make_target(t, task=model.task, score=settings.score, reduce=settings.reduce, mask=file)
+            for t in words
+        ]
+
+    def problem(self, task: Task) -> Problem:
+        """The problem of a task's model and case, which an earlier task has asked, as if nothing had been done with it."""
+        key = (*task.group, self.one_by_one)
+        if self._problem is None or self._problem[0] != key:
+            self._problem = None
+            model = self.model(task.model)
+            known = self.asked(task)
+            problem = Problem(
+                model,
+                self.case(task.case),
+                self.targets(model, task.case),
+                seed=self.plan.settings.seed,
+                batch=1 if self.one_by_one else known["batch"],
+                scratch=self.places.scratch(task),
+                progress=self.progress,
+                prediction=read_prediction(self.places.prediction(task)),
+            )
+            clean = torch.tensor(
+                [float("nan") if s is None else s for s in known["scores"]], dtype=torch.float64
+            )
+            self._problem = key, problem, clean
+        _, problem, clean = self._problem
+        return problem.afresh(clean=clean)
+
+    def asked(self, task: Task) -> dict[str, Any]:
+        """What the asking task of this model and case found.
+
+        Raises:
+            InputError: its marker is gone.
+        """
+        found = self.ledger.last(self.places.ask(task))
+        if "batch" not in found:
+            raise InputError(
+                f"{self.places.ask(task)}: not asked yet, or its marker was removed; run the study again"
+            )
+        return found
+
+    def method(self, name: str) -> Method:
+        """A method of the settings by its name in the study."""
+        return self.plan.methods[name].method
+
+    def metric(self, name: str) -> Metric:
+        """A metric of the settings."""
+        return self.plan.metrics[name].metric
+
+    def let_go(self) -> None:
+        """Forget everything that takes memory."""
+        self._model = self._problem = None
+        with suppress(RuntimeError):
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def relative(self, path: Path) -> str:
+        """A path as tables name it."""
+        return path.relative_to(self.plan.settings.out).as_posix()
