@@ -71,6 +71,7 @@ METRICS_HEAD = """# Metrics
 
 Numbers that say whether to believe a map. Each stands beside its nulls: the same figure for maps that know nothing of the
 network (zeros, a constant, smoothed noise, the image's edges). A map that is no better than its nulls is told as such.
+Metrics that redraw the network's weights stand beside the plain gradient, too, which depends on all of them.
 How methods are compared over cases: [comparison.md](../comparison.md).
 
 Made from the metrics' declarations by `scripts/write_index.py`; a test keeps it so.

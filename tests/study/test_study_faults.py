@@ -277,3 +277,50 @@ def test_dry_run_writes_nothing(place: Place) -> None:
     assert "1 model × 2 cases × 1 method × 1 metric" in ran.out
     assert sorted(p.name for p in place.folder.iterdir() if p.name != "__pycache__") == before
     shutil.rmtree(place.folder / "out", ignore_errors=True)
+
+
+def test_a_class_that_no_model_has_is_one_line_before_any_case(place: Place) -> None:
+    place.write("[gradient]")
+    text = (place.folder / "study.yaml").read_text().replace("targets: ['1']", "targets: [livr]")
+    (place.folder / "study.yaml").write_text(text)
+    ran = place.run()
+    assert ran.code == 2
+    assert "models.net: " in ran.err
+    assert "livr" in ran.err
+    assert not (place.folder / "out" / "ledger").exists()
+
+
+def test_an_image_that_vanishes_meanwhile_is_that_case_s_trouble_alone(place: Place) -> None:
+    """The worker that is killed afterwards comes back, though a file of the settings is gone."""
+    place.write("['slow:wait=3', gradient]", more="run: {workers: 1}\n")
+    process = place.start()
+    wait_for(lambda: place.made)
+    (place.folder / "case-1.nii.gz").unlink()
+    os.kill(place.workers()[0], signal.SIGKILL)
+    process.communicate(timeout=200)
+    assert process.returncode == 1
+    assert place.status("0/map-slow")[0] == "ok"
+    assert place.status("1/ask")[0] == "failed"
+
+
+def test_what_is_there_can_be_compared_in_the_middle(place: Place) -> None:
+    place.write("['slow:wait=2', gradient]", more="run: {workers: 1}\n")
+    process = place.start()
+    wait_for(lambda: len(place.made) == 2)
+    kill(process)
+    ran = place.run("--compare-only")
+    assert ran.code == 0, ran.err
+    page = (place.folder / "out/report.html").read_text(encoding="utf-8")
+    assert "not done" in page
+    assert place.made == {"0": 1, "1": 1}
+    (place.folder / "empty").mkdir()
+    assert place.run("--compare-only", "--out", "empty").code == 2
+
+
+def test_a_method_that_is_not_defined_here_is_refused_and_no_failure(lone: Place) -> None:
+    lone.write("[contrast_shapley, gradient]", more="run: {workers: 1}\n")
+    ran = lone.run()
+    assert ran.code == 0, ran.err
+    assert lone.status("0/map-contrast_shapley")[0] == "refused"
+    page = (lone.folder / "out/report.html").read_text(encoding="utf-8")
+    assert "at least two" in page

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from voxplain.metric.comparison import Pair, Summary
 from voxplain.report import MethodCard
 from voxplain.report.study import StudyPage, write_study_page
 from voxplain.study.ledger.journal import versions
@@ -99,18 +101,30 @@ def _write_comparison(board: Board, pages: Sequence[ModelComparison]) -> None:
     tables = board.plan.settings.out / "tables"
     shown = [(page, result) for page in pages for result in page.metrics]
     write_csv(
-        tables / "comparison.csv", [{"model": p.name, **row} for p, r in shown for row in r.comparison.rows()]
+        tables / "comparison.csv",
+        [{"model": p.name, **row} for p, r in shown for row in r.comparison.rows()],
+        ("model", "metric", "better", *(f.name for f in fields(Summary))),
     )
     write_csv(
-        tables / "pairs.csv", [{"model": p.name, **row} for p, r in shown for row in r.comparison.pair_rows()]
+        tables / "pairs.csv",
+        [{"model": p.name, **row} for p, r in shown for row in r.comparison.pair_rows()],
+        ("model", "metric", *(f.name for f in fields(Pair))),
     )
     write_csv(
         tables / "verdicts.csv",
         [
-            {"model": p.name, "method": v.method, "level": v.level, "cases": v.cases, "text": v.text}
+            {
+                "model": p.name,
+                "method": v.method,
+                "level": v.level,
+                "here": v.here,
+                "cases": v.cases,
+                "text": v.text,
+            }
             for p in pages
             for v in p.verdicts
         ],
+        ("model", "method", "level", "here", "cases", "text"),
     )
     write_csv(tables / "cases.csv", _case_rows(board))
     write_csv(tables / "tasks.csv", [{"model": p.name, **vars(t)} for p in pages for t in p.tasks])
@@ -140,7 +154,7 @@ def _page(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged
         targets=tuple(sorted(asked)),
         notes=tuple(dict.fromkeys(n for one in found for n in one.asked["notes"])),
         missing=tuple(
-            f"{n} of {len(board.outcomes)} tasks {s}"
+            f"{n} of {sum(counted.values())} tasks {s}"
             for s, n in counted.items()
             if s not in ("ok", "refused")
         ),

@@ -41,7 +41,7 @@ class Board:
         mine = set(groups)
         self.tasks = [t for t in plan.tasks if t.group in mine or t.kind == "model"]
         # the first case of each model tells the costs of all
-        self._tellers = {next(g for g in groups if g[0] == model) for model in {g[0] for g in groups}}
+        self.tellers = {next(g for g in groups if g[0] == model) for model in {g[0] for g in groups}}
         self.pending: dict[Group, list[Task]] = {}
         for task in self.tasks:
             self.pending.setdefault(task.group, []).append(task)
@@ -78,6 +78,10 @@ class Board:
                 self.settle(task, found)
                 continue
             yield task
+
+    def tells(self, group: Group) -> bool:
+        """Whether the costs of its model are still to be found out there, which comes first."""
+        return group in self.tellers and group not in self.asked
 
     def waits(self, group: Group) -> bool:
         """Whether another driver works on it, as far as was seen a moment ago."""
@@ -133,7 +137,7 @@ class Board:
                 shown = self.plan.settings.maps.model_dump(mode="json", include={"save", "format"})
                 question = self.keys.ask(*task.group)
                 parts = {"ask": question, "shown": shown, "costs": self.keys.costs}
-                return {"key": of_parts(parts), "question": question, "tell": task.group in self._tellers}
+                return {"key": of_parts(parts), "question": question, "tell": task.group in self.tellers}
             case "map":
                 return {"key": self.keys.shown(task), "map_key": self.keys.map(task)}
             case "judge":

@@ -99,11 +99,11 @@ class Driver:
             self._give_alone()
 
     def _next(self, worker: Worker) -> Task | None:
-        """A task for a worker: of the group that it holds, of one that nobody works on, of any."""
+        """A task for a worker: what tells costs, then of the group that it holds, of one that nobody works on, of any."""
         held = self.watch.last_group.get(worker.number)
         others = {g for n, g in self.watch.last_group.items() if n != worker.number}
         groups = list(self.board.pending)
-        for group in sorted(groups, key=lambda g: (g != held, g in others)):
+        for group in sorted(groups, key=lambda g: (not self.board.tells(g), g != held, g in others)):
             if self.board.waits(group):
                 continue
             for task in self.board.ready(group, set(self._running) | set(self._alone)):
