@@ -324,3 +324,47 @@ def test_a_method_that_is_not_defined_here_is_refused_and_no_failure(lone: Place
     assert lone.status("0/map-contrast_shapley")[0] == "refused"
     page = (lone.folder / "out/report.html").read_text(encoding="utf-8")
     assert "at least two" in page
+
+
+def test_a_factory_that_draws_other_weights_each_time_is_found(place: Place) -> None:
+    """Two workers would explain two networks."""
+    nets = (place.folder / "nets.py").read_text().replace("    torch.manual_seed(0)\n", "", 1)
+    (place.folder / "nets.py").write_text(nets)
+    place.write("['slow:wait=1']", more="run: {workers: 2}\n")
+    ran = place.run()
+    assert ran.code == 1
+    assert "draws other weights each time" in ran.err + place.status("0/ask")[1] + place.status("1/ask")[1]
+
+
+def test_a_target_that_is_nowhere_ends_in_a_page_that_says_so(place: Place) -> None:
+    """Class 2 of the linear network does not exist; of the U-Net, a component far below is nowhere."""
+    nets = (place.folder / "nets.py").read_text().replace("net = nn.Sequential(", "net = Dim(", 1)
+    (place.folder / "nets.py").write_text(
+        nets + "\n\nclass Dim(nn.Sequential):\n    def forward(self, x):\n"
+        "        return super().forward(x) - torch.tensor([0.0, 99, 99]).reshape(3, 1, 1, 1)\n"
+    )
+    place.write("[gradient, input_x_gradient]", "[complexity, deletion]", "run: {workers: 1}\n")
+    ran = place.run()
+    assert ran.code == 0, ran.err
+    page = (place.folder / "out/report.html").read_text(encoding="utf-8")
+    assert "absent" in page
+
+
+def test_a_method_added_later_is_compared_with_maps_that_were_dropped(place: Place) -> None:
+    more = "run: {workers: 1}\nmaps: {working: drop}\n"
+    place.write("[slow]", more=more)
+    assert place.run().code == 0
+    place.write("[slow, gradient]", more=more)
+    assert place.run().code == 0
+    judged = json.loads((place.folder / "out/judged/net/0/shared-all.json").read_text())
+    assert sorted(judged["complexity"]["maps"]) == ["gradient", "slow"]
+
+
+def test_figures_of_older_settings_are_not_shown_as_today_s(lone: Place) -> None:
+    lone.write("[gradient, smoothgrad:draws=2]", "[{name: deletion, steps: 4}]", "run: {workers: 1}\n")
+    assert lone.run().code == 0
+    lone.write("[gradient, smoothgrad:draws=3]", "[{name: deletion, steps: 5}]", "run: {workers: 1}\n")
+    assert lone.run("--compare-only").code == 0
+    assert duckdb.sql(f"select * from '{lone.folder}/out/tables/metrics.parquet'").fetchall() == []
+    text = (lone.folder / "out/tables/verdicts.csv").read_text()
+    assert "other parameters" in text

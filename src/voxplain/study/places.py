@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,4 +63,9 @@ class Places:
 
     def scratch(self, task: Task) -> Path:
         """Room for maps that do not fit into memory, while a task runs."""
-        return self.out / "scratch" / self.plan.folder(task)
+        return scratch_of(self.out, os.getppid()) / self.plan.folder(task)
+
+
+def scratch_of(out: Path, driver: int) -> Path:
+    """What is removed when a driver, a process of this machine, ends; others may share the folder."""
+    return out / "scratch" / f"{socket.gethostname()}-{driver}"

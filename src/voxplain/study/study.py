@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
 from voxplain.study.ledger.claim import Claims
 from voxplain.study.ledger.journal import Journal, versions
+from voxplain.study.places import scratch_of
 from voxplain.study.planning.cost import Costs, told
 from voxplain.study.planning.plan import Plan, plan
 from voxplain.study.running.board import Board, Group
@@ -71,7 +73,7 @@ def run_study(
 
         code = write_results(board, whole=shard is None)
         journal.note("end", code=code)
-    rmtree(settings.out / "scratch", ignore_errors=True)
+    rmtree(scratch_of(settings.out, os.getpid()), ignore_errors=True)
     return code
 
 

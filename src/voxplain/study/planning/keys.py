@@ -125,6 +125,10 @@ class Keys:
 
 
 def _hashes(path: Path) -> list[str]:
-    """Of a file, or of the files of a folder, such as a DICOM series."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    """Of a file, of both files of an Analyze or NIfTI pair, or of the files of a folder, such as a DICOM series."""
+    if path.is_file():
+        pair = [path.with_suffix(s) for s in (".hdr", ".img")] if path.suffix in (".hdr", ".img") else [path]
+        files = [p for p in pair if p.is_file()]
+    else:
+        files = sorted(p for p in path.rglob("*") if p.is_file())
     return [digest(file) for file in files]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxplain.metric import Rules, compare, verdicts
+from voxplain.metric import Rules, Verdict, compare, verdicts
 from voxplain.report import Picture
 from voxplain.report.study import (
     AgreementMatrix,
@@ -26,7 +26,6 @@ from voxplain.report.study import (
 from voxplain.study.planning.task import ALL_MAPS, NULLS
 
 if TYPE_CHECKING:
-    from voxplain.metric import Verdict
     from voxplain.study.planning.plan import Plan
     from voxplain.study.results.rows import Judged
     from voxplain.study.running.board import Board
@@ -39,9 +38,10 @@ STAGES = ("mprt_absolute", "mprt", "mprt_ssim")
 def compared(board: Board, model: str, found: Sequence[Judged]) -> ModelComparison:
     """One model's part of the page."""
     rows = [row for one in found for row in one.rows]
+    told = verdicts_of(board.plan, rows)
     return ModelComparison(
         name=model,
-        verdicts=tuple(verdicts_of(board.plan, rows)),
+        verdicts=(*told, *_without_maps(board.plan, found, {v.method for v in told})),
         metrics=tuple(metric_results(board.plan, rows)),
         agreement=_agreement(board.plan, found),
         randomisation=_stages(board.plan, found),
@@ -57,6 +57,14 @@ def verdicts_of(plan: Plan, rows: Sequence[dict[str, Any]]) -> list[Verdict]:
     how = plan.settings.compare
     rules = Rules(alpha=how.alpha, least_cases=how.least_cases, randomised=how.randomised)
     return verdicts(rows, rules) if rows else []
+
+
+def _without_maps(plan: Plan, found: Sequence[Judged], told: set[str]) -> Iterable[Verdict]:
+    """A word on methods of which nothing was judged, too."""
+    for name in plan.methods:
+        if name not in told:
+            why = next((one.without[name] for one in found if name in one.without), "nothing was judged")
+            yield Verdict(name, "cannot tell", f"cannot tell: no maps ({why})", 0, (), "nothing")
 
 
 def metric_results(plan: Plan, rows: Sequence[dict[str, Any]]) -> Iterable[MetricResult]:
@@ -84,9 +92,13 @@ def _agreement(plan: Plan, found: Sequence[Judged]) -> AgreementMatrix | None:
     for one in found:
         if one.matrices:
             layer = np.full((len(names), len(names)), np.nan)
-            at = [names.index(n) for n in one.names]
-            layer[np.ix_(at, at)] = _mean(np.array(one.matrices, dtype=np.float64))
+            there = [i for i, n in enumerate(one.names) if n in names]
+            at = [names.index(one.names[i]) for i in there]
+            whole = np.array(one.matrices, dtype=np.float64)
+            layer[np.ix_(at, at)] = _mean(whole[:, there][:, :, there])
             layers.append(layer)
+    if not layers:
+        return None
     return AgreementMatrix(tuple(names), plan.settings.compare.agreement, _mean(np.stack(layers)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,10 @@ def judged_of(board: Board, group: Group) -> Judged | None:
     out = Judged(group[0], board.plan.case_ids[group[1]], asked)
     for task in (t for t in tasks if t.kind == "map"):
         found = board.ledger.last(task.name)
-        if found.get("status") == "ok":
+        method = board.plan.methods[task.who].method
+        if found.get("status") == "ok" and not _same(found["parameters"], method.parameters()):
+            out.without[task.who] = "not done: what is there was made with other parameters"
+        elif found.get("status") == "ok":
             out.maps[task.who] = found
         elif found:
             out.without[task.who] = f"{found['status']}: {found['note']}"
@@ -62,7 +66,8 @@ def judged_of(board: Board, group: Group) -> Judged | None:
         for name, asked_metric in board.plan.metrics_of(task).items():
             own = files[task.name].get(name)
             beside = own if task.who == ALL_MAPS else nulls.get(name)
-            if own is not None:
+            now = (asked_metric.metric.told_parameters, board.plan.settings.nulls)
+            if own is not None and _fits(own, now) and (beside is None or _fits(beside, now)):
                 _read(out, asked_metric.metric, own, beside or {}, board.plan.settings.seed)
     for task in (t for t in tasks if t.kind == "judge" and t.who == ALL_MAPS):
         _read_agreement(out, files[task.name].get(AGREEMENT, {}))
@@ -86,6 +91,16 @@ def _read(out: Judged, metric: Metric, own: Mapping[str, Any], beside: Mapping[s
             joined = join(metric, method, t, figure, here, meaning=own["meaning"].get(method))
             facts = Facts(out.case, out.model, target["name"], out.asked["image"], out.asked["network"], seed)
             out.rows.append(row(joined, facts))
+
+
+def _same(stored: Any, now: Any) -> bool:
+    """Whether parameters are those of today's settings, after a way through JSON."""
+    return bool(stored == json.loads(json.dumps(now, default=str)))
+
+
+def _fits(found: Mapping[str, Any], now: tuple[str, int]) -> bool:
+    """Whether figures were found with today's settings: while a study is unfinished, older ones may lie there."""
+    return (found.get("parameters"), found.get("random")) == now
 
 
 def _without(made: Mapping[str, Any], position: int, target: Mapping[str, Any]) -> str:

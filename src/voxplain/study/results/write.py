@@ -152,7 +152,7 @@ def _page(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged
             for name, case in zip(board.plan.case_ids, settings.cases, strict=True)
         },
         targets=tuple(sorted(asked)),
-        notes=tuple(dict.fromkeys(n for one in found for n in one.asked["notes"])),
+        notes=tuple(dict.fromkeys([*_absent(found), *(n for one in found for n in one.asked["notes"])])),
         missing=tuple(
             f"{n} of {sum(counted.values())} tasks {s}"
             for s, n in counted.items()
@@ -163,6 +163,21 @@ def _page(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged
         versions=versions(),
         command="voxplain study study.yaml",
     )
+
+
+def _absent(found: Sequence[Judged]) -> list[str]:
+    """Targets that some cases do not have: those cases tell nothing of them."""
+    cases: Counter[tuple[str, str]] = Counter()
+    missing: Counter[tuple[str, str]] = Counter()
+    for one in found:
+        for target in one.asked["targets"]:
+            cases[one.model, target["name"]] += 1
+            missing[one.model, target["name"]] += target["status"] == "absent"
+    return [
+        f"{model}: {target} is absent in {n} of {cases[model, target]} cases, which tell nothing of it"
+        for (model, target), n in missing.items()
+        if n
+    ]
 
 
 def _case_facts(of_models: Sequence[Judged], meta: Mapping[str, object]) -> dict[str, object]:

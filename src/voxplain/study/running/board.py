@@ -106,6 +106,8 @@ class Board:
         found = self.ledger.done(task.name, self.order(task)["key"])
         if found is None:
             return None
+        if task.kind == "ask" and task.group in self.tellers and "methods" not in found:
+            return None  # asked when another case told the costs
         if found.get("status") == "refused":
             return Outcome("refused", found["note"], earlier=True)
         if task.kind == "map" and self._is_wanted(task) and not self.places.working(task, task.who).is_file():
@@ -137,9 +139,10 @@ class Board:
                 shown = self.plan.settings.maps.model_dump(mode="json", include={"save", "format"})
                 question = self.keys.ask(*task.group)
                 parts = {"ask": question, "shown": shown, "costs": self.keys.costs}
-                return {"key": of_parts(parts), "question": question, "tell": task.group in self.tellers}
+                tell = task.group in self.tellers
+                return {"key": of_parts(parts), "question": question, "tell": tell, **self._network(task)}
             case "map":
-                return {"key": self.keys.shown(task), "map_key": self.keys.map(task)}
+                return {"key": self.keys.shown(task), "map_key": self.keys.map(task), **self._network(task)}
             case "judge":
                 unable = self.asked.get(task.group, {}).get("unable", {})
                 maps = self._judged_maps(task)
@@ -150,7 +153,11 @@ class Board:
                 }
                 if task.who == ALL_MAPS:
                     keys[AGREEMENT] = self.keys.agreement(maps)
-                return {"key": of_parts(keys), "metric_keys": keys}
+                return {"key": of_parts(keys), "metric_keys": keys, **self._network(task)}
+
+    def _network(self, task: Task) -> Order:
+        """What a worker's own copy of the model must be."""
+        return {"network": self.keys.models[task.model]}
 
     def _judged_maps(self, task: Task) -> dict[str, str]:
         if task.who == NULLS:
@@ -167,15 +174,20 @@ class Board:
     def _to_be_judged(self, group: Group) -> bool:
         """Looked at as if all maps whose markers say so were there."""
         tasks = self.pending.get(group, [])
-        made = {}
-        for task in tasks:
-            if task.kind == "map" and self.ledger.done(task.name, self.keys.shown(task)) is not None:
+        made, unmade = {}, set()
+        for task in (t for t in tasks if t.kind == "map"):
+            found = self.ledger.done(task.name, self.keys.shown(task))
+            if found is None:
+                unmade.add(task.who)
+            elif found.get("status") == "ok":
                 made[task.who] = self.keys.map(task)
+        if unmade:
+            return True  # maps that are still to come are compared with the others
         before, self._map_keys[group] = self._map_keys.get(group, {}), made | self._map_keys.get(group, {})
         try:
             judging = [t for t in tasks if t.kind == "judge"]
-            unmade = {t.who for t in tasks if t.kind == "map"} - made.keys()
-            wanted = [t for t in judging if t.who not in unmade and self.order(t)["metric_keys"]]
+            refused = {t.who for t in tasks if t.kind == "map"} - made.keys()
+            wanted = [t for t in judging if t.who not in refused and self.order(t)["metric_keys"]]
             return any(self.ledger.done(t.name, self.order(t)["key"]) is None for t in wanted)
         finally:
             self._map_keys[group] = before

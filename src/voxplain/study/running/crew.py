@@ -30,6 +30,8 @@ class Worker:
         task: what it works on; None while it waits.
         since: when it was given that, by the monotonic clock.
         doing: its last word on how far it is.
+        ended: whether it was ended on purpose.
+        gone: whether its end has been dealt with.
     """
 
     number: int
@@ -42,6 +44,9 @@ class Worker:
     alone: bool = False
     doing: tuple[str, int, int] = ("", 0, 0)
     ended: bool = field(default=False)
+    gone: bool = field(default=False)
+    started: float = field(default_factory=time.monotonic)
+    seen: float = field(default_factory=time.monotonic)
 
     @property
     def idle(self) -> bool:
@@ -137,12 +142,11 @@ class Crew:
     @staticmethod
     def kill(worker: Worker) -> int:
         """End one with all that it started; its exit code, negative for a signal."""
-        if worker.process.poll() is None:
-            with suppress(OSError):
-                if sys.platform == "win32":
-                    worker.process.kill()
-                else:
-                    os.killpg(worker.process.pid, signal.SIGKILL)
+        with suppress(OSError):  # what it started may live on after it
+            if sys.platform == "win32":
+                worker.process.kill()
+            else:
+                os.killpg(worker.process.pid, signal.SIGKILL)
         code = worker.process.wait()
         with suppress(OSError):
             assert worker.process.stdin is not None

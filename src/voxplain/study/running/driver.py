@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TICK = 0.25  # seconds between looks at clocks
 STILLBORN = 3  # workers in a row that end before they can work
 KILLED = -9
+ABORTED = (-6, -11)  # also how C++ ends where memory runs out
+GRACE = 2.0  # seconds in which a dead worker's last words are listened for
+STARTUP = 300.0  # seconds in which a worker must be able to work
 
 
 class Driver:
@@ -81,6 +84,8 @@ class Driver:
 
     def _tell_costs(self) -> None:
         if self._unasked:
+            bad = {n for n, o in self.board.outcomes.items() if o.is_bad}
+            self._unasked -= {t.model for t in self.board.tasks if t.kind == "ask" and t.name in bad}
             self._unasked -= {model for (model, _), found in self.board.asked.items() if "methods" in found}
             if not self._unasked:
                 self._when_asked()
@@ -138,15 +143,15 @@ class Driver:
         if not idle:
             return
         worker = idle[0]
-        for other in self.crew.workers:
-            if other is not worker:
-                other.ended = True
-                self.crew.kill(other)
         name, one_by_one = next(iter(self._alone.items()))
         task = self.board.plan.by_name[name]
         if not self._take(task):
             del self._alone[name]
             return
+        for other in self.crew.workers:
+            if other is not worker:
+                other.ended = True
+                self.crew.kill(other)
         self._give(worker, task, alone=True, one_by_one=one_by_one, memory=None)
 
     def _waiting_elsewhere(self) -> bool:
@@ -202,6 +207,9 @@ class Driver:
 
     def _ended(self, worker: Worker) -> None:
         """A worker is gone: ended by us, by itself, by the system or by somebody."""
+        if worker.gone:
+            return
+        worker.gone = True
         code = self.crew.kill(worker)
         task = self._put_down(worker)
         expected = worker.ended
@@ -237,10 +245,21 @@ class Driver:
             if task.kind == "model":
                 raise ModelError(f"models.{task.model}: {note}")
             self._fail(task, "crashed", f"{note}; tried {self._tried[task.name]} times")
+        elif code in ABORTED and self.limit is not None and task.name not in self._alone:
+            self._later_alone(task, one_by_one=False)
         else:
             self._release(task)
 
     def _end_the_late(self) -> None:
+        for worker in list(self.crew.workers):
+            dead = worker.process.poll() is not None
+            if dead and not worker.gone and time.monotonic() - worker.seen > GRACE:
+                # what it started holds its end of the pipe open
+                self._ended(worker)
+            elif not dead:
+                worker.seen = time.monotonic()
+            if not worker.ready and not worker.ended and time.monotonic() - worker.started > STARTUP:
+                self.crew.kill(worker)
         if self.timeout is None:
             return
         for worker in list(self.crew.workers):

@@ -19,6 +19,7 @@ def unsettled(board: Board, group: Group) -> list[Task]:
         board: of this run, which knows the hashes of all models.
     """
     other = Board(board.plan, [group])
+    other.tellers = set()
     for task in [t for t in other.tasks if t.kind == "model"]:
         other.know_model(task, board.models[task.model])
     while True:

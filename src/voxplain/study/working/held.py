@@ -11,7 +11,8 @@ import torch
 from voxplain.case import parse_slice, read_case, take_slice
 from voxplain.engine import Problem
 from voxplain.engine.prediction_file import read_prediction
-from voxplain.errors import InputError
+from voxplain.errors import InputError, ModelError
+from voxplain.study.ledger.fingerprint import of_model
 from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.make import load, make_target, texts_of
 from voxplain.study.places import Places
@@ -43,6 +44,7 @@ class Held:
         self.places = Places(plan)
         self.ledger = Ledger(plan.settings.out, trusting=True)
         self.one_by_one = False  # after memory ran out
+        self.network = ""  # the hash that the model must have
         self._model: tuple[str, Model] | None = None
         self._problem: tuple[tuple[str, int, bool], Problem, torch.Tensor] | None = None
 
@@ -60,8 +62,16 @@ class Held:
             )
             model = load(asked, settings.prepare, settings.windows)
             model.name = name
+            self._require_same(name, of_model(model, settings.source))
             self._model = name, model
         return self._model[1]
+
+    def _require_same(self, name: str, found: str) -> None:
+        if self.network and found != self.network:
+            raise ModelError(
+                f"models.{name}: another network than the one that the run began with: its factory draws other weights each "
+                "time, or a file has changed since; give weights, or seed it"
+            )
 
     def case(self, position: int) -> Case:
         """A case of the settings, read anew."""

@@ -129,7 +129,7 @@ def _judged(held: Held, task: Task, problem: Problem, name: str, maps: Sequence[
     except StorageError:
         raise
     except Exception as problem_found:
-        if ran_out(problem_found):
+        if ran_out(problem_found) or isinstance(problem_found, MemoryError):
             raise
         told = isinstance(problem_found, VoxplainError)
         text = " ".join(str(problem_found).split())
@@ -139,6 +139,8 @@ def _judged(held: Held, task: Task, problem: Problem, name: str, maps: Sequence[
         "maps": _by_name(maps, figures, 0),
         "nulls": _by_name(nulls, figures, len(maps)),
         "meaning": {c.name: c.meaning for c in maps},
+        "parameters": metric.told_parameters,
+        "random": held.plan.settings.nulls,
         "passes": asdict(problem.passes - before),
         "seconds": time.perf_counter() - start,
         **({"error": error, "trace": trace} if error else {}),

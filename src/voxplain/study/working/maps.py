@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from voxplain.attribution.attribution_file import read_attribution, stored_facts, write_attribution
 from voxplain.case import write_array
 from voxplain.case.atomic import write_whole
-from voxplain.errors import VoxplainError
+from voxplain.errors import StorageError, VoxplainError
 from voxplain.report import scenes, tile
 from voxplain.study.explaining.prediction import class_mask
 from voxplain.study.explaining.unit import refusal_of, shown_of
@@ -30,14 +30,21 @@ def make_maps(held: Held, task: Task, key: str, map_key: str) -> dict[str, Any]:
     """
     problem = held.problem(task)
     refused = refusal_of(held.method(task.who), problem)
+    if isinstance(refused, MemoryError | StorageError):
+        raise refused  # what holds now only is no property of the method
     if refused is not None:
         return held.ledger.finish(task.name, key, [], {"status": "refused", "note": str(refused)})
     working = held.places.working(task, task.who)
+    notes: dict[str, str] = {}
     attribution = _made(held, task, problem, working, map_key)
+    batch, usual = problem.runner.batch, held.asked(task)["batch"]
+    if batch < usual:
+        notes["batch"] = (
+            f"memory ran out: made with batches of {batch} instead of {usual}, so equal up to rounding only"
+        )
     # where it may be dropped later, it is no part of what must be there
     files = [working] if held.plan.settings.maps.working == "keep" else []
     pictures: dict[str, str] = {}
-    notes: dict[str, str] = {}
     drawn = _to_draw(problem, held.plan.settings.maps.pictures)
     rows = [{**row, "method": task.who} for row in attribution.rows()]
     for index, answer in enumerate(attribution.answers):
@@ -64,6 +71,7 @@ def make_maps(held: Held, task: Task, key: str, map_key: str) -> dict[str, Any]:
                 pictures[name] = held.relative(picture)
     result = {
         "status": "ok",
+        "note": notes.get("batch", ""),
         "map": map_key,
         "rows": rows,
         "pictures": pictures,

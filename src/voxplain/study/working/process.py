@@ -96,6 +96,7 @@ class _Worker:
         started = time.perf_counter()
         limit_memory(order.get("memory"))
         self.held.one_by_one = bool(order.get("one_by_one"))
+        self.held.network = order.get("network", "")
         try:
             result = self._result(order)
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  whatever a task does, others go on
