@@ -1,6 +1,6 @@
 """The study's result as one Markdown table for the docs: means over cases and the three networks' verdicts.
 
-python examples/vessels/summary.py [made/study]
+python examples/vessels/summary.py [made/study [unet]]
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ METRICS = {
 }
 QUERY = """
     SELECT method, metric, avg(mean) FROM (
-        SELECT model, method, metric, "case", avg(value) AS mean FROM read_parquet('{file}') GROUP BY ALL
+        SELECT model, method, metric, "case", avg(value) AS mean FROM read_parquet('{file}') WHERE {which} GROUP BY ALL
     ) GROUP BY ALL
 """
 NULLS = """
     SELECT metric, avg(null_zero), avg(null_random), avg(null_edges), avg(null_gradient) FROM read_parquet('{file}')
-    GROUP BY ALL
+    WHERE {which} GROUP BY ALL
 """
 
 
-def main(study: Path) -> None:
-    """Print the table."""
+def main(study: Path, model: str | None = None) -> None:
+    """Print the table of all networks, or of one."""
+    which = f"model = '{model}'" if model else "true"
     file = study / "tables" / "metrics.parquet"
-    means = {(m, k): v for m, k, v in duckdb.sql(QUERY.format(file=file)).fetchall()}
-    nulls = {row[0]: row[1:] for row in duckdb.sql(NULLS.format(file=file)).fetchall()}
+    means = {(m, k): v for m, k, v in duckdb.sql(QUERY.format(file=file, which=which)).fetchall()}
+    nulls = {row[0]: row[1:] for row in duckdb.sql(NULLS.format(file=file, which=which)).fetchall()}
     told = duckdb.sql(
-        f"SELECT method, model, level FROM read_csv('{study / 'tables' / 'verdicts.csv'}')"
+        f"SELECT method, model, level FROM read_csv('{study / 'tables' / 'verdicts.csv'}') WHERE {which}"
     ).fetchall()
     levels: dict[str, list[str]] = {}
     for method, _, level in told:
@@ -65,4 +66,4 @@ def counted(levels: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "made" / "study")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "made" / "study", *sys.argv[2:3])
