@@ -356,8 +356,8 @@ def test_a_synthetic_image_is_compared_with_the_scan_as_the_network_sees_it(
     from voxplain.study.explaining import unit
 
     drawn = []
-    whole = unit._shown
-    monkeypatch.setattr(unit, "_shown", lambda *args: drawn.append(whole(*args)) or drawn[-1])
+    whole = unit.shown_of
+    monkeypatch.setattr(unit, "shown_of", lambda *args: drawn.append(whole(*args)) or drawn[-1])
     ran = voxplain(*BASE, "--scale", "minmax", "--method", "activation-maximization:steps=2")
     assert ran.code == 0, ran.err
     scan = nib.load("scan.nii.gz").get_fdata()

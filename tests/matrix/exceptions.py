@@ -22,9 +22,11 @@ ASKED: dict[str, dict[str, Any]] = {
 
 # methods that amplify rounding: the least correlation of their maps of an image and of the image times 1 + 10⁻⁶
 UNSTABLE: dict[str, float] = {
-    "activation_maximization": 0.9,  # steps of an optimisation, each of the gradient's full length
-    "extremal_perturbation": 0.9,  # an optimisation
-    "guided_ig": 0.9,  # which voxels move next is a matter of order
+    # processors round differently, and how far that is carried depends on them
+    "activation_maximization": 0.7,  # steps of an optimisation, each of the gradient's full length
+    "deep_lift": 0.7,  # max pooling over values that almost tie, of image and reference
+    "extremal_perturbation": 0.7,  # an optimisation
+    "guided_ig": 0.7,  # which voxels move next is a matter of order
 }
 
 # (method, network, shape): what is wrong with the method there; the plain proof must fail

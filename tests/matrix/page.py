@@ -31,7 +31,7 @@ HEAD = f"""# Every method on every network
 **{OK}** means that in this cell, in single precision, the map of at least one target
 
 - is finite, of the image's shape, and neither zero nor constant;
-- is no rounding noise: with the image times 1 + 10⁻⁶ it correlates with itself by more than 0.99 (0.9 for {SHAKY});
+- is no rounding noise: with the image times 1 + 10⁻⁶ it correlates with itself by more than 0.99 (0.7 for {SHAKY});
 - comes from the weights: with these drawn again it correlates with itself by less than 0.999 (a map of two values, or one
   per channel, has other values);
 - leaves the network bit-identical: tensors, flags, hooks, attributes.

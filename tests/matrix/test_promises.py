@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matrix.exceptions import ASKED
+from matrix.exceptions import ASKED, UNSTABLE
 from matrix.world import alike
 from networks import InstanceNormSegmenter, classifier, random_case, smooth_segmenter
 from small import SMALL
@@ -245,7 +245,8 @@ def test_methods_that_need_no_hooks_explain_a_traced_network_and_the_others_refu
     plain = maps(ask(name, problem(task, dims)))
     for a, b in zip(maps(ask(name, asked)), plain, strict=True):
         # rounding differs, and optimisation lets it grow
-        assert alike(torch.from_numpy(a), torch.from_numpy(b)) > 0.9999
+        least = 0.9 if name in UNSTABLE else 0.9999
+        assert alike(torch.from_numpy(a), torch.from_numpy(b)) > least
 
 
 @pytest.mark.parametrize("name", NAMES)
