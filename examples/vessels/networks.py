@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SMALL = (2, 4, 6, 8, 8)
+SMALL = (4, 6, 8, 10, 12)
 PUBLISHED = (64, 128, 256, 512, 1024)
 
 

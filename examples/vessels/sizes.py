@@ -43,7 +43,7 @@ class Size:
 
 SIZES = {
     "small": Size(
-        edge=32, widths=SMALL, people=24, person=40, patch=32, batch=4, steps=350, rate=2e-2
+        edge=32, widths=SMALL, people=24, person=40, patch=32, batch=4, steps=300, rate=1e-2
     ),
     "gpu": Size(
         edge=128, widths=PUBLISHED, people=40, person=128, patch=64, batch=4, steps=2000, rate=1e-3, trees=12

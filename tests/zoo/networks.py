@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 import torch
 from torch import nn
+from vessels.networks import VesselUNet
 from zoo import monai_networks, pretrained
 from zoo.convnext import ConvNeXt
 from zoo.draw import drawn
 from zoo.entry import SIDES, WIDE, Entry, blobs
 from zoo.parametrized import Parametrized
 from zoo.resnet import ResNet18
-from zoo.vessels import VesselUNet
 
 PICTURE = {2: SIDES[2]}
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxplain.case.atomic import write_whole
-from voxplain.report.html import _column, _embed, _value
 from voxplain.report.study import words
 from voxplain.report.study.answer import here
 from voxplain.report.study.chapter import Chapter, chapter
 from voxplain.report.study.clusters import NEAR
 from voxplain.report.study.figures import svg
+from voxplain.report.templating import templates
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -39,24 +39,9 @@ def render_study(page: StudyPage) -> str:
     Raises:
         InputError: a tile is missing or no PNG.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=ChoiceLoader(
-            [
-                PackageLoader("voxplain.report.study", "templates"),
-                PackageLoader("voxplain.report", "templates"),  # the style that all pages share
-            ]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    # the shared style is among the templates of all pages
+    environment = templates("voxplain.report.study", "voxplain.report")
     environment.filters.update(
-        embed=_embed,
-        value=_value,
-        column=_column,
         image=_image,
         number=words.number,
         interval=words.interval,

@@ -1,0 +1,74 @@
+"""What all pages are written with: one way to fill a template, and how a value or a picture is put into it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxplain.errors import InputError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from voxplain.report.page import Picture
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_COLUMNS = {
+    "score": "Score",
+    "status": "Status",
+    "forward": "Forward passes",
+    "backward": "Backward passes",
+    "seconds": "Seconds",
+    "peak_mb": "Peak memory (MB)",
+    "peak_memory": "Peak memory",
+}
+
+
+def templates(*packages: str) -> Environment:
+    """Templates of these packages, the first that has one of a name; every text is escaped, no name may be missing."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package, "templates") for package in packages]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(embed=embed, value=value, column=column)
+    return environment
+
+
+def embed(picture: Picture) -> str:
+    """A PNG as a data address."""
+    name = "picture" if isinstance(picture.png, bytes) else Path(picture.png).as_posix()
+    try:
+        content = picture.png if isinstance(picture.png, bytes) else Path(picture.png).read_bytes()
+    except OSError as problem:
+        raise InputError(f"{name}: cannot be read for the page ({problem.strerror})") from problem
+    if not content.startswith(_PNG):
+        raise InputError(f"{name}: not a PNG file; the page takes PNG")
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def column(name: str) -> str:
+    """The heading of a table's column."""
+    return _COLUMNS.get(name, name.replace("_", " ").capitalize())
+
+
+def value(found: object) -> str:
+    """A value for a table: short numbers, nested settings as `key: value`, a dash for nothing."""
+    if found is None or found == "":
+        return "–"
+    if isinstance(found, bool):
+        return "yes" if found else "no"
+    if isinstance(found, Real) and not isinstance(found, Integral):
+        return f"{float(found):.4g}".replace("-", "−", 1)
+    if isinstance(found, Mapping):
+        return ", ".join(f"{key}: {value(item)}" for key, item in found.items()) or "–"
+    if isinstance(found, list | tuple):
+        return ", ".join(value(item) for item in found) or "–"
+    return str(found)
