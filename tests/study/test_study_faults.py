@@ -84,7 +84,7 @@ def test_what_failed_is_tried_again_and_nothing_else(lone: Place) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_its_task_done(place: Place) -> None:
-    place.write("['slow:wait=3']", more="run: {workers: 2}\n")
+    place.write("['slow:wait=3']", more="run: {workers: 1}\n")
     process = place.start()
     wait_for(lambda: place.made)
     os.kill(place.workers()[0], signal.SIGKILL)
