@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from voxplain.report.view import Plane
 
 EDGE = 260  # pixels of the longer side
+ENLARGED = 4  # at most, pixels along a voxel: what the page enlarges further needs no bytes
 _OUTLINE = tuple(int(OUTLINES[0][i : i + 2], 16) for i in (1, 3, 5))
 
 
@@ -38,7 +39,7 @@ def tile(scene: Scene) -> bytes:
     grey = shade(ground, scene.window).mean(-1, keepdims=True)
     picture = grey * (1 - alpha) + colours[..., :3] * alpha
     width, height = panel_size(scene, plane)
-    scale = EDGE / max(width, height)
+    scale = min(EDGE, ENLARGED * max(picture.shape[:2])) / max(width, height)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     image = Image.fromarray((picture * 255).round().astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     if region is not None and index is not None:
