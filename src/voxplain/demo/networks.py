@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Draw = Callable[["np.random.Generator"], "tuple[Tensor, Tensor]"]
 Progress = Callable[[int, int, float], None]
+Loss = Callable[["Tensor", "Tensor"], "Tensor"]
 
 TISSUE_CLASSES = ("background", "fluid", "grey matter", "white matter")
 # Which of them each class of the brain phantom is; scalp, skull and air are background.
@@ -55,9 +56,10 @@ def train(
     steps: int,
     seed: int,
     rate: float = 8e-3,
+    loss: Loss | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Train in place by AdamW with a one-cycle rate; the loss is cross-entropy plus soft Dice.
+    """Train in place by AdamW with a one-cycle rate; the usual loss is cross-entropy plus soft Dice.
 
     Args:
         network: starts from its own weights; left in evaluation mode.
@@ -65,6 +67,7 @@ def train(
         steps: optimiser steps.
         seed: of the draws.
         rate: the highest learning rate.
+        loss: of logits (N, K, *spatial) and labels (N, *spatial), instead of the usual one.
         progress: called after each step with (step, steps, loss).
     """
     import numpy as np
@@ -78,19 +81,24 @@ def train(
         True: DiceCELoss(sigmoid=True, batch=True),
         False: DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True),
     }
+
+    def usual(logits: Tensor, labels: Tensor) -> Tensor:
+        truth = labels[:, None]
+        binary = logits.shape[1] == 1
+        error: Tensor = losses[binary](logits, truth.float() if binary else truth)
+        return error
+
     network.train()
     for step in range(1, steps + 1):
         images, labels = draw(rng)
         logits = network(images)
-        truth = labels[:, None]
-        binary = logits.shape[1] == 1
-        loss = losses[binary](logits, truth.float() if binary else truth)
+        error = (loss or usual)(logits, labels)
         optimiser.zero_grad()
-        loss.backward()
+        error.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
         if progress is not None:
-            progress(step, steps, float(loss.detach()))
+            progress(step, steps, float(error.detach()))
     network.eval()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voxplain.case import Case
+from voxplain.errors import InputError, suggest
 from voxplain.phantom.acquisition import blur, check_amounts, gaussian
 from voxplain.phantom.ellipsoid import Ellipsoid, jittered
 from voxplain.phantom.grid import make_grid
@@ -64,6 +65,9 @@ def organs(
     affine: ArrayLike | None = None,
     center: Sequence[float] = (0.0, 0.0, -30.0),
     scale: float | None = None,
+    hounsfield: Mapping[str, float] | None = None,
+    removed: Sequence[str] = (),
+    isodense: Sequence[str] = (),
     irregularity: float = 1.5,
     texture: float = 8.0,
     partial_volume: float = 0.5,
@@ -71,9 +75,12 @@ def organs(
 ) -> Case:
     """A torso with 14 organs on their proper sides: labels exact, intensities in HU.
 
-    `meta["classes"]` names the labels, `meta["hounsfield"]` their clean values, `meta["shapes"]` holds the
-    ellipsoids in RAS mm with exact volumes (true where `irregularity` is 0 and the organ lies in the grid),
-    `meta["volumes_mm3"]` the volume of each label as sampled.
+    `meta["classes"]` names the labels, `meta["hounsfield"]` their clean values (of those that have one of their
+    own), `meta["shapes"]` holds the ellipsoids in RAS mm with exact volumes (true where `irregularity` is 0 and
+    the organ lies in the grid), `meta["volumes_mm3"]` the volume of each label as sampled.
+
+    Contrast agent, removed and isodense organs change nothing else: anatomy, texture and noise of a seed stay.
+    An isodense organ's image is, bit by bit, that of a person whose organ is removed; the label knows of it.
 
     Args:
         shape: 2 or 3 numbers of voxels.
@@ -83,19 +90,25 @@ def organs(
         affine: (4, 4) voxel -> RAS mm, instead of spacing and orientation.
         center: anatomical point (mm; R, A, S) at the grid's centre: chooses the plane in 2-D.
         scale: 1 is life size; None: the torso fits the grid.
+        hounsfield: clean values (HU) of classes in place of the usual ones, which are those of the portal venous
+            phase: no contrast agent, another phase, contrast agent in the stomach.
+        removed: organs that the person does not have; what lies behind them fills their place.
+        isodense: organs that cannot be told from what lies behind them.
         irregularity: standard deviation (mm, life size) by which surfaces bend off the ellipsoids.
         texture: standard deviation (HU) of the smooth variation within tissue.
         partial_volume: sigma (voxels) of the point spread, 0 for none.
         noise: standard deviation (HU).
 
     Raises:
-        InputError: for numbers that cannot be.
+        InputError: for numbers that cannot be, unknown classes, and what is no organ that could be taken out.
 
     >>> case = organs((32, 24), seed=0)
     >>> int(case.image.min()) < -900, case.meta["classes"][10]
     (True, 'liver')
     """
     check_amounts(irregularity=irregularity, texture=texture, partial_volume=partial_volume, noise=noise)
+    contrast = _contrast(hounsfield or {}, isodense)
+    _check_organs(removed, isodense)
     grid = make_grid(
         shape,
         spacing=spacing,
@@ -106,11 +119,14 @@ def organs(
         extent=EXTENT,
     )
     rng = np.random.default_rng(seed)
-    shapes = _person(rng)
+    shapes = _person(rng)  # of all organs, whatever is removed: the others stay where they are
     points = grid.points()
-    label = _paint(warp(points, rng, irregularity, 60.0), shapes)
-    values = np.array([HOUNSFIELD[name] for name in ORGAN_CLASSES], dtype=np.float32)
-    clean = values[label] + _texture(points, label, texture, rng)
+    bent = warp(points, rng, irregularity, 60.0)
+    shapes = {name: parts for name, parts in shapes.items() if name not in removed}
+    label = _paint(bent, shapes)
+    seen = _paint(bent, {k: v for k, v in shapes.items() if k not in isodense}) if isodense else label
+    values = np.array([contrast.get(name, 0.0) for name in ORGAN_CLASSES], dtype=np.float32)
+    clean = values[seen] + _texture(points, seen, texture, rng)
     image = gaussian(blur(clean, partial_volume), noise, rng)
     counts = np.bincount(label.ravel(), minlength=len(ORGAN_CLASSES))
     meta: dict[str, object] = {
@@ -121,8 +137,9 @@ def organs(
         "parameters": {
             **grid.describe(), "irregularity": irregularity, "texture": texture,
             "partial_volume": partial_volume, "noise": noise,
+            "removed": list(removed), "isodense": list(isodense),
         },
-        "hounsfield": dict(HOUNSFIELD),
+        "hounsfield": contrast,
         "shapes": {name: [e.describe(grid) for e in parts] for name, parts in shapes.items()},
         "volumes_mm3" if len(grid.shape) == 3 else "areas_mm2": {
             name: float(n * grid.geometry.voxel_volume) for name, n in zip(ORGAN_CLASSES, counts, strict=True)
@@ -135,6 +152,37 @@ def organs(
         label=label,
         meta=meta,
     )
+
+
+def _contrast(changed: Mapping[str, float], isodense: Sequence[str]) -> dict[str, float]:
+    """Clean value (HU) of every class that has one of its own."""
+    for name, value in changed.items():
+        if name not in ORGAN_CLASSES:
+            raise InputError(f"hounsfield: {name!r} is unknown; {suggest(name, ORGAN_CLASSES)}")
+        if not np.isfinite(value):
+            raise InputError(
+                f"hounsfield: {value!r} of {name!r} is not usable; a finite number (HU) would be"
+            )
+        if name in isodense:
+            raise InputError(
+                f"hounsfield: {name!r} is isodense, it has no value of its own; leave one of both out"
+            )
+    values = {**HOUNSFIELD, **{name: float(value) for name, value in changed.items()}}
+    return {name: value for name, value in values.items() if name not in isodense}
+
+
+def _check_organs(removed: Sequence[str], isodense: Sequence[str]) -> None:
+    for option, names in (("removed", removed), ("isodense", isodense)):
+        if isinstance(names, str):
+            raise InputError(
+                f"{option}: found the text {names!r}; a list of organs such as [{names!r}] would do"
+            )
+        for name in names:
+            if name not in _ORGANS:
+                raise InputError(f"{option}: {name!r} cannot be; {suggest(name, _ORGANS)}")
+    both = sorted(set(removed) & set(isodense))
+    if both:
+        raise InputError(f"isodense: {both[0]!r} is removed as well; an organ can only be one of both")
 
 
 def _person(rng: np.random.Generator) -> dict[str, tuple[Ellipsoid, ...]]:
@@ -167,7 +215,7 @@ def _paint(points: Floats, shapes: Mapping[str, tuple[Ellipsoid, ...]]) -> NDArr
         & np.isin(label, [index["lung left"], index["lung right"]])
     )
     label[below] = index["body"]
-    for name in _ORGANS:
+    for name in (organ for organ in _ORGANS if organ in shapes):
         label[_union(shapes[name], points) & cavity] = index[name]
     label[_ribs(points)] = index["ribs"]
     label[_spine(points)] = index["spine"]
