@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from voxplain.case import Case
 from voxplain.engine import Problem
 from voxplain.errors import InputError
+from voxplain.target.region import Region
 
 # Norms computed from the very image that is explained make the network blind to its scale.
 SCALE_BLIND = (
@@ -36,6 +38,10 @@ class Baseline(ABC):
     @abstractmethod
     def is_constant(self) -> bool:
         """Whether every channel is one number: the case in which scale-blind networks jump."""
+
+    def over(self, problem: Problem, parts: Sequence[Region]) -> Tensor:
+        """What stands where these parts are absent, (C, *spatial); the same for any parts unless a baseline says so."""
+        return self(problem)
 
 
 @dataclass(frozen=True)
@@ -151,8 +157,34 @@ def describe(baseline: Baseline) -> str:
     return text[0].lower() + text[1:]
 
 
+def name_of(baseline: Baseline) -> str:
+    """The baseline as `parse_baseline` reads it, for tables; another case by its id.
+
+    >>> name_of(Constant(0.5)), name_of(Blur()), name_of(Blur(4.0)), name_of(Minimum())
+    ('constant:0.5', 'blur', 'blur:4', 'minimum')
+    """
+    from voxplain.attribution.baselines.regional import Regional
+
+    if isinstance(baseline, OtherCase):
+        return f"case:{baseline.case.id}"
+    if isinstance(baseline, Regional):
+        return baseline.kind + _argument(baseline.width)
+    if isinstance(baseline, Constant):
+        return f"constant:{baseline.value:g}"
+    if isinstance(baseline, Blur):
+        return "blur" + _argument(baseline.sigma)
+    return type(baseline).__name__.lower()
+
+
+def _argument(value: float | None) -> str:
+    return "" if value is None else f":{value:g}"
+
+
 def parse_baseline(value: Baseline | float | str | None, problem: Problem) -> Baseline:
     """A baseline from the command line or YAML: a number, ``minimum``, ``mean``, ``blur``, ``blur:4`` or a file.
+
+    For games of regions also ``local-mean`` and ``infill``, which fill every region from what surrounds it, with the
+    surroundings' width in mm where it is given (``infill:6``).
 
     Raises:
         InputError: anything else.
@@ -174,19 +206,24 @@ def check_baseline(value: Baseline | float | str | None) -> None:
 
 
 def _named(value: Baseline | float | str) -> Baseline:
+    from voxplain.attribution.baselines.regional import Infill, LocalMean
+
     if isinstance(value, Baseline):
         return value
     kind, _, argument = str(value).partition(":")
     try:
         if kind == "blur":
             return Blur(float(argument) if argument else None)
+        if kind in ("local-mean", "infill"):
+            width = float(argument) if argument else None
+            return LocalMean(width) if kind == "local-mean" else Infill(width)
         if kind in ("minimum", "mean") and not argument:
             return Minimum() if kind == "minimum" else Mean()
         return Constant(float(argument or 0) if kind == "constant" else float(value))
     except ValueError as error:
         raise InputError(
             f"baseline: found {value!r}, expected a number, 'minimum', 'mean', 'blur', 'blur:SIGMA_MM', "
-            "'constant:VALUE' or 'case:FILE'"
+            "'constant:VALUE', 'case:FILE', or for games of regions 'local-mean', 'infill' or 'infill:WIDTH_MM'"
         ) from error
 
 

@@ -8,7 +8,7 @@ import pkgutil
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -21,11 +21,14 @@ from torch import Tensor
 
 from voxplain.attribution.attribution import Answer, Attribution, judge
 from voxplain.attribution.peak import PeakMemory
+from voxplain.attribution.streamed import Streamed
 from voxplain.engine import MapStore, Passes, Problem
 from voxplain.errors import InputError, ModelError, TargetError, suggest
 from voxplain.model import Model
 from voxplain.target.functional import SCORES, Score
 from voxplain.target.region import Region
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -91,6 +94,14 @@ class Method(ABC):
     def compute(self, problem: Problem) -> Result:
         """The method's formula, in terms of what the problem offers."""
 
+    def streamed(self, problem: Problem) -> Streamed | None:
+        """The same formula where it is a factor times one expectation of the gradient, so that no map need be kept.
+
+        A method that has one computes its maps from it, too. Its maps have no ``floor``.
+        """
+        del problem
+        return None
+
     def attribute(self, problem: Problem) -> Attribution:
         """Explain all targets of a problem.
 
@@ -101,10 +112,7 @@ class Method(ABC):
         Raises:
             VoxplainError: what was asked cannot be done on this model or case.
         """
-        self._require_finite()
-        if problem.present:
-            self.check(problem.model)
-            self.check_problem(problem)
+        self.require(problem)
         before, start = problem.passes.copy(), time.perf_counter()
         with PeakMemory(problem.model.device) as peak:
             result = self._computed(problem) if problem.present else _nothing(problem)
@@ -131,18 +139,18 @@ class Method(ABC):
         )
 
     def _computed(self, problem: Problem) -> Result:
-        """The answer; once more, sample by sample, where the network proves to answer differently in batches."""
-        known = problem.clean_scores() if problem.knows_clean_scores else None
-        result = self.compute(problem)
-        if known is None or problem.runner.fixed == 1 or not _differ(problem, known, result.scores):
-            return result
-        warnings.warn(
-            f"{problem.model.name}: it answers differently when samples share a batch, so from now on they go one by "
-            f"one; answers before {self.name} may be affected",
-            stacklevel=3,
-        )
-        problem.run_one_by_one()
-        return self.compute(problem)
+        return uncoupled(problem, self.name, lambda: self.compute(problem), lambda found: found.scores)
+
+    def require(self, problem: Problem) -> None:
+        """Find what cannot work with this problem before anything runs.
+
+        Raises:
+            VoxplainError: parameters, a model, an image or targets that do not go together.
+        """
+        self._require_finite()
+        if problem.present:
+            self.check(problem.model)
+            self.check_problem(problem)
 
     def _require_finite(self) -> None:
         """NaN slips through comparisons, so it is refused once for all parameters."""
@@ -220,6 +228,29 @@ def _plain(value: Any) -> Any:
         digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:12]
         return f"array {value.shape} {value.dtype} sha256:{digest}"
     return repr(value)
+
+
+def uncoupled(
+    problem: Problem, name: str, compute: Callable[[], T], clean: Callable[[T], Tensor | None]
+) -> T:
+    """An answer; once more, sample by sample, where the network proves to answer differently in batches.
+
+    Args:
+        name: of the method.
+        clean: the clean scores (T,) that came with an answer, if any did.
+    """
+    known = problem.clean_scores() if problem.knows_clean_scores else None
+    result = compute()
+    found = clean(result)
+    if known is None or found is None or problem.runner.fixed == 1 or not _differ(problem, known, found):
+        return result
+    warnings.warn(
+        f"{problem.model.name}: it answers differently when samples share a batch, so from now on they go one by "
+        f"one; answers before {name} may be affected",
+        stacklevel=4,
+    )
+    problem.run_one_by_one()
+    return compute()
 
 
 def _differ(problem: Problem, known: Tensor, found: Tensor) -> bool:

@@ -75,7 +75,8 @@ class ByParts(Method):
 
     def _game(self, problem: Problem, baseline: Baseline) -> Game:
         """The game whose players are the parts."""
-        return problem.game([Player(part) for part in self.parts(problem)], baseline(problem))
+        parts = self.parts(problem)
+        return problem.game([Player(part) for part in parts], baseline.over(problem, parts))
 
     def _painted(self, problem: Problem, parts: Sequence[Region], values: Tensor) -> MapStore:
         """Maps of the parts' values (T, R): (1, *spatial), or (C, *spatial) where parts have channels."""

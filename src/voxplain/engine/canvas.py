@@ -42,14 +42,14 @@ class Canvas:
             whole = make(tuple(slice(0, s) for s in layout.shape))
             return layout.pad(whole)[(slice(None), *where)]
         out = self.padded[(slice(None), *where)].clone()
-        seen = _inside(layout, where)
+        seen = inside(layout, where)
         if seen is not None:
             in_image, in_box = seen
             out[(slice(None), *in_box)] = make(in_image)
         return out
 
 
-def _inside(layout: Layout, where: Slices) -> tuple[Slices, Slices] | None:
+def inside(layout: Layout, where: Slices) -> tuple[Slices, Slices] | None:
     """The part of the image in a box of the padded image: (slices of the image, the same slices of the box)."""
     in_image, in_box = [], []
     for asked, before, size in zip(where, layout.before, layout.shape, strict=True):

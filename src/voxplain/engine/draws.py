@@ -58,10 +58,7 @@ def over_draws(
     else:
         moments = Moments(problem.store(share=stores), problem.store(share=stores))
         scores = _with_moments(problem, sampler, first, moments, what)
-    # not from other backward passes, whose forward pass may round otherwise
-    plain = backward is None
-    if plain and isinstance(sampler, Fixed) and len(sampler) == 1 and sampler.images[0] is problem.padded:
-        problem.remember(scores[0])
+    keep_clean_scores(problem, sampler, scores, backward)
     agreement = {
         t: correlation(*(problem.unpad_gradient(half[t]) for half in first))
         for t in problem.present
@@ -70,6 +67,14 @@ def over_draws(
     maps = first[0]
     maps.transform(lambda t, m: problem.unpad_gradient(m + first[1][t] if halves else m))
     return Gradients(maps, moments.variance(maps) if moments else None, scores, agreement)
+
+
+def keep_clean_scores(problem: Problem, sampler: Sampler, scores: Tensor, backward: Backward | None) -> None:
+    """Let the problem remember the scores (draws, T) where the only draw was the clean image."""
+    # not from other backward passes, whose forward pass may round otherwise
+    plain = backward is None
+    if plain and isinstance(sampler, Fixed) and len(sampler) == 1 and sampler.images[0] is problem.padded:
+        problem.remember(scores[0])
 
 
 def _with_moments(

@@ -50,11 +50,13 @@ class GradientEngine:
         add: Add,
         what: str,
         backward: Backward | None = None,
+        order: Sequence[int] | None = None,
     ) -> Tensor:
         """Hand every weighted window gradient to ``add(target, where, block, draw)``.
 
         Args:
             backward: takes the place of the plain backward pass.
+            order: of the windows, where it matters to the caller.
 
         Returns:
             (n, T) scores of the targets at every draw; NaN for targets that were not asked for.
@@ -70,7 +72,7 @@ class GradientEngine:
         rest = [t for t in targets if t not in set(linear)]
         with self.runner.session():
             if linear:
-                items = self._items(linear, range(len(sampler)))
+                items = self._items(linear, range(len(sampler)), order)
                 self.runner.each(
                     items,
                     lambda batch: self._batch(sampler, batch, linear, add, scores, {}),
@@ -78,7 +80,7 @@ class GradientEngine:
                     self._backward_rules.inflation,
                 )
             if rest:
-                self._two_phase(sampler, rest, add, scores, what)
+                self._two_phase(sampler, rest, add, scores, what, order)
         return scores
 
     def scores(self, inputs: Sampler, targets: Sequence[int], what: str = "scores") -> Tensor:
@@ -121,18 +123,31 @@ class GradientEngine:
         for draw, target, value in (share for window in shares for share in window):
             scores[draw, target] += value
 
-    def _items(self, targets: Sequence[int], draws: Sequence[int]) -> list[_Item]:
+    def _items(
+        self, targets: Sequence[int], draws: Sequence[int], order: Sequence[int] | None = None
+    ) -> list[_Item]:
         """Windows and draws, so that neighbours have about as many targets; draws of a window stay together."""
         wanted = set(targets)
-        windows = sorted(
-            self.plan.windows(targets), key=lambda w: -len(wanted.intersection(self.plan.touching[w]))
-        )
+        windows = self.plan.windows(targets)
+        if order is None:
+            windows = sorted(windows, key=lambda w: -len(wanted.intersection(self.plan.touching[w])))
+        else:
+            there = set(windows)
+            windows = [w for w in order if w in there]
         return [_Item(w, i) for w in windows for i in draws]
 
-    def _two_phase(self, sampler: Sampler, targets: list[int], add: Add, scores: Tensor, what: str) -> None:
+    def _two_phase(
+        self,
+        sampler: Sampler,
+        targets: list[int],
+        add: Add,
+        scores: Tensor,
+        what: str,
+        order: Sequence[int] | None,
+    ) -> None:
         """Scores that are not linear: outputs are stitched first, then their derivative goes backwards."""
         for group in self.groups(targets):
-            self._two_phase_group(sampler, group, add, scores, what)
+            self._two_phase_group(sampler, group, add, scores, what, order)
 
     def groups(self, targets: Sequence[int]) -> list[list[int]]:
         """Targets whose stitched outputs and derivatives, (K, region) each, fit into memory together.
@@ -160,7 +175,13 @@ class GradientEngine:
         return [group for group in groups if group]
 
     def _two_phase_group(
-        self, sampler: Sampler, targets: list[int], add: Add, scores: Tensor, what: str
+        self,
+        sampler: Sampler,
+        targets: list[int],
+        add: Add,
+        scores: Tensor,
+        what: str,
+        order: Sequence[int] | None,
     ) -> None:
         for draw in range(len(sampler)):
             stitched = self.stitch(sampler, draw, targets)
@@ -168,7 +189,7 @@ class GradientEngine:
             for t in targets:
                 value, linked[t] = stitched.value(t)
                 scores[draw, t] = value
-            items = self._items(targets, [draw])
+            items = self._items(targets, [draw], order)
             name = what if len(sampler) == 1 else f"{what} {draw + 1}/{len(sampler)}"
 
             def work(batch: list[_Item], linked: dict[int, Tensor] = linked) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from voxplain.case import Case, read_mask
 from voxplain.engine.backward import Backward
 from voxplain.engine.canvas import Canvas
-from voxplain.engine.draws import Gradients, over_draws
+from voxplain.engine.draws import Gradients, keep_clean_scores, over_draws
 from voxplain.engine.gradients import GradientEngine
 from voxplain.engine.layout import Layout
 from voxplain.engine.passes import Passes
@@ -33,8 +33,10 @@ from voxplain.model.model import Model
 from voxplain.target.targets import Target
 
 if TYPE_CHECKING:
+    from voxplain.engine.banded import Take
     from voxplain.engine.changes import VoxelChange
     from voxplain.engine.game import Game
+    from voxplain.engine.gradients import Add
     from voxplain.engine.layers import LayerView
     from voxplain.engine.players import Player
     from voxplain.target.prediction import Prediction
@@ -231,6 +233,43 @@ class Problem:
             backward: another backward pass than the plain gradient's; not together with ``variance``.
         """
         return over_draws(self, make(self), variance=variance, halves=halves, what=what, backward=backward)
+
+    def banded(
+        self,
+        make: Callable[[Problem], Sampler],
+        take: Take,
+        *,
+        groups: int = 1,
+        each: Add | None = None,
+        what: str = "gradients",
+        backward: Backward | None = None,
+    ) -> Tensor:
+        """What `gradient` sums into maps, handed over slab by slab as soon as it is finished; no map is kept.
+
+        Windows go along one axis, and what is unfinished takes at most ``memory`` bytes, the rest lies in scratch files:
+        memory does not grow with the number of targets. The passes are those of `gradient`. Where the image is smaller than
+        a window and padding repeats it, nothing is finished early: maps are stored as `gradient` stores them, and handed
+        over whole. Scores that are not linear, over several windows, go draw by draw, so that of several draws nothing is
+        finished before the last.
+
+        Args:
+            make: builds the draws from this problem.
+            take: given (target, slices of the image, (groups, C, *slab)): every voxel of a target at most once; where
+                nothing is handed over the gradient is zero.
+            groups: draw ``i`` is summed into group ``i % groups``; the gradient is the sum over the groups.
+            each: given (target, slices of the padded image, block, draw): every window's share of every draw, which a
+                sum over slabs cannot tell any more.
+            backward: another backward pass than the plain gradient's.
+
+        Returns:
+            (draws, T) scores; NaN for absent targets.
+        """
+        from voxplain.engine.banded import over_bands
+
+        sampler = make(self)
+        scores = over_bands(self, sampler, take, groups=groups, each=each, what=what, backward=backward)
+        keep_clean_scores(self, sampler, scores, backward)
+        return scores
 
     def occlusion(self, regions: Sequence[Region], baseline: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of every score when a region is replaced by the baseline.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,6 +14,7 @@ from voxplain.attribution.baseline import Baseline, check_baseline, describe, pa
 from voxplain.attribution.gap import relative_gap
 from voxplain.attribution.gradient.expected_gradients import ExpectedGradients
 from voxplain.attribution.method import Method, Result, register
+from voxplain.attribution.streamed import Streamed
 from voxplain.engine import Passes, Problem
 from voxplain.engine.layout import Slices
 from voxplain.errors import InputError, ModelError
@@ -66,18 +68,29 @@ class _DeepLift(Method):
         once = self._passes(problem, self.draw_count, 0)
         return Passes(2 * once.forward, once.backward)
 
+    @abstractmethod
+    def _references(self, problem: Problem) -> Sequence[Baseline]:
+        """What the image is compared with."""
+
+    def streamed(self, problem: Problem) -> Streamed:
+        rules = DeepLiftRules(problem.model.module, self.name)
+        return self._by(problem, rules, [make(problem) for make in self._references(problem)])
+
+    def _by(self, problem: Problem, rules: DeepLiftRules, references: Sequence[Tensor]) -> Streamed:
+        padded = [problem.pad(r) for r in references]
+        return Streamed(
+            lambda p: Against(p.padded, padded), self.name, backward=rules, halves=len(padded) > 1
+        )
+
     def _against(self, problem: Problem, references: Sequence[Tensor], note: str) -> Result:
         rules = DeepLiftRules(problem.model.module, self.name)
-        padded = [problem.pad(r) for r in references]
-        found = problem.gradient(
-            lambda p: Against(p.padded, padded), what=self.name, backward=rules, halves=len(padded) > 1
-        )
+        found = self._by(problem, rules, references).maps(problem)
         checks, notes = {}, {}
         for t in problem.present:
-            difference = rules.differences[t] / len(padded)
+            difference = rules.differences[t] / len(references)
             gap = relative_gap(float(found.maps[t].double().sum()), difference)
             checks[t], notes[t] = {"completeness_gap": gap}, note
-            if len(padded) > 1:
+            if len(references) > 1:
                 checks[t]["agreement"] = found.agreement[t]
             if gap > 0.01:
                 notes[t] += (
@@ -111,8 +124,11 @@ class DeepLift(_DeepLift):
     def __post_init__(self) -> None:
         check_baseline(self.baseline)
 
+    def _references(self, problem: Problem) -> Sequence[Baseline]:
+        return [parse_baseline(self.baseline, problem)]
+
     def compute(self, problem: Problem) -> Result:
-        baseline = parse_baseline(self.baseline, problem)
+        (baseline,) = self._references(problem)
         return self._against(problem, [baseline(problem)], f"reference {describe(baseline)}")
 
 
@@ -148,7 +164,10 @@ class DeepLiftShap(_DeepLift):
     def draw_count(self) -> int:
         return 3 if self.baselines is None else len(self.baselines)
 
+    def _references(self, problem: Problem) -> Sequence[Baseline]:
+        return ExpectedGradients(baselines=self.baselines).starts(problem)
+
     def compute(self, problem: Problem) -> Result:
-        starts = ExpectedGradients(baselines=self.baselines).starts(problem)
+        starts = self._references(problem)
         note = f"references {', '.join(map(describe, starts))}"
         return self._against(problem, [start(problem) for start in starts], note)

@@ -16,6 +16,7 @@ from voxplain.attribution.backprop.relevance_books import Account
 from voxplain.attribution.backprop.relevance_map import Contributions
 from voxplain.attribution.backprop.relevance_rules import Settings, Shares, over
 from voxplain.attribution.method import Method, Result, register
+from voxplain.attribution.streamed import Streamed
 from voxplain.engine import Gradients, Problem
 from voxplain.engine.samplers import clean
 from voxplain.model import Model
@@ -83,6 +84,9 @@ class ExcitationBackprop(Method):
         super().check(model)
         refuse_half_precision(self.name, model)
 
+    def streamed(self, problem: Problem) -> Streamed | None:
+        return self._by(Excitation(problem.model.module, self.name))
+
     def compute(self, problem: Problem) -> Result:
         rules, found = self._pass(problem)
         checks, notes = {}, {}
@@ -97,8 +101,10 @@ class ExcitationBackprop(Method):
 
     def _pass(self, problem: Problem, *, negated: bool = False) -> tuple[Excitation, Gradients]:
         rules = Excitation(problem.model.module, self.name, negated=negated)
-        what = f"{self.name}, negated" if negated else self.name
-        return rules, problem.gradient(lambda p: clean(p.padded), what=what, backward=rules)
+        return rules, self._by(rules, ", negated" if negated else "").maps(problem)
+
+    def _by(self, rules: Excitation, how: str = "") -> Streamed:
+        return Streamed(lambda p: clean(p.padded), self.name + how, backward=rules)
 
 
 @register
@@ -124,6 +130,10 @@ class ContrastiveExcitationBackprop(ExcitationBackprop):
     def draw_count(self) -> int:
         """One pass for the score and one for its opposite."""
         return 2
+
+    def streamed(self, problem: Problem) -> None:
+        """Two passes whose difference is cut off voxel by voxel: there is no single one to follow."""
+        del problem
 
     def compute(self, problem: Problem) -> Result:
         rules, found = self._pass(problem)

@@ -9,7 +9,8 @@ from typing import ClassVar
 from voxplain.attribution.backprop.guided_rules import DeconvolutionRules, GuidedRules, RectifyingRules, told
 from voxplain.attribution.cam.gradients import GradCam
 from voxplain.attribution.method import Method, Result, register
-from voxplain.engine import Gradients, Passes, Problem
+from voxplain.attribution.streamed import Streamed
+from voxplain.engine import Passes, Problem
 from voxplain.engine.samplers import clean
 from voxplain.model import Model
 
@@ -36,9 +37,12 @@ class GuidedBackprop(Method):
     needs: ClassVar[tuple[str, ...]] = ("gradients", "hooks")
     reads: ClassVar[str] = "sharp structures that the score may react to; it hardly depends on the class"
 
+    def streamed(self, problem: Problem) -> Streamed:
+        return rectified(GuidedRules(problem.model.module, self.name, leak=self.leak))
+
     def compute(self, problem: Problem) -> Result:
         rules = GuidedRules(problem.model.module, self.name, leak=self.leak)
-        found = rectified(problem, rules)
+        found = rectified(rules).maps(problem)
         return Result(
             found.maps, found.scores[0], "rectified score per unit of intensity", notes=_notes(problem, rules)
         )
@@ -62,9 +66,12 @@ class Deconvolution(Method):
         "structures that excite the features behind the score; it hardly depends on the image"
     )
 
+    def streamed(self, problem: Problem) -> Streamed:
+        return rectified(DeconvolutionRules(problem.model.module, self.name))
+
     def compute(self, problem: Problem) -> Result:
         rules = DeconvolutionRules(problem.model.module, self.name)
-        found = rectified(problem, rules)
+        found = rectified(rules).maps(problem)
         return Result(
             found.maps, found.scores[0], "rectified score per unit of intensity", notes=_notes(problem, rules)
         )
@@ -101,7 +108,7 @@ class GuidedGradCam(Method):
 
     def compute(self, problem: Problem) -> Result:
         rules = GuidedRules(problem.model.module, self.name, leak=self.leak)
-        fine = rectified(problem, rules)
+        fine = rectified(rules).maps(problem)
         coarse = GradCam(layer=self.layer).compute(problem)
         fine.maps.transform(lambda t, m: m * coarse.maps[t])
         rule = _notes(problem, rules)
@@ -111,16 +118,18 @@ class GuidedGradCam(Method):
         )
 
 
-def rectified(problem: Problem, rules: RectifyingRules) -> Gradients:
+def rectified(rules: RectifyingRules) -> Streamed:
     """The modified gradient at the clean image; warns where a rule goes beyond the papers."""
-    found = problem.gradient(lambda p: clean(p.padded), what=rules.method, backward=rules)
-    if rules.beyond:
-        warnings.warn(
-            f"method {rules.method}: published for ReLU only; this network has {', '.join(rules.beyond)}, to which "
-            "voxplain's own extension was applied (see the method's card)",
-            stacklevel=2,
-        )
-    return found
+
+    def warn() -> None:
+        if rules.beyond:
+            warnings.warn(
+                f"method {rules.method}: published for ReLU only; this network has {', '.join(rules.beyond)}, to which "
+                "voxplain's own extension was applied (see the method's card)",
+                stacklevel=3,
+            )
+
+    return Streamed(lambda p: clean(p.padded), rules.method, backward=rules, done=warn)
 
 
 def _notes(problem: Problem, rules: RectifyingRules) -> dict[int, str]:

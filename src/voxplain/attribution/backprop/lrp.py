@@ -10,6 +10,7 @@ from voxplain.attribution.backprop.relevance import Relevance
 from voxplain.attribution.backprop.relevance_books import Account
 from voxplain.attribution.backprop.relevance_rules import COMPOSITES, RULES, Settings
 from voxplain.attribution.method import Method, Result, register
+from voxplain.attribution.streamed import Streamed
 from voxplain.engine import Problem
 from voxplain.engine.samplers import clean
 from voxplain.errors import InputError, ModelError
@@ -96,13 +97,22 @@ class Lrp(Method):
         super().check(model)
         refuse_half_precision(self.name, model)
 
-    def compute(self, problem: Problem) -> Result:
+    def streamed(self, problem: Problem) -> Streamed:
+        return self._by(self._rules(problem))
+
+    def _rules(self, problem: Problem) -> Relevance:
         settings = Settings(self.epsilon, self.gamma, self.alpha, self.bias)
         composite = COMPOSITES.get(self.rule, (self.rule,) * 3)
-        rules = Relevance(
+        return Relevance(
             problem.model.module, self.name, composite, settings, sums=self.sums, attention=self.attention
         )
-        found = problem.gradient(lambda p: clean(p.padded), what=self.name, backward=rules)
+
+    def _by(self, rules: Relevance) -> Streamed:
+        return Streamed(lambda p: clean(p.padded), self.name, backward=rules)
+
+    def compute(self, problem: Problem) -> Result:
+        rules = self._rules(problem)
+        found = self._by(rules).maps(problem)
         checks, notes = {}, {}
         for t in problem.present:
             account, relevance = rules.books.targets[t], found.maps[t].double()

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from voxplain.attribution.baseline import (
     Baseline,
@@ -20,6 +21,7 @@ from voxplain.attribution.baseline import (
 from voxplain.attribution.gradient.completeness import completeness
 from voxplain.attribution.gradient.noise_scale import channel_range
 from voxplain.attribution.method import Method, Result, register
+from voxplain.attribution.streamed import Streamed
 from voxplain.engine import Passes, Problem
 from voxplain.engine.samplers import RandomPath
 from voxplain.errors import InputError
@@ -74,17 +76,28 @@ class ExpectedGradients(Method):
         starts = 3 if self.baselines is None else len(self.baselines)
         return self._passes(problem, self.draws, 1 + starts)
 
-    def compute(self, problem: Problem) -> Result:
-        starts = [b(problem) for b in self.starts(problem)]
-        rng = np.random.default_rng(problem.seed)
-        positions, choices = stratified(self.draws, len(starts), rng)
+    def streamed(self, problem: Problem) -> Streamed:
+        return self._from(problem, [b(problem) for b in self.starts(problem)])
+
+    def _from(self, problem: Problem, starts: list[Tensor]) -> Streamed:
+        """Draws on the lines from baselines (C, *spatial)."""
+        positions, choices = self._draws_of(problem, len(starts))
         padded = [problem.pad(s) for s in starts]
         sigma = self.sigma * channel_range(problem.image)
-        found = problem.gradient(
+        return Streamed(
             lambda p: RandomPath(p.padded, padded, positions.tolist(), choices.tolist(), p.noise(), sigma),
+            f"{self.name} ({self.draws} draws)",
             halves=True,
-            what=f"{self.name} ({self.draws} draws)",
+            at_image=False,
         )
+
+    def _draws_of(self, problem: Problem, baselines: int) -> tuple[np.ndarray, np.ndarray]:
+        return stratified(self.draws, baselines, np.random.default_rng(problem.seed))
+
+    def compute(self, problem: Problem) -> Result:
+        starts = [b(problem) for b in self.starts(problem)]
+        found = self._from(problem, starts).maps(problem)
+        _, choices = self._draws_of(problem, len(starts))
         ends = torch.cat([problem.clean_scores()[None], problem.scores(starts)])
         share = torch.bincount(torch.from_numpy(choices), minlength=len(starts)).double() / self.draws
         mean = (share[:, None] * ends[1:]).sum(0)

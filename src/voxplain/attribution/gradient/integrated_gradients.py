@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from torch import Tensor
 
 from voxplain.attribution.baseline import (
     Baseline,
@@ -17,6 +18,7 @@ from voxplain.attribution.baseline import (
 from voxplain.attribution.gradient.completeness import completeness
 from voxplain.attribution.gradient.quadrature import quadrature
 from voxplain.attribution.method import Method, Result, register
+from voxplain.attribution.streamed import Streamed
 from voxplain.engine import Problem
 from voxplain.engine.samplers import Path
 
@@ -57,16 +59,25 @@ class IntegratedGradients(Method):
     def draw_count(self) -> int:
         return self.nodes
 
+    def streamed(self, problem: Problem) -> Streamed:
+        return self._from(problem, parse_baseline(self.baseline, problem)(problem))
+
+    def _from(self, problem: Problem, start: Tensor) -> Streamed:
+        """The path from a baseline (C, *spatial)."""
+        positions, weights = quadrature(self.rule, self.nodes)
+        padded = problem.pad(start)
+        return Streamed(
+            lambda p: Path(p.padded, padded, positions, weights),
+            f"{self.name} ({self.nodes} nodes)",
+            times=problem.image - start,
+            at_image=False,
+        )
+
     def compute(self, problem: Problem) -> Result:
         baseline = parse_baseline(self.baseline, problem)
         warning = warn_if_scale_blind(problem, baseline)
         start = baseline(problem)
-        positions, weights = quadrature(self.rule, self.nodes)
-        padded = problem.pad(start)
-        found = problem.gradient(
-            lambda p: Path(p.padded, padded, positions, weights), what=f"{self.name} ({self.nodes} nodes)"
-        )
-        found.maps.transform(lambda _, g: (problem.image - start) * g)
+        found = self._from(problem, start).maps(problem)
         ends = torch.stack([problem.clean_scores(), problem.scores([start])[0]])
         checks, notes = completeness(problem, found, ends)
         for t in notes:

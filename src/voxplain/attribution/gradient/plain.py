@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from voxplain.attribution.method import Method, Result, register
+from voxplain.attribution.streamed import Streamed
 from voxplain.engine import Problem
 from voxplain.engine.samplers import clean
 
@@ -29,8 +30,12 @@ class Gradient(Method):
     needs: ClassVar[tuple[str, ...]] = ("gradients",)
     reads: ClassVar[str] = "positive: brighter here raises the score; negative: lowers it"
 
+    def streamed(self, problem: Problem) -> Streamed:
+        del problem
+        return Streamed(lambda p: clean(p.padded), self.name)
+
     def compute(self, problem: Problem) -> Result:
-        found = problem.gradient(lambda p: clean(p.padded), what=self.name)
+        found = self.streamed(problem).maps(problem)
         return Result(found.maps, found.scores[0], "score per unit of intensity")
 
 
@@ -53,7 +58,9 @@ class InputXGradient(Method):
     needs: ClassVar[tuple[str, ...]] = ("gradients",)
     reads: ClassVar[str] = "positive: this voxel's intensity speaks for the score, to first order"
 
+    def streamed(self, problem: Problem) -> Streamed:
+        return Streamed(lambda p: clean(p.padded), self.name, times=problem.image)
+
     def compute(self, problem: Problem) -> Result:
-        found = problem.gradient(lambda p: clean(p.padded), what=self.name)
-        found.maps.transform(lambda _, g: problem.image * g)
+        found = self.streamed(problem).maps(problem)
         return Result(found.maps, found.scores[0], "score")

@@ -9,6 +9,7 @@ import torch
 
 from voxplain.attribution.gradient.noise_scale import channel_range
 from voxplain.attribution.method import Method, Result, register
+from voxplain.attribution.streamed import Streamed
 from voxplain.engine import Gradients, MapStore, Problem
 from voxplain.engine.samplers import Noisy
 from voxplain.errors import InputError
@@ -52,20 +53,33 @@ class SmoothGrad(Method):
     def draw_count(self) -> int:
         return self.draws
 
-    def compute(self, problem: Problem) -> Result:
+    def streamed(self, problem: Problem) -> Streamed | None:
+        return self._noisy(problem) if self.power == "mean" else None
+
+    def _noisy(self, problem: Problem) -> Streamed:
         sigma = self.sigma * channel_range(problem.image)
-        found = problem.gradient(
+        return Streamed(
             lambda p: Noisy(p.padded, p.noise(), sigma, self.draws),
-            variance=self.power != "mean",
+            f"{self.name} ({self.draws} draws)",
             halves=True,
-            what=f"{self.name} ({self.draws} draws)",
+            independent=True,
+            at_image=False,
         )
+
+    def compute(self, problem: Problem) -> Result:
+        found = self._found(problem, self._noisy(problem))
         scores = problem.clean_scores()
         checks = {t: {"agreement": a} for t, a in found.agreement.items()}
         floor = self._floor(found, problem)
         return Result(
             self._moment(found), scores, self._unit(), checks, floor=floor, voxel_power=self._voxel_power
         )
+
+    def _found(self, problem: Problem, draws: Streamed) -> Gradients:
+        """The mean, and the variance where that is asked for."""
+        if self.power == "mean":
+            return draws.maps(problem)
+        return problem.gradient(draws.make, variance=True, halves=True, what=draws.what)
 
     def _moment(self, found: Gradients) -> MapStore:
         return found.maps

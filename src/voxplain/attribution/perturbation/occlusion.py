@@ -43,7 +43,7 @@ class Occlusion(ByParts):
     def compute(self, problem: Problem) -> Result:
         parts = self.parts(problem)
         baseline = parse_baseline(self.baseline, problem)
-        lost, clean = problem.occlusion(parts, baseline(problem))
+        lost, clean = problem.occlusion(parts, baseline.over(problem, parts))
         maps = self._painted(problem, parts, lost)
         notes = dict.fromkeys(
             problem.present, f"{told(parts, 'parts')}, baseline {type(baseline).__name__.lower()}"
