@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -160,9 +161,11 @@ class Place:
             "OMP_NUM_THREADS": "1",
         }
 
-    def start(self, *words: str, **how: Any) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, config: str = "study.yaml", command: str = "study", **how: Any
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "voxplain", "study", "study.yaml", *words],
+            [sys.executable, "-m", "voxplain", command, config, *words],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -219,3 +222,14 @@ def kill(process: subprocess.Popen[str]) -> None:
     """As nobody can prepare for."""
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+
+
+def finished(place: Place) -> dict[str, str]:
+    """Finished units and a hash of their markers."""
+    found = {}
+    root = place.folder / "out" / "ledger"
+    for path in root.rglob("*.json"):
+        content = path.read_bytes()
+        if json.loads(content)["key"] is not None:
+            found[path.relative_to(root).as_posix()] = hashlib.sha256(content).hexdigest()
+    return found

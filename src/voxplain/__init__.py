@@ -12,6 +12,20 @@ __version__ = "0.1.0"
 
 # Room -> its public names. The block for type checkers repeats them; a test keeps both equal.
 _ROOMS = {
+    "voxplain.aggregate": (
+        "Cohort",
+        "OwenGame",
+        "Partition",
+        "RegionGame",
+        "RegionTable",
+        "Shells",
+        "owen_game",
+        "predicted_regions",
+        "region_game",
+        "region_table",
+        "regions_from_labels",
+        "table_of",
+    ),
     "voxplain.attribution": (
         "AblationCam",
         "ActivationMaximization",
@@ -96,6 +110,7 @@ _ROOMS = {
         "ExplainSettings",
         "StudySettings",
         "explain",
+        "load_aggregate",
         "load_settings",
         "load_study",
         "run_study",
@@ -120,6 +135,20 @@ _EXPORTS = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604 (names and a string: checked by a test)
 
 if TYPE_CHECKING:
+    from voxplain.aggregate import (
+        Cohort as Cohort,
+        OwenGame as OwenGame,
+        Partition as Partition,
+        RegionGame as RegionGame,
+        RegionTable as RegionTable,
+        Shells as Shells,
+        owen_game as owen_game,
+        predicted_regions as predicted_regions,
+        region_game as region_game,
+        region_table as region_table,
+        regions_from_labels as regions_from_labels,
+        table_of as table_of,
+    )
     from voxplain.attribution import (
         AblationCam as AblationCam,
         ActivationMaximization as ActivationMaximization,
@@ -221,6 +250,7 @@ if TYPE_CHECKING:
         ExplainSettings as ExplainSettings,
         StudySettings as StudySettings,
         explain as explain,
+        load_aggregate as load_aggregate,
         load_settings as load_settings,
         load_study as load_study,
         run_study as run_study,

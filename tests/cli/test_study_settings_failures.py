@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from voxplain.study.running.crew import Crew
+from voxplain.study.running.local import LocalCrew
 
 GOOD = {
     "models": "{a: nets.py:unet}",
@@ -25,7 +25,7 @@ def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(*_: object) -> None:
         raise AssertionError("a worker was started")
 
-    monkeypatch.setattr(Crew, "start", start)
+    monkeypatch.setattr(LocalCrew, "start", start)
 
 
 def write(**settings: str) -> None:

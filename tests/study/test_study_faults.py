@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from studies import Place, kill, wait_for
+from studies import Place, finished as done, kill, wait_for
 
 from voxplain.attribution.attribution_file import stored_facts
 
@@ -165,17 +164,6 @@ def test_a_driver_killed_at_ten_random_moments_loses_nothing_and_does_nothing_tw
     unfinished = sum(place.made.values()) - 6
     assert 0 <= unfinished <= 20
     tables_are_whole(place.folder / "out")
-
-
-def done(place: Place) -> dict[str, str]:
-    """Finished units and a hash of their markers."""
-    found = {}
-    root = place.folder / "out" / "ledger"
-    for path in root.rglob("*.json"):
-        content = path.read_bytes()
-        if json.loads(content)["key"] is not None:
-            found[path.relative_to(root).as_posix()] = hashlib.sha256(content).hexdigest()
-    return found
 
 
 def test_a_full_disk_is_one_line_and_what_is_finished_stays(place: Place) -> None:

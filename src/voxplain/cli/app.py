@@ -61,6 +61,7 @@ def _register() -> None:
     if app.registered_commands:
         return
     from voxplain.cli import (
+        aggregate_command,
         config_command,
         demo_command,
         explain_command,
@@ -69,9 +70,11 @@ def _register() -> None:
         metrics_command,
         study_command,
     )
+    from voxplain.cli.ray_option import WithRay
 
     app.command("explain")(explain_command.explain)
-    app.command("study")(study_command.study)
+    app.command("study", cls=WithRay)(study_command.study)
+    app.command("aggregate", cls=WithRay)(aggregate_command.aggregate)
     app.command("methods")(methods_command.methods)
     app.command("metrics")(metrics_command.metrics)
     app.command("inspect")(inspect_command.inspect)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from voxplain.cli.explain_command import given
+from voxplain.cli.ray_option import Ray
 
 Text = str | None
 
@@ -26,6 +27,7 @@ def study(
         Text,
         typer.Option(help="Only part K of N, as 2/8: for job arrays that share the folder of the results."),
     ] = None,
+    ray: Ray = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any setting of the YAML: compare.alpha=0.01; repeatable."),
@@ -47,7 +49,7 @@ def study(
 
     run = {"workers": workers, "threads": threads, "timeout": timeout, "memory": memory}
     settings = load_study(config, given({"out": out, "run": run}), overrides or ())
-    return run_study(settings, shard=part(shard), dry_run=dry_run, compare_only=compare_only)
+    return run_study(settings, shard=part(shard), dry_run=dry_run, compare_only=compare_only, ray=ray)
 
 
 def part(text: str | None) -> tuple[int, int] | None:

@@ -8,16 +8,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voxplain.study.explaining.run import run as explain
     from voxplain.study.settings.config import ExplainSettings as ExplainSettings
-    from voxplain.study.settings.load import load_settings as load_settings, load_study as load_study
+    from voxplain.study.settings.load import (
+        load_aggregate as load_aggregate,
+        load_settings as load_settings,
+        load_study as load_study,
+    )
     from voxplain.study.settings.study_config import StudySettings as StudySettings
     from voxplain.study.study import run_study as run_study
 
-__all__ = ["ExplainSettings", "StudySettings", "explain", "load_settings", "load_study", "run_study"]
+__all__ = [
+    "ExplainSettings",
+    "StudySettings",
+    "explain",
+    "load_aggregate",
+    "load_settings",
+    "load_study",
+    "run_study",
+]
 
 _WHERE = {
     "ExplainSettings": ("settings.config", "ExplainSettings"),
     "StudySettings": ("settings.study_config", "StudySettings"),
     "explain": ("explaining.run", "run"),
+    "load_aggregate": ("settings.load", "load_aggregate"),
     "load_settings": ("settings.load", "load_settings"),
     "load_study": ("settings.load", "load_study"),
     "run_study": ("study", "run_study"),

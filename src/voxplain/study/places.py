@@ -20,6 +20,7 @@ class Places:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.out = plan, plan.settings.out
+        self.driver = driver_name(os.getppid())  # as a worker process of this machine sees it
 
     def ask(self, task: Task) -> str:
         """The unit of the asking task of this model and case."""
@@ -55,6 +56,11 @@ class Places:
         """A small picture of a map."""
         return self.out / "pictures" / self.plan.folder(task) / task.who / f"{target}.png"
 
+    def of_regions(self, task: Task) -> Path:
+        """What a task found of regions, as a long table."""
+        what = task.name.rsplit("/", 1)[1]
+        return self.out / "regions" / self.plan.folder(task) / f"{what}.parquet"
+
     def rows(self, model: str, case: int) -> Path:
         """The long table of a model's case."""
         from voxplain.study.planning.plan import folder_of
@@ -63,9 +69,14 @@ class Places:
 
     def scratch(self, task: Task) -> Path:
         """Room for maps that do not fit into memory, while a task runs."""
-        return scratch_of(self.out, os.getppid()) / self.plan.folder(task)
+        return scratch_of(self.out, self.driver) / self.plan.folder(task)
 
 
-def scratch_of(out: Path, driver: int) -> Path:
-    """What is removed when a driver, a process of this machine, ends; others may share the folder."""
-    return out / "scratch" / f"{socket.gethostname()}-{driver}"
+def driver_name(pid: int) -> str:
+    """The name of a driver, a process of this machine, among those that share a folder."""
+    return f"{socket.gethostname()}-{pid}"
+
+
+def scratch_of(out: Path, driver: str) -> Path:
+    """What is removed when the driver of that name ends."""
+    return out / "scratch" / driver

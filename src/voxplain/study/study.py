@@ -19,17 +19,18 @@ from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
 from voxplain.study.ledger.claim import Claims
 from voxplain.study.ledger.journal import Journal, versions
-from voxplain.study.places import scratch_of
+from voxplain.study.places import driver_name, scratch_of
 from voxplain.study.planning.cost import Costs, told
 from voxplain.study.planning.plan import Plan, plan
 from voxplain.study.running.board import Board, Group
-from voxplain.study.running.crew import Crew
 from voxplain.study.running.driver import Driver
+from voxplain.study.running.local import LocalCrew
 from voxplain.study.running.machine import devices, memory_limit
 from voxplain.study.running.watch import Watch
 from voxplain.study.settings.template import resolved_study
 
 if TYPE_CHECKING:
+    from voxplain.study.running.crew import Crew
     from voxplain.study.settings.study_config import StudySettings
 
 DONE, SOME_FAILED = 0, 1
@@ -42,6 +43,7 @@ def run_study(
     shard: tuple[int, int] | None = None,
     dry_run: bool = False,
     compare_only: bool = False,
+    ray: str | None = None,
 ) -> int:
     """Do what is not done yet, and compare what there is.
 
@@ -51,6 +53,8 @@ def run_study(
             Whoever finishes the last part compares.
         dry_run: ask each model about one case, say what all would cost, and write nothing.
         compare_only: do nothing, and compare what is there, such as in the middle of a long study.
+        ray: do the work on a Ray cluster: ``HOST:PORT``, ``auto`` for one that runs on this machine, or ``local`` for one
+            of this machine alone that ends with this process. None: processes of this machine, without Ray.
 
     Returns:
         0, or 1 where a task failed; all others are done all the same.
@@ -60,20 +64,24 @@ def run_study(
     """
     spelled = plan(settings)
     groups = _part(spelled, shard)
-    if dry_run:
-        return _dry(spelled)
     if compare_only:
         return _compared(spelled)
+    if ray is not None:
+        from voxplain.study.running.on_ray.session import checked_address
+
+        ray = checked_address(ray)
+    if dry_run:
+        return _dry(spelled, ray)
     _start(spelled)
     journal = Journal(settings.out / "log.jsonl")
     journal.note("start", versions=versions(), command=sys.argv, shard=shard)
     with journal.until_stopped():
-        board = _work(spelled, groups, journal)
+        board, _ = _work(spelled, groups, journal, ray)
         from voxplain.study.results.write import write_results
 
         code = write_results(board, whole=shard is None)
         journal.note("end", code=code)
-    rmtree(scratch_of(settings.out, os.getpid()), ignore_errors=True)
+    rmtree(scratch_of(settings.out, driver_name(os.getpid())), ignore_errors=True)
     return code
 
 
@@ -86,40 +94,57 @@ def _compared(spelled: Plan) -> int:
     return write_results(Board(spelled, []), whole=True)
 
 
-def _dry(spelled: Plan) -> int:
+def _dry(spelled: Plan, ray: str | None) -> int:
     """One case per model, in a folder that is thrown away."""
     groups = [(model, 0) for model in spelled.settings.models]
-    with tempfile.TemporaryDirectory(prefix="voxplain-") as folder:
+    shared = None  # the nodes of a cluster must see it
+    if ray not in (None, "local"):
+        shared = next(p for p in spelled.settings.out.resolve().parents if p.is_dir())
+    with tempfile.TemporaryDirectory(prefix=".voxplain-" if shared else "voxplain-", dir=shared) as folder:
         settings = spelled.settings.model_copy(update={"out": Path(folder)})
         tasks = tuple(t for t in spelled.tasks if t.kind in ("model", "ask") and t.case <= 0)
         first = replace(spelled, settings=settings, tasks=tasks)
-        board = _work(first, groups, None)
+        board, workers = _work(first, groups, None, ray)
         costs = Costs(spelled, board.asked)
-        for line in _told(spelled, costs, None):
+        for line in _told(spelled, costs, None, workers):
             say(line)
     bad = [o for o in board.outcomes.values() if o.is_bad]
     return SOME_FAILED if bad else DONE
 
 
-def _work(spelled: Plan, groups: list[Group], journal: Journal | None) -> Board:
+def _work(spelled: Plan, groups: list[Group], journal: Journal | None, ray: str | None) -> tuple[Board, int]:
+    """All that is to be done, and by how many workers it was."""
     settings = spelled.settings
-    workers = devices(settings.run)
     board = Board(spelled, groups)
     costs = Costs(spelled, board.asked)
-    plain = settings.model_dump(mode="json", exclude_unset=True) | {"out": str(settings.out)}
-    crew = Crew(plain, workers, settings.run.threads, settings.out / "logs")
-    watch = Watch(board, lambda name: costs.seconds(spelled.by_name[name]), len(workers))
     claims = Claims(settings.out / "claims") if journal is not None else None
+    with ended_like_ctrl_c(), _hired(settings, ray) as crew:
+        workers = len(crew.devices)
+        watch = Watch(board, lambda name: costs.seconds(spelled.by_name[name]), workers)
+
+        def tell() -> None:
+            if journal is not None:
+                for line in _told(spelled, costs, board, workers):
+                    watch.tell(line)
+
+        with watch:
+            Driver(board, crew, claims, journal, watch, crew.memory, tell).run()
+    return board, workers
+
+
+@contextmanager
+def _hired(settings: StudySettings, ray: str | None) -> Iterator[Crew]:
+    """Who does the work."""
+    plain = settings.model_dump(mode="json", exclude_unset=True) | {"out": str(settings.out)}
+    if ray is not None:
+        from voxplain.study.running.on_ray.hire import hired
+
+        with hired(settings, plain, ray) as crew:
+            yield crew
+        return
+    workers = devices(settings.run)
     limit = memory_limit(settings.run, workers)
-
-    def tell() -> None:
-        if journal is not None:
-            for line in _told(spelled, costs, board):
-                watch.tell(line)
-
-    with watch, ended_like_ctrl_c():
-        Driver(board, crew, claims, journal, watch, limit, tell).run()
-    return board
+    yield LocalCrew(plain, workers, settings.run.threads, limit, settings.out / "logs")
 
 
 @contextmanager
@@ -159,16 +184,17 @@ def _part(spelled: Plan, shard: tuple[int, int] | None) -> list[Group]:
     return groups[k - 1 :: n]
 
 
-def _told(spelled: Plan, costs: Costs, board: Board | None) -> list[str]:
+def _told(spelled: Plan, costs: Costs, board: Board | None, workers: int) -> list[str]:
     """The plan in lines for people; with a board, of what is left to do on it."""
     settings = spelled.settings
-    workers = devices(settings.run)
     kinds = (
         ("models", len(settings.models)),
         ("cases", len(spelled.case_ids)),
         ("methods", len(spelled.methods)),
     )
-    sizes = (*kinds, ("metrics", len(spelled.metrics)))
+    sizes = (*kinds, ("metrics", len(spelled.metrics))) if spelled.methods else kinds[:2]
+    if settings.regions is not None:
+        sizes = (*sizes, ("region tables", len(spelled.tables)), ("region games", len(spelled.games)))
     size = " × ".join(f"{n} {what if n != 1 else what.removesuffix('s')}" for what, n in sizes)
     tasks = [t for t in (spelled if board is None else board).tasks if t.kind != "model"]
     left = [t for t in tasks if board is None or t.name not in board.outcomes]
@@ -180,7 +206,7 @@ def _told(spelled: Plan, costs: Costs, board: Board | None) -> list[str]:
             continue
         lines += [f"{model}: {note}" for note in found["notes"]]
         lines += [f"{model}: metric {name}: refused, {why}" for name, why in found["unable"].items()]
-    return [*lines, *told(costs, left, len(workers))]
+    return [*lines, *told(costs, left, workers)]
 
 
 def say(text: str) -> None:

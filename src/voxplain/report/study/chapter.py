@@ -13,6 +13,8 @@ from voxplain.report.study.page import MetricResult, ModelComparison
 from voxplain.report.study.pairs import Pairs, pairs
 from voxplain.report.study.work import Cost, Trouble, costs, troubles
 
+KINDS = (("method", "map"), ("metrics", "metric"), ("sums over regions", "regions"))
+
 
 @dataclass(frozen=True)
 class MetricPart:
@@ -61,7 +63,7 @@ def chapter(number: int, model: ModelComparison) -> Chapter:
     first = [line.verdict.method for line in told.lines]
     table = overview(model, tuple(dict.fromkeys([*first, *model.methods])))
     agreement = model.agreement if model.agreement and len(model.agreement.names) > 1 else None
-    found = [(name, costs(model.tasks, kind)) for name, kind in (("method", "map"), ("metrics", "metric"))]
+    found = [(name, costs(model.tasks, kind)) for name, kind in KINDS]
     return Chapter(
         number=number,
         model=model,

@@ -147,7 +147,7 @@ class TaskRow:
 
     Args:
         who: a method, or a group of metrics.
-        kind: ``map``: a method's maps; ``metric``: figures of metrics.
+        kind: ``map``: a method's maps; ``metric``: figures of metrics; ``regions``: what depends on what.
         status: ``ok``, ``absent``, ``zero``, ``refused``, ``failed``, ``out-of-memory``, ``timeout``, ``not done`` …
         forward, backward: passes.
         reason: where it is not ok.
@@ -155,7 +155,7 @@ class TaskRow:
 
     case: str
     who: str
-    kind: Literal["map", "metric"]
+    kind: Literal["map", "metric", "regions"]
     status: str
     seconds: float = float("nan")
     forward: int = 0

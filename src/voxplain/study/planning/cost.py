@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from voxplain.study.planning.plan import Plan
     from voxplain.study.planning.task import Task
 
+WORDS = {
+    "ask": "predictions",
+    "map": "maps",
+    "judge": "metrics",
+    "table": "region tables",
+    "game": "region games",
+}
 Asked = Mapping[tuple[str, int], Mapping[str, Any]]
 
 
@@ -35,6 +42,8 @@ class Costs:
             return Passes(**told["passes"])
         if task.kind == "map":
             return Passes(**told["methods"].get(task.who, {}))
+        if task.kind in ("table", "game"):
+            return Passes(**told[f"{task.kind}s"].get(task.who, {}))
         if task.kind == "judge":
             return self._judging(task, told)
         return Passes()
@@ -59,12 +68,14 @@ class Costs:
         return total if known or not told["metrics"] else None
 
 
-def told(costs: Costs, tasks: Iterable[Task], workers: int) -> list[str]:
+def told(costs: Costs, tasks: Sequence[Task], workers: int) -> list[str]:
     """The expected cost of tasks, one line per kind and one for all."""
     from voxplain.study.running.watch import in_words
 
     lines, all_passes, all_seconds = [], Passes(), 0.0
-    for kind, words in (("ask", "predictions"), ("map", "maps"), ("judge", "metrics")):
+    for kind, words in WORDS.items():
+        if kind != "ask" and not any(t.kind == kind for t in tasks):
+            continue
         passes, seconds, unknown = Passes(), 0.0, 0
         for task in (t for t in tasks if t.kind == kind):
             found = costs.passes(task)

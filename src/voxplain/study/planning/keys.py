@@ -11,10 +11,12 @@ from voxplain.study.ledger.fingerprint import of_named_files, of_parts
 from voxplain.study.ledger.journal import versions
 from voxplain.study.ledger.ledger import digest
 from voxplain.study.planning.task import ALL_MAPS, NULLS
+from voxplain.study.settings.region_config import LABEL, PREDICTED
 
 if TYPE_CHECKING:
     from voxplain.study.planning.plan import Plan
     from voxplain.study.planning.task import Task
+    from voxplain.study.settings.region_config import RegionSettings
 
 NOT_OF_THE_RESULT = {"source", "weights", "device", "batch"}
 
@@ -39,6 +41,9 @@ class Keys:
                 "methods": {n: a.method.parameters() for n, a in plan.methods.items()},
                 "metrics": {n: a.metric.parameters() for n, a in plan.metrics.items()},
                 "nulls": plan.settings.nulls,
+                "tables": {n: a.method.parameters() for n, a in plan.tables.items()},
+                "games": {n: g.model_dump(mode="json") for n, g in plan.games.items()},
+                "divisions": _divisions(plan),
             }
         )
 
@@ -87,6 +92,40 @@ class Keys:
         shown = self.plan.settings.maps.model_dump(mode="json", include={"save", "format", "pictures"})
         return of_parts({"map": self.map(task), "shown": shown})
 
+    def table(self, task: Task) -> str:
+        """Of a method's sums over regions."""
+        asked, regions = self.plan.tables[task.who], self._regions()
+        return of_parts(
+            {
+                **self._of_divisions(task),
+                "method": asked.method.name,
+                "parameters": asked.method.parameters(),
+                "files": of_named_files(asked.spec.parameters),
+                "shells": list(regions.shells),
+                "weights": task.family,
+            }
+        )
+
+    def game(self, task: Task) -> str:
+        """Of what regions are worth."""
+        asked = self.plan.games[task.who]
+        files = of_named_files({"baseline": asked.baseline})
+        return of_parts({**self._of_divisions(task), "game": asked.model_dump(mode="json"), "files": files})
+
+    def _regions(self) -> RegionSettings:
+        assert self.plan.settings.regions is not None
+        return self.plan.settings.regions
+
+    def _of_divisions(self, task: Task) -> dict[str, Any]:
+        """How the image is cut, and by which files."""
+        case, name = self.plan.settings.cases[task.case], self.plan.case_ids[task.case]
+        files = [source.file_of(name, case.label) for source in self._regions().of]
+        return {
+            "ask": self.ask(task.model, task.case),
+            "divisions": _divisions(self.plan),
+            "contents": [None if file is None else self._content(file) for file in files],
+        }
+
     def metric(self, task: Task, metric: str, maps: Mapping[str, str]) -> str:
         """Of one metric's figures of some maps, given by method and key."""
         asked = self.plan.metrics[metric]
@@ -122,6 +161,18 @@ class Keys:
         if path not in self._contents:
             self._contents[path] = _hashes(path)
         return self._contents[path]
+
+
+def _divisions(plan: Plan) -> Any:
+    """How images are cut into regions, whatever files of labels are called."""
+    regions = plan.settings.regions
+    if regions is None:
+        return None
+    of = [
+        {"name": s.told, "labels": s.labels, "kind": s.source in (PREDICTED, LABEL) and s.source}
+        for s in regions.of
+    ]
+    return {"of": of, "merge": regions.merge}
 
 
 def _hashes(path: Path) -> list[str]:

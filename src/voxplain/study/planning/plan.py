@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from voxplain.study.settings.names import case_id
 from voxplain.target.scene import slug
 
 if TYPE_CHECKING:
+    from voxplain.study.settings.region_config import GameSettings, RegionSettings
     from voxplain.study.settings.study_config import StudySettings
 
 SHARED = "shared"
@@ -29,6 +30,8 @@ class Plan:
         metrics: name -> metric.
         case_ids: of the cases, in order.
         tasks: all of them, every one after those that it needs.
+        tables: name -> method that is summed over regions.
+        games: name -> how regions are taken away.
     """
 
     settings: StudySettings
@@ -36,6 +39,8 @@ class Plan:
     metrics: dict[str, AskedMetric]
     case_ids: tuple[str, ...]
     tasks: tuple[Task, ...]
+    tables: dict[str, Asked] = field(default_factory=dict)
+    games: dict[str, GameSettings] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Task]:
@@ -60,12 +65,18 @@ def plan(settings: StudySettings) -> Plan:
     asked = make_methods(settings.methods)
     methods = dict(zip(unit_names([a.method for a in asked]), asked, strict=True))
     metrics = {a.metric.name: a for a in make_metrics(settings.metrics)}
+    regions = settings.regions
+    summed = make_methods(regions.tables) if regions else []
+    tables = dict(zip(unit_names([a.method for a in summed]), summed, strict=True))
+    games = {game.told: game for game in regions.games} if regions else {}
     ids = tuple(case_id(case) for case in settings.cases)
     tasks = [Task(_model_name(model), "model", model) for model in settings.models]
     for model in settings.models:
         for case in range(len(ids)):
             tasks += _group(model, case, ids[case], list(methods), metrics)
-    return Plan(settings, methods, metrics, ids, tuple(tasks))
+            if regions is not None:
+                tasks += _of_regions(model, case, ids[case], list(tables), list(games), regions)
+    return Plan(settings, methods, metrics, ids, tuple(tasks), tables, games)
 
 
 def _group(
@@ -78,6 +89,8 @@ def _group(
     }
     yield ask
     yield from maps.values()
+    if not maps:
+        return
     # the likeness of all maps to each other is always found, whatever the metrics
     for family in dict.fromkeys([SHARED, *map(_family, metrics.values())]):
         who = {ALL_MAPS: tuple(task.name for task in maps.values())}
@@ -87,6 +100,19 @@ def _group(
             yield Task(
                 f"{place}/judge-{family}-{name}", "judge", model, case, name, family, (ask.name, *needs)
             )
+
+
+def _of_regions(
+    model: str, case: int, case_id: str, tables: Sequence[str], games: Sequence[str], regions: RegionSettings
+) -> Iterator[Task]:
+    place = folder_of(model, case_id)
+    needs = (f"{place}/ask",)
+    for name in tables:
+        for family in ("", *(f"redrawn-{k + 1}" for k in range(regions.redrawn))):
+            ending = f"-{family}" if family else ""
+            yield Task(f"{place}/table-{name}{ending}", "table", model, case, name, family, needs)
+    for name in games:
+        yield Task(f"{place}/game-{name}", "game", model, case, name, "", needs)
 
 
 def _family(asked: AskedMetric) -> str:

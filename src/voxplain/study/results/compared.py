@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TILE_ROWS = 4
 CURVES = ("deletion", "insertion")
+KINDS: dict[str, Literal["map", "metric", "regions"]] = {"map": "map", "table": "regions", "game": "regions"}
 STAGES = ("mprt_absolute", "mprt", "mprt_ssim")
 
 
@@ -196,7 +197,7 @@ def _tile(board: Board, one: Judged, method: str, target: str) -> Tile:
 
 def _tasks(board: Board, model: str) -> Iterable[TaskRow]:
     for task in board.plan.tasks:
-        if task.model != model or task.kind not in ("map", "judge", "ask"):
+        if task.model != model or task.kind == "model":
             continue
         found, outcome = board.ledger.last(task.name), board.outcomes.get(task.name)
         status = (
@@ -208,7 +209,7 @@ def _tasks(board: Board, model: str) -> Iterable[TaskRow]:
         yield TaskRow(
             case=board.plan.case_ids[task.case],
             who=_who(task.kind, task.who, task.family),
-            kind="map" if task.kind == "map" else "metric",
+            kind=KINDS.get(task.kind, "metric"),
             status=status,
             seconds=found.get("seconds", float("nan")),
             forward=passes.get("forward", 0),
@@ -223,4 +224,6 @@ def _who(kind: str, who: str, family: str) -> str:
         return "prediction"
     if kind == "map":
         return who
+    if kind in ("table", "game"):
+        return f"{kind}: {who}" + (f", {family}" if family else "")
     return {ALL_MAPS: f"{family}: all maps", NULLS: f"{family}: nulls"}.get(who, f"{family}: {who}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from voxplain.case.atomic import whole, write_whole
+from voxplain.case.parquet import copy_as_parquet, quoted, quoted_path
 from voxplain.study.table import as_csv
 
 # Of the long table of figures, with their types in SQL; further columns are numbers, or text where any is.
@@ -59,7 +58,7 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], types: Mapping[
     """
     columns = {c: types.get(c) or _type(c, rows) for c in [*types, *(key for row in rows for key in row)]}
     names = _distinct(columns)
-    described = ", ".join(f"{_quoted(names[c])}: '{kind}'" for c, kind in columns.items())
+    described = ", ".join(f"{quoted(names[c])}: '{kind}'" for c, kind in columns.items())
     with whole(path, parents=True) as temporary:
         lines = temporary.with_suffix(".jsonl")
         try:
@@ -68,11 +67,13 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], types: Mapping[
                 encoding="utf-8",
             )
             if rows:
-                source = f"read_json({_read(lines)}, format='newline_delimited', columns={{{described}}})"
+                source = (
+                    f"read_json({quoted_path(lines)}, format='newline_delimited', columns={{{described}}})"
+                )
             else:
                 fields = ", ".join(f"NULL::{kind} AS {_name(names[c])}" for c, kind in columns.items())
                 source = f"(SELECT {fields} LIMIT 0)"
-            _copy(source, temporary)
+            copy_as_parquet(source, temporary)
         finally:
             lines.unlink(missing_ok=True)
     return path
@@ -84,9 +85,9 @@ def gather_parquet(path: Path, parts: Sequence[Path]) -> Path:
     Raises:
         StorageError: it cannot be written.
     """
-    files = ", ".join(map(_read, parts))
+    files = ", ".join(map(quoted_path, parts))
     with whole(path, parents=True) as temporary:
-        _copy(f"read_parquet([{files}], union_by_name=true)", temporary)
+        copy_as_parquet(f"read_parquet([{files}], union_by_name=true)", temporary)
     return path
 
 
@@ -97,24 +98,6 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[s
         columns: that come first, and are there without any row, too: a file without a header is no table to any reader.
     """
     return write_whole(path, as_csv(list(rows), columns).encode(errors="replace"))
-
-
-def _copy(source: str, to: Path) -> None:
-    import duckdb
-
-    with _as_os_error(), duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT * FROM {source}) TO {_quoted(str(to))} (FORMAT parquet)")
-
-
-@contextmanager
-def _as_os_error() -> Iterator[None]:
-    """A full disk, as Python tells it."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.IOException as error:
-        raise OSError(None, " ".join(str(error).split())) from error
 
 
 def _type(column: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -154,15 +137,6 @@ def _value(value: Any) -> Any:
 def _text(text: str) -> str:
     """Names of files may hold bytes that are no text."""
     return text.encode(errors="replace").decode()
-
-
-def _read(path: Path) -> str:
-    """A path to read from; DuckDB would take a folder's brackets, stars and question marks for a pattern."""
-    return _quoted(re.sub(r"[\[*?]", r"[\g<0>]", str(path)))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _name(text: str) -> str:

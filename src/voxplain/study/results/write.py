@@ -12,6 +12,7 @@ from voxplain.report import MethodCard
 from voxplain.report.study import StudyPage, write_study_page
 from voxplain.study.ledger.journal import versions
 from voxplain.study.results.compared import compared
+from voxplain.study.results.regions import show_regions, write_regions
 from voxplain.study.results.rows import Judged, all_judged
 from voxplain.study.results.tables import FIGURES, MAPS, gather_parquet, write_csv, write_parquet
 from voxplain.study.running.board import Board
@@ -52,13 +53,21 @@ def write_results(board: Board, *, whole: bool) -> int:
     models = {m: [one for one in found if one.model == m] for m in plan.settings.models}
     pages = [compared(board, model, ones) for model, ones in models.items()]
     _write_comparison(board, pages)
-    page = write_study_page(out / "report.html", _page(board, pages, found))
-    for comparison in pages:
+    shown = []
+    if plan.methods:
+        shown.append(write_study_page(out / "report.html", _page(board, pages, found)))
+    if plan.settings.regions is not None:
+        parts = write_regions(board)
+        cohort = show_regions(board, parts)
+        shown += [cohort] if cohort is not None else []
+    for comparison in (p for p in pages if p.verdicts):
         print(f"\n{comparison.name}")
         width = max((len(v.method) for v in comparison.verdicts), default=0)
         for verdict in comparison.verdicts:
             print(f"  {verdict.method:<{width}}  {verdict.text}")
-    print(f"\ntables  {parts.parent}\nreport  {page}", flush=True)
+    print(f"\ntables  {parts.parent}")
+    for page in shown:
+        print(f"report  {page}", flush=True)
     if bad:
         counted = ", ".join(f"{n} {s}" for s, n in Counter(o.status for _, o in bad).items())
         print(f"voxplain: {counted}; see the page, or {out / 'tables' / 'tasks.csv'}", flush=True)

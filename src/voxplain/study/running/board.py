@@ -143,6 +143,10 @@ class Board:
                 return {"key": of_parts(parts), "question": question, "tell": tell, **self._network(task)}
             case "map":
                 return {"key": self.keys.shown(task), "map_key": self.keys.map(task), **self._network(task)}
+            case "table":
+                return {"key": self.keys.table(task), **self._network(task)}
+            case "game":
+                return {"key": self.keys.game(task), **self._network(task)}
             case "judge":
                 unable = self.asked.get(task.group, {}).get("unable", {})
                 maps = self._judged_maps(task)

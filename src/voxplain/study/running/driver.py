@@ -23,7 +23,6 @@ TICK = 0.25  # seconds between looks at clocks
 STILLBORN = 3  # workers in a row that end before they can work
 KILLED = -9
 ABORTED = (-6, -11)  # also how C++ ends where memory runs out
-GRACE = 2.0  # seconds in which a dead worker's last words are listened for
 STARTUP = 300.0  # seconds in which a worker must be able to work
 
 
@@ -252,12 +251,6 @@ class Driver:
 
     def _end_the_late(self) -> None:
         for worker in list(self.crew.workers):
-            dead = worker.process.poll() is not None
-            if dead and not worker.gone and time.monotonic() - worker.seen > GRACE:
-                # what it started holds its end of the pipe open
-                self._ended(worker)
-            elif not dead:
-                worker.seen = time.monotonic()
             if not worker.ready and not worker.ended and time.monotonic() - worker.started > STARTUP:
                 self.crew.kill(worker)
         if self.timeout is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -140,6 +141,8 @@ class Watch:
 
 
 def _doing(workers: Sequence[Worker]) -> str:
+    if workers and all(math.isinf(w.started) for w in workers):
+        return "waiting for room on the cluster"
     return ", ".join(w.task.name for w in workers if w.task is not None) or "starting"
 
 

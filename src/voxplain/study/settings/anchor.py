@@ -37,6 +37,8 @@ def anchored_study(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
         out["models"] = {name: _study_model(given, base) for name, given in models.items()}
     elif "models" in settings:
         out["models"] = models
+    if isinstance(settings.get("regions"), Mapping):
+        out["regions"] = _regions(settings["regions"], base)
     if isinstance(cases, str | Path):
         out["cases"] = _path(cases, base)
     elif isinstance(cases, list | tuple | Mapping):
@@ -46,6 +48,28 @@ def anchored_study(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
     elif "cases" in settings:
         out["cases"] = cases
     return out
+
+
+def _regions(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """Label images by case, and the files that baselines and methods may name."""
+    out = dict(given)
+    for key, change in (("of", _division), ("tables", _method), ("games", _game)):
+        if out.get(key) is not None:
+            items = out[key] if isinstance(out[key], list | tuple) else [out[key]]
+            out[key] = [change(item, base) for item in items]
+    return out
+
+
+def _division(given: Any, base: Path) -> Any:
+    if isinstance(given, Mapping):
+        return {k: _division(v, base) if k == "source" else v for k, v in given.items()}
+    return given if given in ("predicted", "label") else _path(given, base)
+
+
+def _game(given: Any, base: Path) -> Any:
+    if isinstance(given, Mapping):
+        return {k: _parameter(k, v, base) for k, v in given.items()}
+    return _parameter("baseline", given, base)
 
 
 def _study_model(given: Any, base: Path) -> Any:

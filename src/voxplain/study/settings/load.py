@@ -49,8 +49,12 @@ def load_study(
     config: Path | None = None,
     flags: Mapping[str, Any] | None = None,
     overrides: Iterable[str] = (),
+    defaults: Mapping[str, Any] | None = None,
 ) -> StudySettings:
     """Settings of a study; from where and in which order as `load_settings`.
+
+    Args:
+        defaults: of what neither says.
 
     Raises:
         SettingsError: lists every mistake with its path.
@@ -59,6 +63,7 @@ def load_study(
     from voxplain.study.settings.study_config import StudySettings
 
     settings = {} if config is None else anchored_study(read_yaml(config), config.resolve().parent)
+    settings = {**(defaults or {}), **settings}
     for layer in (dict(flags or {}), *map(parse_override, overrides)):
         settings = merged(settings, anchored_study(layer, Path.cwd()))
     where = f"{config}: " if config else ""
@@ -67,6 +72,23 @@ def load_study(
     spelled = spelled_out(settings["cases"])
     given = {**settings, "cases": spelled.cases}
     return settings_of(StudySettings, given, where, spelled.complaints, {"cases": spelled.places})
+
+
+# What `voxplain aggregate` does where nothing else is asked for: no maps, no metrics, sums over regions.
+AGGREGATE: Mapping[str, Any] = {"methods": [], "metrics": [], "regions": {}, "out": "cohort"}
+
+
+def load_aggregate(
+    config: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    overrides: Iterable[str] = (),
+) -> StudySettings:
+    """Settings of a study of regions: as `load_study`, without maps and metrics where none are asked for.
+
+    Raises:
+        SettingsError: lists every mistake with its path.
+    """
+    return load_study(config, flags, overrides, AGGREGATE)
 
 
 def settings_of(

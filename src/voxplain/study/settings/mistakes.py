@@ -46,7 +46,7 @@ def describe(
             says = f"found {found!r}, expected {OWN_WORDS[kind]}: {_description(root, error['loc'])}"
         case _:
             says = f"found {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
-    return f"{path}: {says}"
+    return f"{path}: {says}" if path else says
 
 
 def _written(path: Path, places: Mapping[str, Sequence[str]]) -> str:

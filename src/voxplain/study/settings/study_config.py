@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from voxplain.study.settings.checks import check_metric, method_spec, no_repeats
 from voxplain.study.settings.config import (
@@ -18,8 +18,9 @@ from voxplain.study.settings.config import (
     WindowSettings,
     setting,
 )
-from voxplain.study.settings.fields import MEMORY, WORKERS, Device, Existing, as_list, as_text
+from voxplain.study.settings.fields import CHECKED, MEMORY, WORKERS, Device, Existing, as_list, as_text
 from voxplain.study.settings.names import case_id, check_apart
+from voxplain.study.settings.region_config import LABEL, RegionSettings
 
 # What is judged where nothing else is asked for: one or two of every kind, none that needs a mask.
 METRICS = (
@@ -155,7 +156,7 @@ class StudySettings(Section):
         "logit", "of targets without one"
     )
     reduce: Literal["mean", "sum"] = setting("mean", "over a target's region")
-    methods: Annotated[tuple[Method, ...], BeforeValidator(as_list), Field(min_length=1)] = setting(
+    methods: Annotated[tuple[Method, ...], BeforeValidator(as_list)] = setting(
         ("gradient", "integrated_gradients", "smoothgrad"),
         "names, or {name: …, parameter: …}; `voxplain methods` lists them; all stands for every one",
         validate_default=True,
@@ -164,6 +165,9 @@ class StudySettings(Section):
         METRICS,
         "names, or {name: …, parameter: …}; `voxplain metrics` lists them; all stands for every one",
         validate_default=True,
+    )
+    regions: RegionSettings | None = setting(
+        None, "what each segment depends on, over all cases: tables, games, a cohort's page"
     )
     nulls: int = setting(5, "random maps that stand beside every map", "maps", ge=1)
     seed: int = setting(0, "of everything random", ge=0, lt=2**63)
@@ -185,6 +189,27 @@ class StudySettings(Section):
     def _cases_apart(cls, value: tuple[StudyCase, ...]) -> tuple[StudyCase, ...]:
         check_apart(map(case_id, value), "give each a name of its own, id: …")
         return value
+
+    @model_validator(mode="after")
+    def _something_to_do(self, info: ValidationInfo) -> StudySettings:
+        if not self.methods and self.regions is None:
+            raise ValueError("methods: found none, and no regions; name a method, or say regions: {}")
+        if self.regions is not None and info.context != CHECKED:
+            self._check_region_files(self.regions)
+        return self
+
+    def _check_region_files(self, regions: RegionSettings) -> None:
+        for source in regions.of:
+            for case in self.cases:
+                found = source.file_of(case_id(case), case.label)
+                if found is None and source.source == LABEL:
+                    raise ValueError(
+                        f"regions.of: case {case_id(case)} has no label; give one, or another division"
+                    )
+                if found is not None and not found.exists():
+                    raise ValueError(
+                        f"regions.of: {found} does not exist, expected one for case {case_id(case)}"
+                    )
 
     @field_validator("metrics")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,9 @@ from voxplain.study.explaining.prediction import file_notes, image_facts
 from voxplain.study.explaining.unit import refusal_of
 from voxplain.study.ledger.fingerprint import of_model
 from voxplain.study.working.batch import steady_batch
+from voxplain.study.working.games import chosen, game_cost
 from voxplain.study.working.planned import planned
+from voxplain.study.working.regions import dice, partitions
 
 if TYPE_CHECKING:
     from voxplain.metric import Metric
@@ -89,9 +92,10 @@ def ask(held: Held, task: Task, key: str, question: str, *, tell: bool) -> dict[
         "network": network_print(problem),
         "facts": image_facts(problem),
         "predicted": predicted,
+        "dice": dice(problem),
         "notes": [*file_notes(problem.case), *(f"{problem.case.id}: {r}" for r in problem.remarks())],
         "unable": (unable := _unable(held, problem)),
-        **(_costs(held, problem.afresh(clean=asked.scores), unable) if tell else {}),
+        **(_costs(held, task, problem.afresh(clean=asked.scores), unable) if tell else {}),
     }
     return held.ledger.finish(task.name, key, files, result)
 
@@ -168,7 +172,7 @@ def _unable(held: Held, problem: Problem) -> dict[str, str]:
     return found
 
 
-def _costs(held: Held, problem: Problem, unable: Mapping[str, str]) -> dict[str, Any]:
+def _costs(held: Held, task: Task, problem: Problem, unable: Mapping[str, str]) -> dict[str, Any]:
     """Passes of every method and of every metric.
 
     Of a metric: those of the maps that know nothing, or of all maps where they share them, and of each method's own.
@@ -180,12 +184,28 @@ def _costs(held: Held, problem: Problem, unable: Mapping[str, str]) -> dict[str,
             cost = asked.method.cost(fresh)
             methods[name] = asdict(cost)
             able.append(planned(name, asked.method, cost, problem))
+    regions = _region_costs(held, task, problem)
     limit = time.perf_counter() + TOO_LONG
     metrics: dict[str, Any] = {}
     for name, asked_metric in held.plan.metrics.items():
         if name not in unable and able and time.perf_counter() < limit:
             metrics[name] = _metric_costs(held, problem, asked_metric.metric, able)
-    return {"methods": methods, "metrics": metrics}
+    return {"methods": methods, "metrics": metrics, **regions}
+
+
+def _region_costs(held: Held, task: Task, problem: Problem) -> dict[str, Any]:
+    """Passes of every region table and game."""
+    tables, games = {}, {}
+    for name, asked in held.plan.tables.items():
+        fresh = problem.afresh(clean=problem.clean_scores())
+        if problem.present and refusal_of(asked.method, fresh) is None:
+            tables[name] = asdict(asked.method.cost(fresh))
+    if held.plan.games and problem.present:
+        found = partitions(held, task, problem)
+        for name, game in held.plan.games.items():
+            with suppress(VoxplainError):  # what cannot be told is found out when it is done
+                games[name] = asdict(game_cost(game, problem, chosen(game, found)))
+    return {"tables": tables, "games": games}
 
 
 def _metric_costs(

@@ -1,6 +1,6 @@
 """A worker process: takes tasks from its standard input, one line each, and answers on its standard output.
 
-``python -m voxplain.study.working.process``, started by `voxplain.study.running.crew`. Lines are JSON. It ends with its
+``python -m voxplain.study.working.process``, started by `voxplain.study.running.child`. Lines are JSON. It ends with its
 driver: when its input closes, however that came about, nothing is left running.
 """
 
@@ -90,6 +90,7 @@ class _Worker:
         torch.set_num_threads(settings.run.threads)
         warnings.simplefilter("ignore")
         self.held = Held(plan(settings), setup["device"], self._progress)
+        self.held.places.driver = setup["driver"]
 
     def do(self, order: dict[str, Any]) -> dict[str, Any]:
         """Do one task and say how it went."""
@@ -114,8 +115,10 @@ class _Worker:
     def _result(self, order: dict[str, Any]) -> dict[str, Any]:
         from voxplain.study.planning.task import Task
         from voxplain.study.working.ask import ask, describe_model
+        from voxplain.study.working.games import play_game
         from voxplain.study.working.judge import judge
         from voxplain.study.working.maps import make_maps
+        from voxplain.study.working.tables import make_table
 
         task, key = Task.from_plain(order["task"]), order.get("key", "")
         match task.kind:
@@ -127,6 +130,10 @@ class _Worker:
                 return make_maps(self.held, task, key, order["map_key"])
             case "judge":
                 return judge(self.held, task, key, order["metric_keys"])
+            case "table":
+                return make_table(self.held, task, key)
+            case "game":
+                return play_game(self.held, task, key)
 
     def _progress(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()

@@ -1,0 +1,118 @@
+"""What was found, in plain words, each with its number and its test; and plainly what was not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voxplain.aggregate.cohort import false_discovery
+from voxplain.report.cohort.page import Groups, Lens
+from voxplain.report.cohort.shown.compared import Compared, compared, correction
+from voxplain.report.cohort.shown.entries import Entry, own, strongest
+from voxplain.report.cohort.shown.lines import Findings, Line, cut, none
+from voxplain.report.cohort.shown.of_cases import missing_regions, outlier_cases, relations
+from voxplain.report.cohort.shown.words import depends, equal, interval, listed, share
+from voxplain.report.study.words import count, number
+
+
+def findings(lens: Lens, level: float) -> tuple[Findings, ...]:
+    """All kinds, each with at least one line."""
+    made = [_dependences(lens), *(_groups(g, lens.left_out, level) for g in lens.groups)]
+    if not lens.groups:
+        made.append(none("Shortcut suspects", "not asked", "no groups of cases were compared"))
+    made += [outlier_cases(lens, level), missing_regions(lens), relations(lens, level)]
+    return tuple(made)
+
+
+def _dependences(lens: Lens) -> Findings:
+    title = "What depends on what"
+    cases = int(lens.mass.answered.any(1).sum())
+    if lens.beaten is None:
+        return none(
+            title, "not tested", "there is no null to compare with; the figures below show plain shares"
+        )
+    if not lens.tested:
+        why = (
+            lens.beaten.note if cases > 1 else "one case: no distribution, so nothing can be told from chance"
+        )
+        return none(title, "cannot tell", f"{why}. The figures show what was measured, untested")
+    lines = [Line("info", "depends", _dependence(e)) for e in strongest(lens)]
+    if not lines:
+        told = (
+            f"nothing found: no dependence of a target on another region beats {listed(lens.beaten.nulls)} in "
+            f"{count(cases, 'case')}"
+        )
+        lines = [Line("info", "nothing", told)]
+    found = cut(title, lines)
+    alone = _alone(lens)
+    return Findings(found.title, (*found.lines, *alone), found.more)
+
+
+def _dependence(e: Entry) -> str:
+    told = [f"density {number(e.density, 2)}"] if np.isfinite(e.density) else []
+    if np.isfinite(e.density) and interval(e.low, e.high):
+        told[0] += f" ({interval(e.low, e.high)})"
+    told.append(f"{share(e.share)} of its attribution")
+    return (
+        f"{depends(e.target, e.region)}: {', '.join(told)}; beats {listed(e.nulls)}, {e.hardest} least "
+        f"({equal('q', e.q)}, {count(e.n, 'case')})"
+    )
+
+
+def _alone(lens: Lens) -> list[Line]:
+    """Targets and themselves: that they do is expected, that one does not is a finding."""
+    told = [e for e in own(lens) if e.beats is not None]
+    if not told:
+        return []
+    not_own = [e.target for e in told if not e.beats]
+    alone = len(told) - len(not_own)
+    text = f"{alone} of {count(len(told), 'target')} depend on their own region more than the nulls expect"
+    if not not_own:
+        return [Line("info", "itself", text)]
+    return [Line("warn", "itself", f"{text}; not: {listed(not_own, 8)}")]
+
+
+def _groups(groups: Groups, left_out: tuple[str, ...], level: float) -> Findings:
+    c, column = groups.comparison, groups.column
+    title = f"Shortcut suspects: {column}"
+    by = correction(c, level)
+    rows = compared(groups, left_out, level, None)
+    lines = [Line("warn", "differs", difference(r, column, by.name)) for r in rows if r.called]
+    lines += _presence(groups, level)
+    if lines:
+        return cut(title, lines)
+    if not by.possible or not rows:
+        return none(title, "cannot tell", c.note or "no entry could be compared")
+    sizes = listed([f"{name} ({size})" for name, size in zip(c.groups, c.sizes, strict=True)], 8)
+    text = (
+        f"nothing found: no entry differs between {sizes}; {count(len(rows), 'test')}, smallest "
+        f"{equal(by.name, rows[0].corrected)}"
+    )
+    return none(title, "nothing", text)
+
+
+def difference(row: Compared, column: str, by: str) -> str:
+    """An entry that differs, as a sentence."""
+    region = "itself" if row.region == row.target else row.region
+    told = [f"{number(2**row.difference, 2)} times as much"]
+    if interval(row.low, row.high):
+        told.append(f"log₂ {number(row.difference, 2)}, {interval(row.low, row.high)}")
+    if np.isfinite(row.size):
+        told.append(f"g = {number(row.size, 2)}")
+    return (
+        f"{row.target}’s dependence on {region} differs between {row.first} and {row.second} ({column}): "
+        f"{'more' if row.difference > 0 else 'less'} in {row.second}, {'; '.join(told)}; {equal('p', row.p)}, "
+        f"{equal(by, row.corrected)}"
+    )
+
+
+def _presence(groups: Groups, level: float) -> list[Line]:
+    c = groups.comparison
+    q = false_discovery(c.presence_p)
+    return [
+        Line(
+            "info",
+            "presence",
+            f"who has {c.regions[r]} at all differs by {groups.column} ({equal('q', float(q[r]))})",
+        )
+        for r in np.flatnonzero(q <= level).tolist()
+    ]

@@ -1,0 +1,127 @@
+"""Settings of what segments depend on: region tables and games, over all cases of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+
+from voxplain.study.settings.checks import no_repeats
+from voxplain.study.settings.config import Method, Section, setting
+from voxplain.study.settings.fields import as_list, as_text
+
+PREDICTED, LABEL = "predicted", "label"
+
+
+def _source(value: Any) -> Any:
+    """``predicted``, ``label`` or a path stands for ``{source: …}``."""
+    return {"source": str(value)} if not isinstance(value, dict | RegionSource) else value
+
+
+def _game(value: Any) -> Any:
+    """A baseline stands for ``{baseline: …}``."""
+    return value if isinstance(value, dict | GameSettings) else {"baseline": value}
+
+
+def _check_baseline(value: str) -> str:
+    from voxplain.attribution.baseline import check_baseline
+
+    check_baseline(value)
+    return value
+
+
+class RegionSource(Section):
+    """A division of every image into regions."""
+
+    source: str = Field(
+        description="predicted: the network's own segments; label: the case's ground truth; or a label image on the case's "
+        "grid, in whose path {id} stands for the case",
+        min_length=1,
+    )
+    name: str | None = setting(None, "in the tables; predicted, label, or the file's name without {id}")
+    labels: dict[int, str] = setting(
+        {}, "names of the labels; the classes' names for label, numbers for files"
+    )
+
+    def file_of(self, case: str, label: Path | None) -> Path | None:
+        """The label image of a case; none for predicted segments, or where the case has no label."""
+        if self.source == PREDICTED:
+            return None
+        return label if self.source == LABEL else Path(self.source.replace("{id}", case))
+
+    @property
+    def told(self) -> str:
+        """What tables call it."""
+        if self.name or self.source in (PREDICTED, LABEL):
+            return self.name or self.source
+        stem = Path(self.source).name.replace("{id}", "").split(".")[0].strip("-_ ")
+        return stem or Path(self.source).parent.name or "regions"
+
+
+class GameSettings(Section):
+    """Regions that are taken away, alone and together."""
+
+    baseline: Annotated[str, BeforeValidator(as_text), AfterValidator(_check_baseline)] = setting(
+        "infill", "what stands where a region is gone: infill, local-mean, blur, minimum, mean, a number …"
+    )
+    values: Annotated[
+        tuple[Literal["shapley", "occlusion", "interaction"], ...],
+        BeforeValidator(as_list),
+        Field(min_length=1),
+    ] = setting(("shapley", "occlusion"), "what is found; interaction asks for many more passes")
+    of: str | None = setting(None, "which of the divisions, by name; the first by default")
+    parts: int | None = setting(
+        None,
+        "also Owen values of about this many supervoxels, which join region by region",
+        "supervoxels",
+        ge=2,
+    )
+    budget: int = setting(8192, "most forward passes of windows per case", "passes", ge=2)
+
+    @property
+    def told(self) -> str:
+        """The name of its tasks, safe as a file's."""
+        from voxplain.target.scene import slug
+
+        return slug(self.baseline if self.of is None else f"{self.baseline}-{self.of}")
+
+
+class RegionSettings(Section):
+    """What each predicted segment depends on."""
+
+    of: Annotated[
+        tuple[Annotated[RegionSource, BeforeValidator(_source)], ...],
+        BeforeValidator(as_list),
+        Field(min_length=1),
+    ] = setting((PREDICTED,), "divisions of the image, whose regions are summed over", validate_default=True)
+    merge: dict[str, tuple[str, ...]] = setting(
+        {}, "regions that count as one: lung: [left lung, right lung]"
+    )
+    tables: Annotated[tuple[Method, ...], BeforeValidator(as_list)] = setting(
+        ("smoothgrad:draws=8",), "methods whose maps are summed; none are kept", validate_default=True
+    )
+    shells: Annotated[tuple[float, ...], BeforeValidator(as_list)] = setting(
+        (5.0, 10.0, 20.0, 40.0, 80.0), "edges of the shells around a target; none: no shells", "mm"
+    )
+    redrawn: int = setting(
+        1, "networks with redrawn weights whose tables stand beside, as a null", "networks", ge=0
+    )
+    games: Annotated[
+        tuple[Annotated[GameSettings, BeforeValidator(_game)], ...], BeforeValidator(as_list)
+    ] = setting((), "baselines, or settings of games")
+    groups: Annotated[tuple[str, ...], BeforeValidator(as_list)] = setting(
+        (), "columns of the cases' table that are compared; none: all with two to six values"
+    )
+
+    @field_validator("of")
+    @classmethod
+    def _named_apart(cls, value: tuple[RegionSource, ...]) -> tuple[RegionSource, ...]:
+        no_repeats("division", [source.told for source in value])
+        return value
+
+    @field_validator("games")
+    @classmethod
+    def _games_apart(cls, value: tuple[GameSettings, ...]) -> tuple[GameSettings, ...]:
+        no_repeats("game", [game.told for game in value])
+        return value

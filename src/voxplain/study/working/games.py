@@ -1,0 +1,81 @@
+"""Regions of a case that are taken away, alone and together."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from voxplain.aggregate.games import owen_game, owen_game_cost, region_game, region_game_cost
+from voxplain.aggregate.tables.table import KEYS
+from voxplain.errors import InputError, suggest
+from voxplain.study.results.tables import write_parquet
+from voxplain.study.working.regions import partitions
+
+if TYPE_CHECKING:
+    from voxplain.aggregate.partition import Partition
+    from voxplain.engine import Passes, Problem
+    from voxplain.study.planning.task import Task
+    from voxplain.study.settings.region_config import GameSettings
+    from voxplain.study.working.held import Held
+
+TYPES = {key: "DOUBLE" if key in ("value", "error") else "VARCHAR" for key in KEYS}
+
+
+def play_game(held: Held, task: Task, key: str) -> dict[str, Any]:
+    """Ask what every region is worth, and write it as a long table."""
+    problem = held.problem(task)
+    asked = held.plan.games[task.who]
+    partition = chosen(asked, partitions(held, task, problem))
+    started = perf_counter()
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")  # what they say is in the result
+        game = region_game(
+            problem, partition, baseline=asked.baseline, values=asked.values, budget=asked.budget
+        )
+        rows = game.rows()
+        if asked.parts is not None:
+            owen = owen_game(
+                problem, partition, supervoxels=asked.parts, baseline=asked.baseline, budget=asked.budget
+            )
+            rows += owen.rows()
+    path = write_parquet(held.places.of_regions(task), rows, TYPES)
+    result = {
+        "status": "ok",
+        "note": "",
+        "baseline": game.baseline,
+        "warning": game.plausibility.warning,
+        "exact": [bool(e) for e in game.exact],
+        "full": game.full.tolist(),
+        "empty": game.empty.tolist(),
+        "passes": asdict(problem.passes),
+        "seconds": perf_counter() - started,
+    }
+    return held.ledger.finish(task.name, key, [path], result)
+
+
+def game_cost(asked: GameSettings, problem: Problem, partition: Partition) -> Passes:
+    """Passes that `play_game` will take."""
+    cost = region_game_cost(
+        problem, partition, baseline=asked.baseline, values=asked.values, budget=asked.budget
+    )
+    if asked.parts is not None:
+        cost += owen_game_cost(
+            problem, partition, supervoxels=asked.parts, baseline=asked.baseline, budget=asked.budget
+        )
+    return cost
+
+
+def chosen(asked: GameSettings, found: list[Partition]) -> Partition:
+    """The division that a game is about.
+
+    Raises:
+        InputError: none of that name.
+    """
+    if asked.of is None:
+        return found[0]
+    for partition in found:
+        if partition.name == asked.of:
+            return partition
+    raise InputError(f"regions.games: no division {asked.of!r}; {suggest(asked.of, [p.name for p in found])}")

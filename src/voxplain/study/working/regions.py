@@ -1,0 +1,63 @@
+"""The divisions of an image that the settings ask for, and what a case's label says of the prediction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voxplain.aggregate.partition import Partition, from_labels, predicted
+from voxplain.study.settings.region_config import LABEL, PREDICTED
+
+if TYPE_CHECKING:
+    from voxplain.engine import Problem
+    from voxplain.study.planning.task import Task
+    from voxplain.study.settings.region_config import RegionSettings, RegionSource
+    from voxplain.study.working.held import Held
+
+
+def asked_regions(held: Held) -> RegionSettings:
+    """The settings of regions, which tasks of regions have."""
+    found = held.plan.settings.regions
+    assert found is not None
+    return found
+
+
+def partitions(held: Held, task: Task, problem: Problem) -> list[Partition]:
+    """The divisions of this case's image, in the order of the settings.
+
+    Raises:
+        VoxplainError: a file that cannot be read, lies on another grid or holds no region.
+    """
+    regions = asked_regions(held)
+    found = [_divided(held, task, problem, source) for source in regions.of]
+    return [partition.merged(_own(regions, partition)) for partition in found]
+
+
+def _divided(held: Held, task: Task, problem: Problem, source: RegionSource) -> Partition:
+    if source.source == PREDICTED:
+        return predicted(problem)
+    case = held.plan.settings.cases[task.case]
+    file = source.file_of(held.plan.case_ids[task.case], case.label)
+    # a ground truth has the network's classes, unless somebody says otherwise
+    names = source.labels or (dict(enumerate(problem.model.classes)) if source.source == LABEL else {})
+    return from_labels(problem, file, name=source.told, regions=names)
+
+
+def _own(regions: RegionSettings, partition: Partition) -> dict[str, tuple[str, ...]]:
+    """The merges of which a partition has any region: several divisions may have names of their own."""
+    known = set(partition.regions)
+    return {name: members for name, members in regions.merge.items() if known.intersection(members)}
+
+
+def dice(problem: Problem) -> dict[str, float]:
+    """Dice of every class that the label or the prediction of a segmentation has; a label's values are classes' numbers."""
+    label, found = problem.prepared.label, problem.prediction
+    if label is None or problem.layout is None:
+        return {}
+    out = {}
+    for index, name in enumerate(problem.model.classes):
+        own = found.labels == index if found.positive is None else found.positive[index]
+        true = label == index
+        size = int(own.sum()) + int(true.sum())
+        if size and (index or found.positive is not None):
+            out[name] = 2 * int((own & true).sum()) / size
+    return out

@@ -1,0 +1,199 @@
+"""Region tables and games in a study are those of the public API; what is finished stays."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from studies import Place
+
+from voxplain.aggregate.games import region_game
+from voxplain.aggregate.partition import from_labels, predicted
+from voxplain.aggregate.shells import Shells
+from voxplain.aggregate.tables import region_table
+from voxplain.attribution import method
+from voxplain.case import Geometry, write_array
+from voxplain.engine import Problem
+from voxplain.errors import InputError
+from voxplain.metric.randomisation.redraw import Redrawn, layers
+from voxplain.study import load_aggregate
+from voxplain.study.planning.plan import plan
+from voxplain.study.working.held import Held
+
+COHORT = """
+models: {net: 'nets.py:unet'}
+cases: cases.csv
+regions:
+  of: [predicted, {source: 'regions-{id}.nii.gz', labels: {1: left, 2: right, 3: nowhere}}]
+  merge: {both: [left, right]}
+  tables: ['smoothgrad:draws=4', gradient]
+  shells: [4, 9]
+  games: [{baseline: blur, of: regions, budget: 256}]
+out: out
+run: {workers: 2}
+seed: 3
+"""
+
+
+def cohort(folder: Path) -> Place:
+    """Two cases, each with a label map of the network's classes and one of two halves."""
+    place = Place(folder)
+    affine = np.diag([-2.0, 2.0, 2.0, 1.0])
+    lines = ["image,id,label,site"]
+    for number in range(2):
+        halves = np.ones((12, 10, 8), dtype=np.uint8)
+        halves[6:] = 2
+        write_array(folder / f"regions-{number}.nii.gz", halves, Geometry(affine, halves.shape))
+        truth = np.random.default_rng(number).integers(0, 2, halves.shape).astype(np.uint8)
+        write_array(folder / f"truth-{number}.nii.gz", truth, Geometry(affine, truth.shape))
+        lines.append(f"case-{number}.nii.gz,{number},truth-{number}.nii.gz,{'north' if number else 'south'}")
+    (folder / "cases.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "cohort.yaml").write_text(COHORT, encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = cohort(tmp_path_factory.mktemp("cohort"))
+    ran = place.run(config="cohort.yaml", command="aggregate")
+    assert ran.code == 0, ran.err
+    yield place
+
+
+@pytest.fixture
+def held(done: Place, monkeypatch: pytest.MonkeyPatch) -> Held:
+    monkeypatch.chdir(done.folder)
+    return Held(plan(load_aggregate(Path("cohort.yaml"))), "cpu", lambda *_: None)
+
+
+def found(place: Place, **where: str) -> dict[tuple[str, ...], tuple[float | None, str]]:
+    """Rows of the long table: (target, partition, region, statistic) -> value, status."""
+    condition = " AND ".join(f"\"{key}\" = '{value}'" for key, value in where.items())
+    rows = duckdb.sql(
+        f"SELECT target, partition, region, statistic, value, status FROM "
+        f"'{place.folder}/out/tables/regions.parquet' WHERE {condition}"
+    ).fetchall()
+    out = {row[:4]: row[4:] for row in rows}
+    assert len(out) == len(rows) > 0
+    return out
+
+
+def same(there: dict[tuple[str, ...], Any], rows: list[dict[str, Any]]) -> None:
+    here = {
+        (r["target"], r["partition"], r["region"], r["statistic"]): (r["value"], r["status"]) for r in rows
+    }
+    assert there.keys() == here.keys()
+    for key, (value, status) in here.items():
+        assert there[key][1] == status, key
+        assert there[key][0] == (None if value is None else pytest.approx(value, rel=1e-5, abs=1e-9)), key
+
+
+def asked(held: Held, case: int) -> Problem:
+    return Problem(held.model("net"), held.case(case), held.targets(held.model("net"), case), seed=3)
+
+
+def divided(problem: Problem, case: int) -> list[Any]:
+    names = {1: "left", 2: "right", 3: "nowhere"}
+    halves = from_labels(problem, f"regions-{case}.nii.gz", name="regions", regions=names)
+    return [predicted(problem), halves.merged({"both": ("left", "right")})]
+
+
+@pytest.mark.parametrize("name", ["smoothgrad", "gradient"])
+def test_tables_are_those_of_the_public_api(done: Place, held: Held, name: str) -> None:
+    problem = asked(held, 1)
+    made = method(name, draws=4) if name == "smoothgrad" else method(name)
+    table = region_table(problem, divided(problem, 1), made, shells=Shells((4.0, 9.0)), label=name)
+    same(found(done, case="1", method=name), table.rows())
+
+
+def test_tables_of_redrawn_weights_keep_targets_and_regions(done: Place, held: Held) -> None:
+    own, redrawn = (found(done, case="0", method=m) for m in ("gradient", "gradient~redrawn-1"))
+    assert own.keys() == redrawn.keys()
+    counted = [key for key in own if key[3] == "voxels"]
+    assert [own[key] for key in counted] == [redrawn[key] for key in counted]
+    problem = asked(held, 0)
+    other = Redrawn(problem, "permutation").at(frozenset(layers(problem)), 1)
+    table = region_table(other, divided(problem, 0), method("gradient"), shells=Shells((4.0, 9.0)))
+    same(redrawn, table.rows())
+    assert own != redrawn
+
+
+def test_games_are_those_of_the_public_api(done: Place, held: Held) -> None:
+    problem = asked(held, 0)
+    game = region_game(problem, divided(problem, 0)[1], baseline="blur", budget=256)
+    same(found(done, case="0", method=f"game({game.baseline})"), game.rows())
+
+
+def test_regions_that_nobody_has_are_rows_all_the_same(done: Place) -> None:
+    rows = found(done, case="0", method="gradient", partition="regions")
+    assert {key[2] for key in rows} == {"outside", "both", "nowhere"}
+    assert {status for key, (_, status) in rows.items() if key[2] == "nowhere"} == {"absent"}
+
+
+def test_what_is_known_of_the_cases_stands_beside_with_dice(done: Place, held: Held) -> None:
+    with (done.folder / "out/tables/cases/net.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["case"], row["site"]) for row in rows] == [("0", "south"), ("1", "north")]
+    problem = asked(held, 1)
+    label, own = problem.prepared.label.numpy() == 1, problem.prediction.labels.numpy() == 1
+    column = next(c for c in rows[1] if c.startswith("dice:"))
+    assert float(rows[1][column]) == pytest.approx(
+        2 * (label & own).sum() / (label.sum() + own.sum()), abs=1e-6
+    )
+
+
+def test_nothing_that_is_finished_is_done_again(done: Place) -> None:
+    ledger = done.folder / "out/ledger"
+    before = {p: p.stat().st_mtime_ns for p in ledger.rglob("*.json")}
+    ran = done.run(config="cohort.yaml", command="aggregate")
+    assert ran.code == 0, ran.err
+    assert {p: p.stat().st_mtime_ns for p in ledger.rglob("*.json")} == before
+
+
+def test_a_division_without_its_file_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort(tmp_path)
+    (tmp_path / "regions-1.nii.gz").unlink()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        InputError, match=r"regions.of: .*regions-1.nii.gz does not exist, expected one for case 1"
+    ):
+        load_aggregate(Path("cohort.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("regions.of=[predicted, predicted]", "'predicted' is there 2 times"),
+        ("regions.of=[]", "is empty"),
+        ("regions.games=[inkfill]", "infill"),
+        ("regions.games=[{baseline: blur, values: [shap]}]", "shapley"),
+        ("regions.games=[blur, blur]", "'blur' is there 2 times"),
+        ("regions.tables=[smoothgrd]", "smoothgrad"),
+        ("regions.redrawn=-1", "greater than or equal to 0"),
+        ("regions.shell=[1]", "shells"),
+    ],
+)
+def test_mistakes_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str, says: str
+) -> None:
+    cohort(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="regions") as error:
+        load_aggregate(Path("cohort.yaml"), overrides=[override])
+    assert says in str(error.value)
+
+
+def test_a_study_with_nothing_to_do_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = cohort(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.yaml").write_text(
+        "models: {net: 'nets.py:unet'}\ncases: [case-0.nii.gz]\nmethods: []\n", encoding="utf-8"
+    )
+    ran = place.run()
+    assert ran.code == 2
+    assert "methods: found none, and no regions" in ran.err
