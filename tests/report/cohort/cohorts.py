@@ -10,6 +10,8 @@ import numpy as np
 from report.study_pages import Reader
 
 from voxplain.aggregate.cohort import Cohort
+from voxplain.aggregate.cohort.nulls import JOINER
+from voxplain.aggregate.tables.make import DISTANCE
 from voxplain.aggregate.tables.statistics import from_signed
 from voxplain.case.parquet import copy_as_parquet
 from voxplain.report.cohort import Asked, CohortPage, cohort_page, render_cohort
@@ -84,19 +86,20 @@ class Made:
         noise = 0.1 * np.random.default_rng(len(self.rows)).normal(size=(*there.shape, len(SHELLS)))
         shells = np.array(SHELL_SHARES) * np.exp(far + noise)
         shells = np.where(there[..., None], shells / shells.sum(-1, keepdims=True), np.nan)
-        self._add(model, method, "distance", SHELLS, "mass", shells, np.ones_like(shells))
+        if partition == "predicted":
+            self._add(model, method, DISTANCE, SHELLS, "mass", shells, np.ones_like(shells))
         return self
 
     def near(self, target: str, region: str, method: str = METHOD) -> Made:
-        """Voxels at every distance: half of the region's lie in the target's innermost shell, all others in the outermost."""
-        names = [f"{r}×{s}" for r in self.regions for s in SHELLS]
+        """Voxels at every distance: half of the region's lie in the target's innermost shell, the rest in the outermost."""
+        names = [f"{r}{JOINER}{s}" for r in self.regions for s in SHELLS]
         counts = np.zeros((len(self.cases), len(self.targets), len(names)))
         for t, of in enumerate(self.targets):
             for r, name in enumerate(self.regions):
                 close = 0.5 if (of, name) == (target, region) else 0.0
                 counts[:, t, len(SHELLS) * r] = close * self.voxels[:, r]
                 counts[:, t, len(SHELLS) * r + 3] = (1 - close) * self.voxels[:, r]
-        self._add("net", method, "predicted×distance", names, "count", counts, counts + 1)
+        self._add("net", method, f"predicted{JOINER}{DISTANCE}", names, "voxels", counts, counts + 1)
         return self
 
     def games(self, method: str = GAME, model: str = "net") -> Made:

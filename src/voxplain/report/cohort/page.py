@@ -28,12 +28,18 @@ Facts = Mapping[str, object]
 SELF = "itself"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Groups:
-    """Cases compared by one column of the metadata."""
+    """Cases compared by one column of the metadata.
+
+    Args:
+        within: by group, which entries beat the nulls in its cases alone; groups that are too small are left out. What only
+            some patients show need not stand out among all.
+    """
 
     column: str
     comparison: GroupComparison
+    within: Mapping[str, Beaten] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

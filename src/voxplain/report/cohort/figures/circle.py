@@ -64,8 +64,8 @@ def circle(graph: Graph, order: Sequence[str], *, tested: bool, most: int = MOST
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / max(len(names), 1)
     places = {n.name: (float(a), radius) for n, a in zip(found.nodes, angles, strict=True)}
     _edges(axes, found, places)
-    for node, name, angle in zip(found.nodes, names, angles.tolist(), strict=True):
-        _node(axes, node, name, angle, radius)
+    for k, (node, name, angle) in enumerate(zip(found.nodes, names, angles.tolist(), strict=True)):
+        _node(axes, k, node, name, angle, radius)
     return Drawing(figure, _caption(graph, found, tested), _alt(found))
 
 
@@ -118,7 +118,7 @@ def _head(middle: np.ndarray, end: np.ndarray, size: float) -> np.ndarray:
     return np.stack([end, back + 0.55 * size * across, back - 0.55 * size * across])
 
 
-def _node(axes: Axes, node: Node, name: str, angle: float, radius: float) -> None:
+def _node(axes: Axes, k: int, node: Node, name: str, angle: float, radius: float) -> None:
     x, y = _at(angle, radius)
     turns = np.linspace(0, 2 * np.pi, 17)[:-1]
     dot: list[Point] = [(x + _DOT * np.cos(t), y + _DOT * np.sin(t)) for t in turns]
@@ -126,7 +126,7 @@ def _node(axes: Axes, node: Node, name: str, angle: float, radius: float) -> Non
     shapes(
         axes,
         [dot],
-        f"node-{node.name}",
+        f"node-{k}",
         fc=hue(node.cluster),
         ec=edge,
         lw=0.8 if node.is_target else 0.4,
@@ -146,7 +146,7 @@ def _node(axes: Axes, node: Node, name: str, angle: float, radius: float) -> Non
         )
     if node.own_beats:
         ring: list[Point] = [(x + 1.4 * _DOT * np.cos(t), y + 1.4 * _DOT * np.sin(t)) for t in turns]
-        segments(axes, [[*ring, ring[0]]], f"own-{node.name}", ec=INK, lw=0.8, clip_on=False)
+        segments(axes, [[*ring, ring[0]]], f"own-{k}", ec=INK, lw=0.8, clip_on=False)
     left, up = _at(angle, radius + 1.4 * _DOT + 0.05)
     degrees = float(np.degrees(angle)) % 360
     flipped = 90 < degrees < 270

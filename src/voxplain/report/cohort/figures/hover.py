@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from voxplain.report.canvas import Drawing
 from voxplain.report.study.figures import svg
+from voxplain.report.study.figures.sheet import flat
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -46,7 +47,7 @@ def inline(drawing: Drawing) -> Markup:
     spots = drawing.spots if isinstance(drawing, Hovered) else ()
     wide, tall = drawing.figure.get_size_inches()
     size = f'width="{96 * wide:.0f}" height="{96 * tall:.0f}"'
-    head = f'<svg role="img" aria-label={quoteattr(drawing.alt)} stroke-linejoin="round" stroke-linecap="butt" {size} '
+    head = f'<svg role="img" aria-label={quoteattr(flat(drawing.alt))} stroke-linejoin="round" stroke-linecap="butt" {size} '
     opened = re.sub(r'\s(width|height)="[^"]*"', "", text[: text.index(">") + 1])
     text = head + opened.removeprefix("<svg ") + text[text.index(">") + 1 :]
     return Markup(text.removesuffix("</svg>") + _layer(spots) + "</svg>")
@@ -61,7 +62,7 @@ def _layer(spots: Iterable[Spot]) -> str:
     for (top, height), own in rows.items():
         rects = "".join(
             f'<rect x="{_POINTS * s.left:.1f}" width="{_POINTS * s.width:.1f}" height="{_POINTS * height:.1f}">'
-            f"<title>{escape(s.text)}</title></rect>"
+            f"<title>{escape(flat(s.text))}</title></rect>"
             for s in own
         )
         made.append(f'<g transform="translate(0 {_POINTS * top:.1f})">{rects}</g>')

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from voxplain.aggregate.cohort import (
+    Beaten,
     Cohort,
     Matrix,
     Metadata,
+    beats,
     compare_groups,
     relate_entries,
     relate_outliers,
@@ -82,7 +85,21 @@ def _compared(made: Lens, metadata: Metadata, column: str, asked: Asked, notes: 
     except InputError as problem:
         notes.append(f"groups of {column} not compared: {problem}")
         return None
-    return Groups(column, found)
+    return Groups(column, found, _within(made, metadata.labels(column), found.groups, asked.level))
+
+
+def _within(
+    made: Lens, labels: Sequence[str | None], groups: Sequence[str], level: float
+) -> dict[str, Beaten]:
+    """Each group's cases against the nulls, where there are enough of them."""
+    told = {}
+    for group in groups if made.expected else ():
+        cases = [c for c, label in zip(made.mass.cases, labels, strict=True) if label == group]
+        expected = {name: m.pick(cases=cases) for name, m in made.expected.items()}
+        beaten = beats(made.mass.pick(cases=cases), expected, level=level)
+        if not beaten.note:
+            told[group] = beaten
+    return told
 
 
 def _worth_asking(made: Lens, columns: int, permutations: int, level: float, notes: list[str]) -> Matrix:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from voxplain.aggregate.cohort import Cohort, Matrix, by_distance, by_volume
 from voxplain.aggregate.cohort.nulls import JOINER
+from voxplain.aggregate.tables.make import DISTANCE
 from voxplain.errors import InputError
-from voxplain.report.cohort.filling.inventory import DISTANCE, Inventory
+from voxplain.report.cohort.filling.inventory import Inventory
 
 VOLUME, NEARNESS, WEIGHTS = "volume", "distance", "redrawn weights"
 

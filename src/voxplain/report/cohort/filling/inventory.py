@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from voxplain.aggregate.cohort import Cohort
 from voxplain.aggregate.cohort.nulls import JOINER
+from voxplain.aggregate.tables.make import DISTANCE, RADIUS
 
-DISTANCE, RADIUS = "distance", "context radius"  # partitions that the target itself makes
-SIZES = ("count", "voxels", "volume_ml")
+SIZES = ("voxels", "count", "volume_ml")
 _GAME = re.compile(r"game\(.*\)")
 _REDRAWN = re.compile(r"(.+)~(redrawn-\d+)")
 

@@ -24,11 +24,12 @@ from voxplain.aggregate.cohort import (
     radius_curves,
     summarise,
 )
+from voxplain.aggregate.tables.make import DISTANCE
 from voxplain.errors import InputError
 from voxplain.report.cohort.filling.asked import Asked
 from voxplain.report.cohort.filling.compared import with_metadata
 from voxplain.report.cohort.filling.expected import VOLUME, nulls, sizes
-from voxplain.report.cohort.filling.inventory import DISTANCE, Inventory
+from voxplain.report.cohort.filling.inventory import Inventory
 from voxplain.report.cohort.filling.shells import edges_of
 from voxplain.report.cohort.page import Lens
 

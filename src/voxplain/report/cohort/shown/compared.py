@@ -19,6 +19,7 @@ class Compared:
 
     Attributes:
         share: of the variance that lies between the groups.
+        beats: whether it beats the nulls in the cases of the group that has more; None where that could not be told.
         corrected: p as `Correction` has it; ``called`` whether it is at the level.
         size: Hedges' g.
     """
@@ -35,6 +36,12 @@ class Compared:
     p: float
     corrected: float
     called: bool
+    beats: bool | None
+
+    @property
+    def more(self) -> str:
+        """The group that has more."""
+        return self.second if self.difference > 0 else self.first
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,17 +82,21 @@ def compared(
         if not {c.targets[t], c.regions[r]} & set(left_out)
     ]
     at.sort(key=lambda e: (by.values[e], c.p[e], -c.share[e], e))
-    return tuple(_row(c, by, t, r) for t, r in at[:most])
+    return tuple(_row(groups, by, t, r) for t, r in at[:most])
 
 
-def _row(c: GroupComparison, by: Correction, t: int, r: int) -> Compared:
+def _row(groups: Groups, by: Correction, t: int, r: int) -> Compared:
+    c = groups.comparison
     most = max(c.differences, key=lambda d: np.nan_to_num(abs(d.size[t, r]), nan=-1.0))
+    difference = float(most.difference[t, r])
+    within = groups.within.get(most.second if difference > 0 else most.first)
+    judged = within is not None and bool(np.isfinite(within.q[t, r]))
     return Compared(
         target=c.targets[t],
         region=c.regions[r],
         first=most.first,
         second=most.second,
-        difference=float(most.difference[t, r]),
+        difference=difference,
         low=float(most.low[t, r]),
         high=float(most.high[t, r]),
         size=float(most.size[t, r]),
@@ -93,4 +104,5 @@ def _row(c: GroupComparison, by: Correction, t: int, r: int) -> Compared:
         p=float(c.p[t, r]),
         corrected=float(by.values[t, r]),
         called=bool(by.called[t, r]),
+        beats=bool(within.mask[t, r]) if within is not None and judged else None,
     )

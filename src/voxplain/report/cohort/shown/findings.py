@@ -98,10 +98,12 @@ def difference(row: Compared, column: str, by: str) -> str:
         told.append(f"log₂ {number(row.difference, 2)}, {interval(row.low, row.high)}")
     if np.isfinite(row.size):
         told.append(f"g = {number(row.size, 2)}")
+    alone = {True: "beats", False: "does not beat", None: ""}[row.beats]
+    within = f"; in {row.more} alone it {alone} the nulls" if alone else ""
     return (
         f"{row.target}’s dependence on {region} differs between {row.first} and {row.second} ({column}): "
         f"{'more' if row.difference > 0 else 'less'} in {row.second}, {'; '.join(told)}; {equal('p', row.p)}, "
-        f"{equal(by, row.corrected)}"
+        f"{equal(by, row.corrected)}{within}"
     )
 
 

@@ -145,7 +145,7 @@ class RayCrew:
                         self._hearing.put((worker, message))
         except errors.RayTaskError as error:
             self._hearing.put((worker, {"event": "unable", "note": _line(error.cause or error)}))
-        except errors.ActorDiedError as error:
+        except (errors.ActorDiedError, errors.OutOfMemoryError) as error:
             self._died(worker, hand, _line(error))
         except Exception as error:  # noqa: BLE001  the connection is gone
             hand.words, hand.code = _line(error), LOST
