@@ -119,6 +119,8 @@ def main() -> None:
         f"{chosen.net}: {len(problem.plan)} windows of {chosen.roi}³, {count} classes, {present} segments, "
         f"{needed} window passes for all classes"
     )
+    if present < 2:
+        raise SystemExit("one segment alone has no rivals: choose a larger edge or roi")
     peer = Peer(problem, partition, chosen.samples, chosen.baseline)
     found: dict[str, object] = {}
     runs = {

@@ -18,6 +18,7 @@ from voxplain.study.ledger.journal import versions
 from voxplain.study.running import child
 from voxplain.study.running.hearing import Hearing
 from voxplain.study.running.on_ray import slots
+from voxplain.study.running.on_ray.crew import how_it_died
 from voxplain.study.running.on_ray.guard import MARK, marked
 from voxplain.study.running.on_ray.keeper import Keeper, Surroundings
 from voxplain.study.running.on_ray.session import _said
@@ -254,6 +255,29 @@ def test_the_guard_ends_what_is_marked_and_nothing_else_when_the_driver_is_gone(
 )
 def test_the_address_may_be_left_out(words: str, found: str) -> None:
     assert with_address(words.split()) == found.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "The actor died unexpectedly before finishing this task. The actor is dead because its worker process has died. "
+            "Worker exit type: SYSTEM_ERROR Worker exit detail: … some nodes …",
+            ("Worker exit type: SYSTEM_ERROR", -signal.SIGKILL),
+        ),
+        (
+            "1 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 192.0.2.2) was 1.5GB",
+            ("the node running low on memory", -signal.SIGKILL),
+        ),
+        (
+            "The actor died because its node has died. Node Id: 9a; the actor's node …",
+            ("its node has died", 1),
+        ),
+    ],
+)
+def test_only_what_was_killed_may_have_lacked_memory(text: str, found: tuple[str, int]) -> None:
+    """Ray 2.60's own words."""
+    assert how_it_died(text) == found
 
 
 def test_what_ray_says_of_other_versions_is_one_line() -> None:

@@ -141,8 +141,12 @@ class Made:
 
 
 def read(page: CohortPage) -> Reader:
+    return parsed(render_cohort(page))
+
+
+def parsed(text: str) -> Reader:
     reader = Reader()
-    reader.feed(render_cohort(page))
+    reader.feed(text)
     reader.close()
     assert reader.open == []
     return reader

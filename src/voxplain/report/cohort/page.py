@@ -33,8 +33,8 @@ class Groups:
     """Cases compared by one column of the metadata.
 
     Args:
-        within: by group, which entries beat the nulls in its cases alone; groups that are too small are left out. What only
-            some patients show need not stand out among all.
+        within: by group, its cases alone against the nulls; groups that are too small are left out. What only some patients
+            show need not stand out among all.
     """
 
     column: str

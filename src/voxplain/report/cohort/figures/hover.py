@@ -38,12 +38,13 @@ class Hovered(Drawing):
 
 
 def inline(drawing: Drawing) -> Markup:
-    """The drawing as an `svg` element; an image in an `img` would not show its titles."""
+    """The drawing as an `svg` element; an image in an `img` would not show its titles.
+
+    Its style is left out, since it would hold for all of the page.
+    """
     from markupsafe import Markup
 
     text = _STYLE.sub("", svg(drawing).decode())
-    if "id=" in text:
-        text = re.sub(r'\sid="[^"]*"', "", text) if "url(#" not in text and "href=" not in text else text
     spots = drawing.spots if isinstance(drawing, Hovered) else ()
     wide, tall = drawing.figure.get_size_inches()
     size = f'width="{96 * wide:.0f}" height="{96 * tall:.0f}"'

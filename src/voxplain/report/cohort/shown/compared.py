@@ -19,7 +19,8 @@ class Compared:
 
     Attributes:
         share: of the variance that lies between the groups.
-        beats: whether it beats the nulls in the cases of the group that has more; None where that could not be told.
+        alone: p against the nulls in the cases of the group that has more; NaN where they are too few. Its own, since
+            the entry was picked by another test. ``beats``: whether that is at the level, None where it could not be.
         corrected: p as `Correction` has it; ``called`` whether it is at the level.
         size: Hedges' g.
     """
@@ -36,6 +37,7 @@ class Compared:
     p: float
     corrected: float
     called: bool
+    alone: float
     beats: bool | None
 
     @property
@@ -90,7 +92,7 @@ def _row(groups: Groups, by: Correction, t: int, r: int) -> Compared:
     most = max(c.differences, key=lambda d: np.nan_to_num(abs(d.size[t, r]), nan=-1.0))
     difference = float(most.difference[t, r])
     within = groups.within.get(most.second if difference > 0 else most.first)
-    judged = within is not None and bool(np.isfinite(within.q[t, r]))
+    alone = float("nan") if within is None else float(within.p[t, r])
     return Compared(
         target=c.targets[t],
         region=c.regions[r],
@@ -104,5 +106,6 @@ def _row(groups: Groups, by: Correction, t: int, r: int) -> Compared:
         p=float(c.p[t, r]),
         corrected=float(by.values[t, r]),
         called=bool(by.called[t, r]),
-        beats=bool(within.mask[t, r]) if within is not None and judged else None,
+        alone=alone,
+        beats=None if within is None or np.isnan(alone) else alone <= within.level,
     )

@@ -76,7 +76,13 @@ def _groups(groups: Groups, left_out: tuple[str, ...], level: float) -> Findings
     title = f"Shortcut suspects: {column}"
     by = correction(c, level)
     rows = compared(groups, left_out, level, None)
-    lines = [Line("warn", "differs", difference(r, column, by.name)) for r in rows if r.called]
+    called = [r for r in rows if r.called]
+    # what beats the nulls where there is more comes first: shares add up to 1, so that others shrink when one grows
+    called.sort(key=lambda r: r.beats is not True)
+    lines = [
+        Line("info" if r.beats is False else "warn", "differs", difference(r, column, by.name))
+        for r in called
+    ]
     lines += _presence(groups, level)
     if lines:
         return cut(title, lines)
@@ -98,8 +104,10 @@ def difference(row: Compared, column: str, by: str) -> str:
         told.append(f"log₂ {number(row.difference, 2)}, {interval(row.low, row.high)}")
     if np.isfinite(row.size):
         told.append(f"g = {number(row.size, 2)}")
-    alone = {True: "beats", False: "does not beat", None: ""}[row.beats]
-    within = f"; in {row.more} alone it {alone} the nulls" if alone else ""
+    within = ""
+    if row.beats is not None:
+        more = "more" if row.beats else "not more"
+        within = f"; in {row.more} alone {more} than the nulls expect ({equal('p', row.alone)})"
     return (
         f"{row.target}’s dependence on {region} differs between {row.first} and {row.second} ({column}): "
         f"{'more' if row.difference > 0 else 'less'} in {row.second}, {'; '.join(told)}; {equal('p', row.p)}, "

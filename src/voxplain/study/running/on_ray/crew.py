@@ -157,9 +157,7 @@ class RayCrew:
         if IN_ITS_MAKING in text:
             note = f"a worker of the cluster cannot be made: {text.rpartition('Error: ')[2]}"
             self._hearing.put((worker, {"event": "unable", "note": note}))
-        detail = re.search(r"Worker exit type: \S+|its node has died", text)
-        hand.words = detail[0] if detail else text[:LAST_WORDS]
-        hand.code = LOST if "its node has died" in text else KILLED
+        hand.words, hand.code = how_it_died(text)
 
     def _begin(self, worker: Worker, hand: _Hand) -> str:
         """Wait for room, and for the process to be started there; why it cannot be."""
@@ -168,6 +166,16 @@ class RayCrew:
         trouble: str = self.ray.get(begun)
         hand.placed, worker.started = True, time.monotonic()
         return trouble
+
+
+def how_it_died(text: str) -> tuple[str, int]:
+    """The gist of what Ray says of a dead actor, and an exit code for it: one that was killed may have lacked memory.
+
+    >>> how_it_died("The actor died because its node has died. Node Id: 9a")
+    ('its node has died', 1)
+    """
+    gist = re.search(r"its node has died|the node running low on memory|Worker exit type: \S+", text)
+    return (gist[0] if gist else text[:LAST_WORDS]), (LOST if "its node has died" in text else KILLED)
 
 
 def _line(error: BaseException) -> str:
