@@ -90,7 +90,7 @@ def told(ran: object) -> list[str]:
         ({"cases": "gone.csv"}, "cases", "gone.csv cannot be read (No such file or directory)"),
         ({"methods": "[gradiant]"}, "methods.0", "did you mean 'gradient'"),
         ({"methods": "['smoothgrad:drwas=3']"}, "methods.0", "'draws'"),
-        ({"methods": "[]"}, "methods", "is empty"),
+        ({"methods": "[]"}, "methods", "found none, and no regions"),
         ({"methods": "['all:family=cma']"}, "methods.0", "did you mean 'cam'"),
         ({"metrics": "[delection]"}, "metrics.0", "did you mean 'deletion'"),
         ({"metrics": "['road:infil=mean']"}, "metrics.0", "'infil'"),

@@ -102,10 +102,10 @@ class Made:
         self._add("net", method, f"predicted{JOINER}{DISTANCE}", names, "voxels", counts, counts + 1)
         return self
 
-    def games(self, method: str = GAME, model: str = "net") -> Made:
-        """Effects that go with the absolute sums; one pair that works together."""
+    def games(self, method: str = GAME, model: str = "net", against: Sequence[str] = ()) -> Made:
+        """Effects as large as the absolute sums, below 0 of some regions; one pair that works together."""
         voxels = np.broadcast_to(self.voxels[:, None], self.absolute.shape)
-        effects = self.absolute / 1000
+        effects = self.absolute / 1000 * np.where(np.isin(self.regions, list(against)), -1, 1)
         for statistic in ("shapley", "occlusion"):
             self._add(model, method, "predicted", self.regions, statistic, effects, voxels)
         pair = f"{self.regions[0]} × {self.regions[1]}"

@@ -11,14 +11,16 @@ from scipy.stats import spearmanr
 
 from voxplain.aggregate.cohort import Outliers, false_discovery
 from voxplain.aggregate.cohort.nulls import JOINER
+from voxplain.aggregate.faithfulness import Faithfulness
 from voxplain.aggregate.tables.make import RADIUS
 from voxplain.errors import InputError
-from voxplain.report.cohort import Asked
+from voxplain.report.cohort import Asked, Faithful
 from voxplain.report.cohort.filling.compared import group_columns
 from voxplain.report.cohort.filling.expected import VOLUME, WEIGHTS
 from voxplain.report.cohort.filling.inventory import Inventory
 from voxplain.report.cohort.shown.compared import compared, correction
 from voxplain.report.cohort.shown.entries import own, strongest
+from voxplain.report.cohort.shown.faithful import truthful
 from voxplain.report.cohort.shown.limits import score_limits
 from voxplain.report.cohort.shown.local import local_views
 from voxplain.report.cohort.shown.orders import order_of
@@ -270,6 +272,36 @@ def test_faithfulness_is_rank_correlation_case_by_case(whole):
         spearmanr(blind.values[c, 0], effect.values[c, 0], nan_policy="omit").statistic for c in range(14)
     ]
     assert found[f"{METHOD}~redrawn-1", "absolute"].mean("spearman")[0][0] == pytest.approx(np.mean(each))
+
+
+def test_absolute_sums_are_compared_with_sizes_and_net_sums_with_signs(tmp_path):
+    made = Made(3, TARGETS, REGIONS).tables().games(against=["spine", "stomach"])
+    cohort = made.write(tmp_path)
+    found = {(f.method, f.statistic): f for f in filled(cohort).models[0].faithful}
+    np.testing.assert_allclose(found[METHOD, "absolute"].mean("spearman")[0], 1.0)
+    net, effect = cohort.matrix("net", method=METHOD), cohort.matrix("occlusion", method=GAME)
+    each = [spearmanr(net.values[c, 2], effect.values[c, 2]).statistic for c in range(3)]
+    assert found[METHOD, "net"].mean("spearman")[0][2] == pytest.approx(np.mean(each)) and np.mean(each) < 0.9
+
+
+def test_a_table_is_faithful_where_it_beats_chance_and_size():
+    def one(*values):
+        return Faithfulness(*(np.array(v) for v in values), np.array([6] * 4), ("ok",) * 4)
+
+    nothing = [np.nan] * 4
+    spearman, null, volume = [0.8, 0.8, 0.3, np.nan], [0.5, 0.9, 0.5, np.nan], [0.9, 0.2, 0.1, 0.1]
+    cases = [
+        one(nothing, s, nothing, nothing, nothing, null, nothing, volume, nothing, nothing)
+        for s in (spearman, [0.7, 1.0, np.nan, np.nan])
+    ]
+    ((name, (row,)),) = truthful(
+        (Faithful("m", "net", "occlusion", "p", ("a", "b", "c", "d"), False, tuple(cases)),)
+    )
+    assert name == "occlusion, p regions"
+    np.testing.assert_allclose(row.spearman, [0.75, 0.9, 0.3, np.nan])
+    np.testing.assert_array_equal(row.n, [2, 2, 1, 0])
+    # a beats chance, but not size; b meets chance and does not beat it; c beats size only
+    assert row.row()[4:] == (0, 3) and row.row()[0] == pytest.approx((0.75 + 0.9 + 0.3) / 3)
 
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
