@@ -204,6 +204,19 @@ def test_limits_separate_exactly_what_is_called():
     assert np.isnan(score_limits(scored(np.full((4, 2), np.nan)), 0.05)).all()
 
 
+def test_limits_are_where_the_last_one_is_called():
+    """Beside one that is sure, a second is called from the limit of two on, and not below it."""
+    score = np.random.default_rng(2).normal(0, 0.5, size=(15, 2))
+    score[0, 0] = 9.0
+    score[1, 1] = 8.0
+    both = score_limits(scored(score), 0.05)
+    for just, called in ((1 + 1e-6, 2), (1 - 1e-6, 1)):
+        score[1, 1] = both[1] * just
+        made = scored(score)
+        assert (made.q <= 0.05).sum() == called
+    assert score_limits(made, 0.05)[1] > both[1]  # of one alone
+
+
 def scored(score: np.ndarray) -> Outliers:
     """Outliers of these scores, with p as `voxplain.aggregate.cohort.outliers` has it."""
     from scipy import stats

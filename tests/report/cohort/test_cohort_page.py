@@ -15,7 +15,9 @@ from report.study_pages import PNG
 from voxplain.errors import InputError
 from voxplain.report import MethodCard, Picture
 from voxplain.report.cohort import CohortPage, Failure, ModelCohort, render_cohort, write_cohort_page
+from voxplain.report.cohort.shown.compared import Compared
 from voxplain.report.cohort.shown.findings import findings
+from voxplain.report.cohort.shown.suspects import shared
 from voxplain.report.study.words import number
 
 EVIL = "<b>x</b>\"'><script>alert(1)</script>{{ 7*7 }}$\\frac"
@@ -119,6 +121,32 @@ def test_what_only_shrinks_since_another_grows_comes_after_it(page):
     (kind,) = [f for f in findings(page.models[0].lenses[0], 0.05) if f.title == "Shortcut suspects: site"]
     levels = [line.level for line in kind.lines if line.word == "differs"]
     assert levels[0] == "warn" and levels == sorted(levels, reverse=True)
+
+
+def compared_row(target: str, region: str, difference: float, called: bool = True) -> Compared:
+    return Compared(target, region, "a", "b", difference, -1, 1, 2.0, 0.5, 0.001, 0.01, called, 0.001, True)
+
+
+def test_a_region_that_differs_for_most_targets_is_told_once():
+    """2 of 4 are not most, 3 of 4 are; 3 of 4 that go two ways are not; 2 of 2 are too few."""
+    rows = [compared_row(t, "half", 1.0, t in "ab") for t in "abcd"]
+    rows += [compared_row(t, "most", -d, t != "d") for t, d in zip("abcd", (1.0, 3.0, 2.0, 4.0), strict=True)]
+    rows += [compared_row(t, "ways", 1.0 if t == "a" else -1.0, t != "d") for t in "abcd"]
+    rows += [compared_row(t, "few", 1.0) for t in "ab"]
+    (found,) = shared(tuple(rows))
+    assert [(r.target, r.region) for r in found] == [("b", "most"), ("c", "most"), ("a", "most")]
+
+
+def test_a_region_that_one_site_images_otherwise_is_no_crowd_of_suspects(tmp_path):
+    """All targets depend more on the spine in the south, and the kidney on the stomach."""
+    south = {**{(t, "spine"): 4.0 for t in TARGETS}, ("kidney", "stomach"): 6.0}
+    planted = Made(16, TARGETS, REGIONS, south=south, noise=0.1)
+    lens = filled(planted.tables().write(tmp_path, {"site": planted.site})).models[0].lenses[0]
+    (kind,) = [f for f in findings(lens, 0.05) if f.title == "Shortcut suspects: site"]
+    assert kind.lines[0].text.startswith("kidney’s dependence on stomach")
+    (told,) = [line.text for line in kind.lines if line.word == "region" and "spine" in line.text]
+    assert told.startswith("4 of 4 targets depend more on spine in south than in north (site): ")
+    assert not any("dependence on spine" in line.text for line in kind.lines)
 
 
 def test_nothing_found_is_said_plainly(tmp_path):

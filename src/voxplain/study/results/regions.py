@@ -53,6 +53,7 @@ def show_regions(board: Board, table: Path) -> Path | None:
         title=settings.title or "What each segment depends on",
         description=settings.description,
         models=shown,
+        methods=tuple(board.plan.tables),
         asked=Asked(level=settings.compare.alpha, groups=settings.regions.groups, seed=settings.seed),
         baselines={m: _warnings(board, m) for m in shown},
         failures={m: list(_failures(board, m)) for m in shown},

@@ -65,7 +65,8 @@ def _caption(tree: Tree) -> str:
     fit = (
         "its cophenetic correlation cannot be told: all distances are alike"
         if np.isnan(tree.cophenetic)
-        else f"cophenetic correlation {number(tree.cophenetic, 2)} (near 1: the tree shows the distances; low: not)"
+        else f"cophenetic correlation {number(tree.cophenetic, 2)} (near 1: the tree shows the distances; near 0: it "
+        "does not)"
     )
     apart = (
         ""

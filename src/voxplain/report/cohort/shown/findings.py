@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from voxplain.aggregate.cohort import false_discovery
-from voxplain.report.cohort.page import Groups, Lens
-from voxplain.report.cohort.shown.compared import Compared, compared, correction
+from voxplain.report.cohort.page import Lens
 from voxplain.report.cohort.shown.entries import Entry, own, strongest
 from voxplain.report.cohort.shown.lines import Findings, Line, cut, none
 from voxplain.report.cohort.shown.of_cases import missing_regions, outlier_cases, relations
+from voxplain.report.cohort.shown.suspects import suspects
 from voxplain.report.cohort.shown.words import depends, equal, interval, listed, share
 from voxplain.report.study.words import count, number
 
 
 def findings(lens: Lens, level: float) -> tuple[Findings, ...]:
     """All kinds, each with at least one line."""
-    made = [_dependences(lens), *(_groups(g, lens.left_out, level) for g in lens.groups)]
+    made = [_dependences(lens), *(suspects(g, lens.left_out, level) for g in lens.groups)]
     if not lens.groups:
         made.append(none("Shortcut suspects", "not asked", "no groups of cases were compared"))
     made += [outlier_cases(lens, level), missing_regions(lens), relations(lens, level)]
@@ -69,60 +68,3 @@ def _alone(lens: Lens) -> list[Line]:
     if not not_own:
         return [Line("info", "itself", text)]
     return [Line("warn", "itself", f"{text}; not: {listed(not_own, 8)}")]
-
-
-def _groups(groups: Groups, left_out: tuple[str, ...], level: float) -> Findings:
-    c, column = groups.comparison, groups.column
-    title = f"Shortcut suspects: {column}"
-    by = correction(c, level)
-    rows = compared(groups, left_out, level, None)
-    called = [r for r in rows if r.called]
-    # what beats the nulls where there is more comes first: shares add up to 1, so that others shrink when one grows
-    called.sort(key=lambda r: r.beats is not True)
-    lines = [
-        Line("info" if r.beats is False else "warn", "differs", difference(r, column, by.name))
-        for r in called
-    ]
-    lines += _presence(groups, level)
-    if lines:
-        return cut(title, lines)
-    if not by.possible or not rows:
-        return none(title, "cannot tell", c.note or "no entry could be compared")
-    sizes = listed([f"{name} ({size})" for name, size in zip(c.groups, c.sizes, strict=True)], 8)
-    text = (
-        f"nothing found: no entry differs between {sizes}; {count(len(rows), 'test')}, smallest "
-        f"{equal(by.name, rows[0].corrected)}"
-    )
-    return none(title, "nothing", text)
-
-
-def difference(row: Compared, column: str, by: str) -> str:
-    """An entry that differs, as a sentence."""
-    region = "itself" if row.region == row.target else row.region
-    told = [f"{number(2**row.difference, 2)} times as much"]
-    if interval(row.low, row.high):
-        told.append(f"log₂ {number(row.difference, 2)}, {interval(row.low, row.high)}")
-    if np.isfinite(row.size):
-        told.append(f"g = {number(row.size, 2)}")
-    within = ""
-    if row.beats is not None:
-        more = "more" if row.beats else "not more"
-        within = f"; in {row.more} alone {more} than the nulls expect ({equal('p', row.alone)})"
-    return (
-        f"{row.target}’s dependence on {region} differs between {row.first} and {row.second} ({column}): "
-        f"{'more' if row.difference > 0 else 'less'} in {row.second}, {'; '.join(told)}; {equal('p', row.p)}, "
-        f"{equal(by, row.corrected)}{within}"
-    )
-
-
-def _presence(groups: Groups, level: float) -> list[Line]:
-    c = groups.comparison
-    q = false_discovery(c.presence_p)
-    return [
-        Line(
-            "info",
-            "presence",
-            f"who has {c.regions[r]} at all differs by {groups.column} ({equal('q', float(q[r]))})",
-        )
-        for r in np.flatnonzero(q <= level).tolist()
-    ]

@@ -10,7 +10,7 @@ from voxplain.aggregate.cohort import Relations
 from voxplain.report.cohort.page import Lens
 from voxplain.report.cohort.shown.limits import score_limits
 from voxplain.report.cohort.shown.lines import Findings, Line, cut, none
-from voxplain.report.cohort.shown.words import equal, listed, share
+from voxplain.report.cohort.shown.words import equal, listed, share, whose
 from voxplain.report.study.words import count, number
 
 
@@ -125,9 +125,9 @@ def relation(f: dict[str, Any], table: Relations) -> str:
     numeric = table.kinds[table.columns.index(f["column"])] == "numeric"
     effect = f["effect"]
     what = (
-        f"{f['target']}’s outlier score"
+        f"{whose(f['target'])} outlier score"
         if f["region"] == "outlier score"
-        else f"{f['target']}’s dependence on {'itself' if f['region'] == f['target'] else f['region']}"
+        else f"{whose(f['target'])} dependence on {'itself' if f['region'] == f['target'] else f['region']}"
     )
     how = f"ρ = {number(effect, 2)}" if numeric else f"{share(effect)} of the ranks’ variance"
     given = f", given the region’s volume ρ = {number(f['partial'], 2)}" if f["partial"] is not None else ""

@@ -64,6 +64,15 @@ def depends(target: str, region: str) -> str:
     return f"{target} depends on {'itself' if region == target else region}"
 
 
+def whose(name: str) -> str:
+    """A name that owns something.
+
+    >>> whose("spleen"), whose("lungs")
+    ('spleen’s', 'lungs’')
+    """
+    return f"{name}’" if name.endswith("s") else f"{name}’s"
+
+
 def closed(text: str) -> str:
     """With a full stop; a name at its beginning stays as it is.
 
