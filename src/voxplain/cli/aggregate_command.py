@@ -8,7 +8,33 @@ from typing import Annotated
 import typer
 
 from voxplain.cli.explain_command import given
+from voxplain.cli.model_options import (
+    Blend,
+    Classes,
+    Crop,
+    Device,
+    Divisible,
+    Orientation,
+    Overlap,
+    Roi,
+    Scale,
+    Size,
+    Source,
+    Spacing,
+    Weights,
+)
 from voxplain.cli.ray_option import Ray
+from voxplain.cli.run_options import (
+    CompareOnly,
+    DryRun,
+    Memory,
+    Out,
+    Overrides,
+    Shard,
+    Threads,
+    Timeout,
+    Workers,
+)
 from voxplain.cli.study_command import part
 
 Text = str | None
@@ -26,25 +52,19 @@ def aggregate(
             help="A .csv or .tsv with a column image, or a path in which {id} stands for each case."
         ),
     ] = None,
-    model: Annotated[
-        Text,
-        typer.Option(
-            "--model", "-m", help="file.py:function, package.module:function, TorchScript, .pt2 or bundle."
-        ),
-    ] = None,
-    weights: Annotated[
-        Text, typer.Option("--weights", "-w", help="Weights: .pt, .pth, .safetensors.")
-    ] = None,
-    classes: Annotated[Text, typer.Option(help="Names with commas, or a JSON file.")] = None,
-    orientation: Annotated[
-        Text, typer.Option(help="Axis codes the network wants, such as RAS or LIA.")
-    ] = None,
-    spacing: Annotated[Text, typer.Option(help="Voxel size in mm: 1 or 1,1,2.5.")] = None,
-    size: Annotated[Text, typer.Option(help="Resample to this grid: 128 or 128,128,64.")] = None,
-    scale: Annotated[
-        Text, typer.Option(help="minmax, percentile, zscore, zscore-nonzero, max, or LOW,HIGH.")
-    ] = None,
-    roi: Annotated[Text, typer.Option(help="Window size in voxels: 96 or 96,96,64.")] = None,
+    model: Source = None,
+    weights: Weights = None,
+    classes: Classes = None,
+    orientation: Orientation = None,
+    spacing: Spacing = None,
+    size: Size = None,
+    scale: Scale = None,
+    crop: Crop = None,
+    divisible: Divisible = None,
+    roi: Roi = None,
+    overlap: Overlap = None,
+    blend: Blend = None,
+    device: Device = None,
     target: Annotated[
         Words, typer.Option("--target", "-t", help="all, CLASS, boundary:CLASS:MM, …; repeatable.")
     ] = None,
@@ -62,28 +82,16 @@ def aggregate(
         Words,
         typer.Option(help="Also take regions away; what stands there instead: infill, blur, …; repeatable."),
     ] = None,
-    out: Annotated[Text, typer.Option("--out", "-o", help="Folder of the results.")] = None,
-    workers: Annotated[Text, typer.Option(help="Processes: a number, or auto.")] = None,
-    threads: Annotated[Text, typer.Option(help="Of each process on the CPU.")] = None,
-    timeout: Annotated[Text, typer.Option(help="Seconds after which a task is ended.")] = None,
-    memory: Annotated[
-        Text, typer.Option(help="GiB that a process may take: a number, auto or unlimited.")
-    ] = None,
-    shard: Annotated[
-        Text,
-        typer.Option(help="Only part K of N, as 2/8: for job arrays that share the folder of the results."),
-    ] = None,
+    out: Out = None,
+    workers: Workers = None,
+    threads: Threads = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    shard: Shard = None,
     ray: Ray = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any setting of the YAML: regions.redrawn=2; repeatable."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Ask each model about one case, and say what all would cost.")
-    ] = False,
-    compare_only: Annotated[
-        bool, typer.Option("--compare-only", help="Do no task; tables and page of what is there.")
-    ] = False,
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    compare_only: CompareOnly = False,
 ) -> int:
     """What does each predicted segment depend on, over a cohort? Attributions summed over regions.
 
@@ -97,8 +105,16 @@ def aggregate(
         "source": model,
         "weights": weights,
         "classes": classes,
-        "prepare": {"orientation": orientation, "spacing": spacing, "size": size, "scale": scale},
-        "windows": {"roi": roi},
+        "device": device,
+        "prepare": {
+            "orientation": orientation,
+            "spacing": spacing,
+            "size": size,
+            "scale": scale,
+            "crop": crop,
+            "divisible": divisible,
+        },
+        "windows": {"roi": roi, "overlap": overlap, "blend": blend},
     }
     name = (model or "").rpartition(":")[2].rpartition("/")[2].partition(".")[0] or "model"
     flags = {

@@ -8,6 +8,26 @@ from typing import Annotated, Any
 
 import typer
 
+from voxplain.cli.model_options import (
+    Blend,
+    Classes,
+    Crop,
+    Device,
+    Divisible,
+    Head,
+    Orientation,
+    Output,
+    Overlap,
+    Precision,
+    Roi,
+    Scale,
+    Size,
+    Source,
+    Spacing,
+    Task,
+    Weights,
+)
+
 Text = str | None
 Words = list[str] | None
 
@@ -29,22 +49,12 @@ def explain(
     ] = None,
     label: Annotated[Text, typer.Option(help="Ground truth on the image's grid.")] = None,
     mask: Annotated[Text, typer.Option(help="Mask for targets mask:CLASS.")] = None,
-    model: Annotated[
-        Text,
-        typer.Option(
-            "--model", "-m", help="file.py:function, package.module:function, TorchScript, .pt2 or bundle."
-        ),
-    ] = None,
-    weights: Annotated[
-        Text, typer.Option("--weights", "-w", help="Weights: .pt, .pth, .safetensors.")
-    ] = None,
-    classes: Annotated[Text, typer.Option(help="Names with commas, or a JSON file.")] = None,
-    task: Annotated[Text, typer.Option(help="classification or segmentation; found out by default.")] = None,
-    model_output: Annotated[
-        Text,
-        typer.Option("--output", help="softmax, sigmoid, binary or probabilities; found out by default."),
-    ] = None,
-    head: Annotated[Text, typer.Option(help="Which tensor of a nested output: out, 0, out.1.")] = None,
+    model: Source = None,
+    weights: Weights = None,
+    classes: Classes = None,
+    task: Task = None,
+    model_output: Output = None,
+    head: Head = None,
     method: Annotated[
         Words,
         typer.Option("--method", help="NAME or NAME:parameter=value,…; repeatable; see `voxplain methods`."),
@@ -54,29 +64,18 @@ def explain(
         typer.Option("--target", "-t", help="all, CLASS, boundary:CLASS:MM, voxel:I,J,K, …; repeatable."),
     ] = None,
     score: Annotated[Text, typer.Option(help="logit, margin, log_probability or probability.")] = None,
-    orientation: Annotated[
-        Text, typer.Option(help="Axis codes the network wants, such as RAS or LIA.")
-    ] = None,
-    spacing: Annotated[Text, typer.Option(help="Voxel size in mm: 1 or 1,1,2.5.")] = None,
-    size: Annotated[Text, typer.Option(help="Fixed grid in voxels instead: 128 or 128,128,64.")] = None,
-    scale: Annotated[
-        Text,
-        typer.Option(help="minmax, percentile, zscore, zscore-nonzero, max, or LOW,HIGH in image units."),
-    ] = None,
-    crop: Annotated[
-        Text, typer.Option(help="foreground: keep the box around what is not background.")
-    ] = None,
-    divisible: Annotated[
-        Text, typer.Option(help="Pad every axis to a multiple of this many voxels, for networks that pool.")
-    ] = None,
-    roi: Annotated[
-        Text, typer.Option(help="Window in voxels: 96 or 96,96,64; the whole image by default.")
-    ] = None,
-    overlap: Annotated[Text, typer.Option(help="Share that windows have in common, such as 0.25.")] = None,
-    blend: Annotated[Text, typer.Option(help="constant or gaussian.")] = None,
+    orientation: Orientation = None,
+    spacing: Spacing = None,
+    size: Size = None,
+    scale: Scale = None,
+    crop: Crop = None,
+    divisible: Divisible = None,
+    roi: Roi = None,
+    overlap: Overlap = None,
+    blend: Blend = None,
     out: Annotated[Text, typer.Option("--out", "-o", help="Folder of the results (default: out).")] = None,
-    device: Annotated[Text, typer.Option(help="auto, cpu, cuda:0, …")] = None,
-    precision: Annotated[Text, typer.Option(help="fp32 or bf16.")] = None,
+    device: Device = None,
+    precision: Precision = None,
     seed: Annotated[Text, typer.Option(help="Of everything random (default: 0).")] = None,
     batch: Annotated[Text, typer.Option(help="Samples per pass; measured by default.")] = None,
     overrides: Annotated[

@@ -33,10 +33,13 @@ def with_address(words: Sequence[str]) -> list[str]:
 
     >>> with_address(["--ray", "study.yaml"]), with_address(["study.yaml", "--ray", "head:6379"])
     (['--ray', 'local', 'study.yaml'], ['study.yaml', '--ray', 'head:6379'])
+    >>> with_address([]), with_address(["--ray"])
+    ([], ['--ray', 'local'])
     """
     found = []
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for position, word in enumerate(words):
         found.append(word)
+        after = words[position + 1] if position + 1 < len(words) else ""
         if word == "--ray" and not ADDRESS.fullmatch(after):
             found.append("local")
     return found

@@ -9,6 +9,17 @@ import typer
 
 from voxplain.cli.explain_command import given
 from voxplain.cli.ray_option import Ray
+from voxplain.cli.run_options import (
+    CompareOnly,
+    DryRun,
+    Memory,
+    Out,
+    Overrides,
+    Shard,
+    Threads,
+    Timeout,
+    Workers,
+)
 
 Text = str | None
 
@@ -16,28 +27,16 @@ Text = str | None
 def study(
     *,
     config: Annotated[Path, typer.Argument(help="YAML; `voxplain config --study` prints one to start from.")],
-    out: Annotated[Text, typer.Option("--out", "-o", help="Folder of the results.")] = None,
-    workers: Annotated[Text, typer.Option(help="Processes: a number, or auto.")] = None,
-    threads: Annotated[Text, typer.Option(help="Of each process on the CPU.")] = None,
-    timeout: Annotated[Text, typer.Option(help="Seconds after which a task is ended.")] = None,
-    memory: Annotated[
-        Text, typer.Option(help="GiB that a process may take: a number, auto or unlimited.")
-    ] = None,
-    shard: Annotated[
-        Text,
-        typer.Option(help="Only part K of N, as 2/8: for job arrays that share the folder of the results."),
-    ] = None,
+    out: Out = None,
+    workers: Workers = None,
+    threads: Threads = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    shard: Shard = None,
     ray: Ray = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any setting of the YAML: compare.alpha=0.01; repeatable."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Ask each model about one case, and say what all would cost.")
-    ] = False,
-    compare_only: Annotated[
-        bool, typer.Option("--compare-only", help="Do no task; tables and page of what is there.")
-    ] = False,
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    compare_only: CompareOnly = False,
 ) -> int:
     """Compare methods by numbers: models × cases × targets × methods × metrics.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from voxplain.report.cohort.chapter import chapter
 from voxplain.report.cohort.figures.hover import Hovered, inline
 from voxplain.report.cohort.shown import words as own
 from voxplain.report.study import words
-from voxplain.report.study.figures import svg
+from voxplain.report.study.figures import as_image
 from voxplain.report.templating import templates
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from voxplain.report.canvas import Drawing
     from voxplain.report.cohort.page import CohortPage
-
-_PIXELS = 96  # of CSS to the inch
 
 
 def write_cohort_page(path: str | Path, page: CohortPage) -> Path:
@@ -56,10 +53,6 @@ def render_cohort(page: CohortPage) -> str:
 
 def _image(drawing: Drawing) -> Markup:
     """What can be pointed at stands in the page itself, the rest is an image; both carry their text."""
-    from markupsafe import Markup
-
     if isinstance(drawing, Hovered) and drawing.spots:
         return inline(drawing)
-    wide, tall = (round(_PIXELS * float(side)) for side in drawing.figure.get_size_inches())
-    address = "data:image/svg+xml;base64," + base64.b64encode(svg(drawing)).decode()
-    return Markup('<img src="{}" width="{}" height="{}" alt="{}">').format(address, wide, tall, drawing.alt)
+    return as_image(drawing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +11,11 @@ from voxplain.report.study import words
 from voxplain.report.study.answer import here
 from voxplain.report.study.chapter import Chapter, chapter
 from voxplain.report.study.clusters import NEAR
-from voxplain.report.study.figures import svg
+from voxplain.report.study.figures import as_image
 from voxplain.report.templating import templates
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-
-    from voxplain.report.canvas import Drawing
     from voxplain.report.study.page import MetricResult, StudyPage
-
-_PIXELS = 96  # of CSS to the inch
 
 
 def write_study_page(path: str | Path, page: StudyPage) -> Path:
@@ -42,7 +36,7 @@ def render_study(page: StudyPage) -> str:
     # the shared style is among the templates of all pages
     environment = templates("voxplain.report.study", "voxplain.report")
     environment.filters.update(
-        image=_image,
+        image=as_image,
         number=words.number,
         interval=words.interval,
         chance=words.chance,
@@ -77,12 +71,3 @@ def _all_methods(chapters: Sequence[Chapter]) -> list[str]:
 def _all_metrics(chapters: Sequence[Chapter]) -> list[MetricResult]:
     """Every metric once."""
     return list({part.result.name: part.result for c in reversed(chapters) for part in c.metrics}.values())
-
-
-def _image(drawing: Drawing) -> Markup:
-    """The drawing as an image that carries its own text for those who cannot see it."""
-    from markupsafe import Markup
-
-    wide, tall = (round(_PIXELS * float(side)) for side in drawing.figure.get_size_inches())
-    address = "data:image/svg+xml;base64," + base64.b64encode(svg(drawing)).decode()
-    return Markup('<img src="{}" width="{}" height="{}" alt="{}">').format(address, wide, tall, drawing.alt)

@@ -4,6 +4,6 @@ from voxplain.report.study.figures.boxes import boxes
 from voxplain.report.study.figures.heat import heat
 from voxplain.report.study.figures.lines import lines
 from voxplain.report.study.figures.ranks import ranks
-from voxplain.report.study.figures.svg import svg
+from voxplain.report.study.figures.svg import as_image, svg
 
-__all__ = ["boxes", "heat", "lines", "ranks", "svg"]
+__all__ = ["as_image", "boxes", "heat", "lines", "ranks", "svg"]

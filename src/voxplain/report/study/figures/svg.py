@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import warnings
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from voxplain.report.canvas import Drawing
 
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _PLACES = ("d", "x", "y", "transform", "x1", "x2", "y1", "y2", "points")
+_PIXELS = 96  # of CSS to the inch
 _FONTS = re.compile(r" ?font-family: [^;]+;?")
 
 
@@ -30,6 +34,15 @@ def svg(drawing: Drawing) -> bytes:
             metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
         )
     return _slim(buffer.getvalue())
+
+
+def as_image(drawing: Drawing) -> Markup:
+    """The drawing as an image of a page, which carries its own text for those who cannot see it."""
+    from markupsafe import Markup
+
+    wide, tall = (round(_PIXELS * float(side)) for side in drawing.figure.get_size_inches())
+    address = "data:image/svg+xml;base64," + base64.b64encode(svg(drawing)).decode()
+    return Markup('<img src="{}" width="{}" height="{}" alt="{}">').format(address, wide, tall, drawing.alt)
 
 
 def _slim(content: bytes) -> bytes:
