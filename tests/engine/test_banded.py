@@ -243,9 +243,13 @@ def test_memory_stays_below_the_limit_however_many_the_targets(monkeypatch, tmp_
     assert not list(tmp_path.rglob("*.raw"))
 
 
-def test_the_band_is_small_beside_the_maps(monkeypatch):
+@pytest.mark.parametrize("shape", [(40, 6, 6), (6, 12, 40)])
+@pytest.mark.parametrize("score", ["logit", "probability"])
+def test_the_band_is_small_beside_the_maps(monkeypatch, shape, score):
+    """In the second shape windows are numbered row by row across the image's long axis."""
     bands = recorded(monkeypatch)
-    p = problem((40, 6, 6), Windows(roi=6, overlap=0.5))
+    targets = AllClasses(background=True, score=score)
+    p = problem(shape, Windows(roi=6, overlap=0.5), targets)
     p.banded(lambda q: clean(q.padded), lambda *_: None)
     maps = len(p.present) * p.image.numel() * 8
     # two rows of windows, and what the last one finished
