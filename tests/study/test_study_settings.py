@@ -35,6 +35,14 @@ def every_field() -> list[tuple[str, str, Any]]:
     ]
 
 
+def test_the_template_shows_the_section_of_regions_as_a_comment_that_loads(folder: Path) -> None:
+    lines = study_template().splitlines()
+    start = lines.index("# regions:")
+    end = next(i for i in range(start, len(lines)) if lines[i].startswith("nulls:"))
+    shown = yaml.safe_load("\n".join(line.removeprefix("# ") for line in lines[start : end - 1]))
+    assert load_study(None, GIVEN | shown).regions == load_study(None, GIVEN | {"regions": {}}).regions
+
+
 def test_the_template_is_the_defaults(folder: Path) -> None:
     """As it is, with a network and a scan of its names put in place."""
     Path("study.yaml").write_text(study_template(), encoding="utf-8")

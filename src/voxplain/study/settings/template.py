@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel
@@ -80,6 +80,14 @@ def _lines(section: type[BaseModel], indent: str) -> Iterator[str]:
             yield f"{indent}{name}: {_EXAMPLES[name]}"
         else:
             yield f"{indent}{name}: {_inline(field.default)}"
+        for optional in _absent(field):
+            yield f"{indent}# {name}:"
+            yield from (f"{indent}# {line}" if line else "" for line in _lines(optional, "  "))
+
+
+def _absent(field: FieldInfo) -> list[type[BaseModel]]:
+    """The sections that may stand where the default is none; they are written as comments."""
+    return [s for s in get_args(field.annotation) if isinstance(s, type) and issubclass(s, BaseModel)]
 
 
 def _one_model(indent: str) -> Iterator[str]:
