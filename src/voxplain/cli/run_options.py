@@ -13,7 +13,7 @@ Timeout = Annotated[str | None, typer.Option(help="Seconds after which a task is
 Memory = Annotated[str | None, typer.Option(help="GiB that a process may take: a number, auto or unlimited.")]
 Shard = Annotated[
     str | None,
-    typer.Option(help="Only part K of N, as 2/8: for job arrays that share the folder of the results."),
+    typer.Option(help="Only part K of N, as 2/8 (K from 1 or from 0): for job arrays that share the folder."),
 ]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting of the YAML: run.workers=2; repeatable.")

@@ -22,6 +22,7 @@ from voxplain.study.ledger.journal import Journal, versions
 from voxplain.study.places import driver_name, scratch_of
 from voxplain.study.planning.cost import Costs, told
 from voxplain.study.planning.plan import Plan, plan
+from voxplain.study.planning.shards import own_part
 from voxplain.study.running.board import Board, Group
 from voxplain.study.running.driver import Driver
 from voxplain.study.running.local import LocalCrew
@@ -49,7 +50,8 @@ def run_study(
 
     Args:
         settings: what is asked.
-        shard: (k, n): only the k-th of n parts of the models and cases, k from 1; for job arrays that share the folder.
+        shard: (k, n): only the k-th of n parts of the models and cases, k from 1 to n or from 0 to n - 1; for job arrays
+            that share the folder.
             Whoever finishes the last part compares.
         dry_run: ask each model about one case, say what all would cost, and write nothing.
         compare_only: do nothing, and compare what is there, such as in the middle of a long study.
@@ -176,12 +178,7 @@ def _start(spelled: Plan) -> None:
 def _part(spelled: Plan, shard: tuple[int, int] | None) -> list[Group]:
     """The models and cases that are to be done here."""
     groups = list(dict.fromkeys(t.group for t in spelled.tasks if t.kind != "model"))
-    if shard is None:
-        return groups
-    k, n = shard
-    if not 1 <= k <= n:
-        raise InputError(f"shard: found {k}/{n}, expected k/n with k from 1 to n, such as 2/8")
-    return groups[k - 1 :: n]
+    return own_part(groups, shard)
 
 
 def _told(spelled: Plan, costs: Costs, board: Board | None, workers: int) -> list[str]:
