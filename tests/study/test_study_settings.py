@@ -213,3 +213,13 @@ def test_the_resolved_file_means_the_same_from_its_folder(
     # what was not asked for stays open, so that a later version's defaults, and a bundle's own steps, hold
     assert "prepare" not in yaml.safe_load(text)["models"]["a"]
     assert "compare" not in yaml.safe_load(text)
+
+
+def test_groups_that_no_case_belongs_to_are_found_before_any_work(folder: Path) -> None:
+    cases = [{"image": "scan.nii.gz", "meta": {"site": "north"}}]
+    given = GIVEN | {"cases": cases, "regions": {"groups": ["sitee"]}}
+    with pytest.raises(
+        InputError, match=r"regions\.groups: no case has 'sitee' in its meta; did you mean 'site'"
+    ):
+        load_study(None, given)
+    assert load_study(None, given | {"regions": {"groups": ["site"]}}).regions is not None

@@ -70,10 +70,15 @@ class Partition:
         """Regions put together under a new name, at the place of each group's first; the others stay as they are.
 
         Raises:
-            InputError: an unknown region, or one in two groups.
+            InputError: an unknown region, one in two groups, or a group named as a region that is not in it.
         """
         owner: dict[str, str] = {}
         for group, members in groups.items():
+            if group in self.regions and group not in members:
+                raise InputError(
+                    f"partition {self.name}: {group!r} is a region of its own; list it among its members, or choose "
+                    "another name"
+                )
             for member in members:
                 if member not in self.regions:
                     raise InputError(f"partition {self.name}: no region {member!r} to put into {group!r}")

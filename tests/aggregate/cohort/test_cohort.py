@@ -165,7 +165,7 @@ def test_metadata_stay_beside_their_cases(tmp_path: Path) -> None:
     assert found.column("dice:liver").only == "liver"
     assert found.column("site").kind == "categorical"
     assert found.labels("site") == ("A", "B", None)
-    assert found.labels("known") == ("True", "False", None)
+    assert found.labels("known") == ("true", "false", None)  # the words of the file
     assert found.labels("age") == ("61", None, None)
     assert (found.without, found.unused) == (("9",), ("123",))
     with pytest.raises(InputError, match=r"metadata column 'sit'.*'site'"):
@@ -203,3 +203,11 @@ def test_infinite_figures_are_told_and_not_averaged() -> None:
         summarise(matrix([[[1.0, -np.inf]]], statistic="log_enrichment"))
     with pytest.raises(InputError, match="region 'r7'"):
         matrix([[[1.0, 2.0]]]).pick(regions=["r7"])
+
+
+def test_what_bids_and_spreadsheets_write_for_unknown_is_unknown(tmp_path: Path) -> None:
+    rows = [row(c, "x", "x", 1.0) for c in "abc"]
+    (tmp_path / "people.csv").write_text("case,age,sex\na,50,F\nb,n/a,n/a\nc,61,N/A\n", encoding="utf-8")
+    found = Cohort.read(write(tmp_path / "t.parquet", rows), metadata=tmp_path / "people.csv").metadata
+    np.testing.assert_array_equal(found.column("age").numbers, [50.0, NAN, 61.0])
+    assert found.labels("sex") == ("F", None, None)

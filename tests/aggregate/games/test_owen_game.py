@@ -180,3 +180,17 @@ def test_a_budget_below_the_least_is_refused():
         InputError, match=r"owen game: found a budget of 30 forward passes, expected at least 48"
     ):
         owen_game(make(Windows()), organs(), halves(), baseline=0.2, budget=30)
+
+
+@pytest.mark.parametrize("baseline", ["infill", "local-mean"])
+def test_parts_are_shares_of_what_their_region_gives_whatever_is_put_in_its_place(baseline):
+    """What is filled from around is filled around the whole region, not around each of its parts."""
+    p, partition = make(), organs()
+    parts, whole = (
+        owen_game(p, partition, halves(), baseline=baseline),
+        region_game(p, partition, baseline=baseline),
+    )
+    torch.testing.assert_close(parts.empty, whole.empty, rtol=0, atol=1e-12)
+    torch.testing.assert_close(parts.of_regions, whole.shapley, rtol=0, atol=1e-9, equal_nan=True)
+    cost = owen_game_cost(p, partition, halves(), baseline=baseline)
+    assert cost == owen_game(p, partition, halves(), baseline=baseline).passes

@@ -24,8 +24,11 @@ COLUMNS = (
     "error",
     "status",
 )
+# no truth values: F is a sex before it is "false"
+TYPES = "auto_type_candidates=['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
 Paths = str | Path | Sequence[str | Path]
-MISSING = "['', 'NA', 'NaN', 'nan', 'NULL']"  # as R, pandas and SQL write what is not known
+# as R, pandas, SQL, BIDS and spreadsheets write what is not known
+MISSING = "['', 'NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NaN', 'nan', 'NULL', 'null', 'None']"
 
 
 def files(paths: Paths) -> list[Path]:
@@ -85,7 +88,7 @@ def open_metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     if path.suffix.lower() == ".parquet":
         source = f"read_parquet({quoted_path(path)})"
     else:
-        source = f"read_csv({quoted_path(path)}, header=true, nullstr={MISSING}, sample_size=-1)"
+        source = f"read_csv({quoted_path(path)}, header=true, nullstr={MISSING}, {TYPES}, sample_size=-1)"
         # Sniffed as numbers, "007" would be 7 and "1.50" be 1.5 in some versions of DuckDB.
         header = [row[0] for row in run(connection, f"DESCRIBE SELECT * FROM {source}", f"metadata {path}")]
         if "case" in header:

@@ -148,7 +148,8 @@ def owen_game(
     parts = parts_of(problem, partition, supervoxels)
     asked = parse_baseline(baseline, problem)
     players = parts.players
-    image = asked.over(problem, players)
+    # what a whole region shows when it is absent, so that these are shares of `region_game`'s values
+    image = asked.over(problem, partition.parts)
     names = [partition.regions[int(r)] for r in parts.region]
     checked = plausibility(problem, players, [f"{n} ({k})" for k, n in enumerate(names)], image)
     if checked.warning:
@@ -188,7 +189,7 @@ def owen_game_cost(
 ) -> Passes:
     """Passes that `owen_game` will take, to the last one."""
     parts = parts_of(problem, partition, supervoxels)
-    image = parse_baseline(baseline, problem).over(problem, parts.players)
+    image = parse_baseline(baseline, problem).over(problem, partition.parts)
     return _play(problem, parts, image, budget, seed).cost()
 
 

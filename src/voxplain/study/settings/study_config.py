@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from voxplain.errors import suggest
 from voxplain.study.settings.checks import check_metric, method_spec, no_repeats
 from voxplain.study.settings.config import (
     Method,
@@ -196,7 +197,14 @@ class StudySettings(Section):
             raise ValueError("methods: found none, and no regions; name a method, or say regions: {}")
         if self.regions is not None and info.context != CHECKED:
             self._check_region_files(self.regions)
+            self._check_groups(self.regions)
         return self
+
+    def _check_groups(self, regions: RegionSettings) -> None:
+        known = list(dict.fromkeys(str(key) for case in self.cases for key in case.meta))
+        for name in regions.groups:
+            if name not in known:
+                raise ValueError(f"regions.groups: no case has {name!r} in its meta; {suggest(name, known)}")
 
     def _check_region_files(self, regions: RegionSettings) -> None:
         for source in regions.of:

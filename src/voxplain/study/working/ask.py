@@ -201,10 +201,11 @@ def _region_costs(held: Held, task: Task, problem: Problem) -> dict[str, Any]:
         if problem.present and refusal_of(asked.method, fresh) is None:
             tables[name] = asdict(asked.method.cost(fresh))
     if held.plan.games and problem.present:
-        found = partitions(held, task, problem)
-        for name, game in held.plan.games.items():
-            with suppress(VoxplainError):  # what cannot be told is found out when it is done
-                games[name] = asdict(game_cost(game, problem, chosen(game, found)))
+        with suppress(VoxplainError):  # what cannot be told is found out when it is done
+            found = partitions(held, task, problem)
+            for name, game in held.plan.games.items():
+                with suppress(VoxplainError):
+                    games[name] = asdict(game_cost(game, problem, chosen(game, found)))
     return {"tables": tables, "games": games}
 
 

@@ -37,27 +37,33 @@ def _divided(held: Held, task: Task, problem: Problem, source: RegionSource) -> 
         return predicted(problem)
     case = held.plan.settings.cases[task.case]
     file = source.file_of(held.plan.case_ids[task.case], case.label)
-    # a ground truth has the network's classes, unless somebody says otherwise
-    names = source.labels or (dict(enumerate(problem.model.classes)) if source.source == LABEL else {})
-    return from_labels(problem, file, name=source.told, regions=names)
+    # a ground truth has the network's classes, unless somebody says otherwise or they are independent of each other
+    of_classes = source.source == LABEL and problem.prediction.positive is None
+    names = source.labels or (dict(enumerate(problem.model.classes)) if of_classes else {})
+    # a case that is a slice has the label of that slice
+    label = problem.case.label if source.source == LABEL else None
+    return from_labels(problem, file if label is None else label, name=source.told, regions=names)
 
 
 def _own(regions: RegionSettings, partition: Partition) -> dict[str, tuple[str, ...]]:
-    """The merges of which a partition has any region: several divisions may have names of their own."""
+    """What a partition has of the merges: divisions have names of their own, and a case may lack a region."""
     known = set(partition.regions)
-    return {name: members for name, members in regions.merge.items() if known.intersection(members)}
+    there = {name: tuple(m for m in members if m in known) for name, members in regions.merge.items()}
+    return {name: members for name, members in there.items() if members}
 
 
 def dice(problem: Problem) -> dict[str, float]:
-    """Dice of every class that the label or the prediction of a segmentation has; a label's values are classes' numbers."""
+    """Dice of every class that the label or the prediction of a segmentation has; a label's values are classes' numbers.
+
+    Of independent classes nothing is told: one label image cannot hold them, and its 0 is no class.
+    """
     label, found = problem.prepared.label, problem.prediction
-    if label is None or problem.layout is None:
+    if label is None or problem.layout is None or found.positive is not None:
         return {}
     out = {}
     for index, name in enumerate(problem.model.classes):
-        own = found.labels == index if found.positive is None else found.positive[index]
-        true = label == index
+        own, true = found.labels == index, label == index
         size = int(own.sum()) + int(true.sum())
-        if size and (index or found.positive is not None):
+        if size and index:
             out[name] = 2 * int((own & true).sum()) / size
     return out
