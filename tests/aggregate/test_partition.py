@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
+from networks import random_case, smooth_segmenter
 
-from voxplain.aggregate.partition import Partition
+from voxplain.aggregate.partition import Partition, from_labels
+from voxplain.aggregate.tables import region_table
+from voxplain.case import Case, take_slice
+from voxplain.engine import Problem
 from voxplain.errors import InputError
-from voxplain.study.settings.region_config import RegionSettings
-from voxplain.study.working.regions import _own
+from voxplain.model import Model
+from voxplain.study.settings.region_config import RegionSettings, RegionSource
+from voxplain.study.working.regions import _divided, _own, dice
+from voxplain.target import AllClasses
 
 
 def four() -> Partition:
@@ -28,3 +37,57 @@ def test_a_case_that_lacks_a_member_has_the_group_of_the_others() -> None:
     settings = RegionSettings(merge={"sides": ("left", "right", "middle"), "none": ("spleen",)})
     merged = four().merged(_own(settings, four()))
     assert merged.regions == ("bg", "sides", "both")
+
+
+def asked(case: Case, output: str) -> Problem:
+    net = smooth_segmenter(2, classes=2)
+    model = Model(net, spatial_dims=2, output=output, classes=["core", "edema"])
+    return Problem(model, case, AllClasses(background=True))
+
+
+def divided(problem: Problem, file: str | None = None) -> Partition:
+    cases = [SimpleNamespace(label=file)]
+    held = SimpleNamespace(plan=SimpleNamespace(settings=SimpleNamespace(cases=cases), case_ids=["random"]))
+    return _divided(held, SimpleNamespace(case=0), problem, RegionSource(source="label"))
+
+
+def labelled(shape: tuple[int, ...] = (6, 8)) -> Case:
+    label = np.zeros(shape, dtype=np.int32)
+    label[1:3], label[4:] = 1, 2
+    return random_case(shape, label=label)
+
+
+def test_a_label_does_not_name_classes_that_are_independent_of_each_other() -> None:
+    """Its 0 is nothing and no class, and one voxel may belong to both."""
+    problem = asked(labelled(), "sigmoid")
+    assert dice(problem) == {}
+    assert divided(problem).regions == ("outside", "1", "2")
+
+
+def test_a_label_names_classes_that_exclude_each_other() -> None:
+    """By hand: Dice of class 1 is twice the common voxels over the voxels of both."""
+    case = labelled()
+    case.label[case.label == 2] = 0
+    problem = asked(case, "softmax")
+    found, true = problem.prediction.labels.numpy() == 1, case.label == 1
+    assert 0 < found.sum() < found.size
+    assert dice(problem) == {"edema": 2 * (found & true).sum() / (found.sum() + true.sum())}
+    assert divided(problem).regions == ("core", "edema")
+
+
+def test_a_case_that_is_a_slice_has_the_label_of_that_slice() -> None:
+    volume = labelled((6, 8, 5))
+    problem = asked(take_slice(volume, 2, 3), "softmax")
+    labels = divided(problem, "of-the-whole-volume.nii.gz").labels
+    np.testing.assert_array_equal(labels.numpy(), volume.label[..., 3])
+
+
+def test_a_mask_without_anything_in_it_loses_nobody() -> None:
+    problem = asked(random_case((6, 8)), "softmax")
+    with pytest.warns(
+        UserWarning, match="regions lesions: found no label above 0, so that all of random is 'outside'"
+    ):
+        empty = from_labels(problem, np.zeros((6, 8), dtype=int), name="lesions")
+    assert empty.regions == ("outside",)
+    mass = [r["value"] for r in region_table(problem, [empty], "gradient").rows() if r["statistic"] == "mass"]
+    assert mass == pytest.approx([1.0] * len(problem.present))

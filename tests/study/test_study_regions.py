@@ -197,3 +197,29 @@ def test_a_study_with_nothing_to_do_is_refused(tmp_path: Path, monkeypatch: pyte
     ran = place.run()
     assert ran.code == 2
     assert "methods: found none, and no regions" in ran.err
+
+
+def test_a_damaged_region_file_and_an_empty_one_lose_nothing_else(tmp_path: Path) -> None:
+    """Case 0's file is of another grid, case 1's holds no region; both are scans whose maps were asked for, too."""
+    place = cohort(tmp_path)
+    text = COHORT.replace(", labels: {1: left, 2: right, 3: nowhere}", "").replace(
+        "  merge: {both: [left, right]}\n", ""
+    )
+    text = text.replace("tables: ['smoothgrad:draws=4', gradient]", "tables: [gradient]\n  redrawn: 0")
+    (tmp_path / "cohort.yaml").write_text(text + "methods: [gradient]\n", encoding="utf-8")
+    for number, shape in enumerate([(12, 10, 7), (12, 10, 8)]):
+        nothing = Geometry(np.diag([-2.0, 2.0, 2.0, 1.0]), shape)
+        write_array(tmp_path / f"regions-{number}.nii.gz", np.zeros(shape, dtype=np.uint8), nothing)
+    ran = place.run(config="cohort.yaml", command="aggregate")
+    assert ran.code == 1
+    status, note = place.status("0/table-gradient")
+    assert status == "failed"
+    assert "regions-0.nii.gz" in note
+    assert "(12, 10, 7)" in note
+    done = ["0/ask", "0/map-gradient", "1/ask", "1/map-gradient", "1/table-gradient"]
+    assert [place.status(task)[0] for task in done] == ["ok"] * 5
+    assert (tmp_path / "out" / "cohort.html").is_file()
+    rows = duckdb.sql(
+        f"SELECT DISTINCT \"case\", partition FROM '{tmp_path}/out/tables/regions.parquet' WHERE method = 'gradient'"
+    ).fetchall()
+    assert ("1", "predicted") in rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,9 @@ from voxplain.target.region import LabelMapRegion, label_regions
 
 if TYPE_CHECKING:
     from voxplain.engine import Problem
+
+# the region of all that a label image does not name
+OUTSIDE = "outside"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +130,10 @@ def from_labels(
 
     Returns:
         a partition whose region 0 is ``outside``: voxels with label 0 (unless 0 has a name), and what the preparation added
-        around the case.
+        around the case; it is the only one, with a warning, where no label is above 0 and none has a name.
 
     Raises:
-        InputError: no region, or negative labels.
+        InputError: negative labels.
         GeometryError: another grid than the case's.
     """
     labels = problem.prepared.bring(problem.label_array(source)).to(torch.int64)
@@ -140,9 +144,13 @@ def from_labels(
     known = {int(k): str(v) for k, v in (regions or {}).items()}
     wanted = [0, *sorted({*values, *known} - {0})]
     if len(wanted) == 1:
-        raise InputError(f"regions {own}: found no label above 0, expected one positive integer per region")
+        # a healthy person's lesions: no mistake in itself, and no reason to lose the patient
+        warnings.warn(
+            f"regions {own}: found no label above 0, so that all of {problem.case.id} is {OUTSIDE!r}",
+            stacklevel=2,
+        )
     taken = tuple(known.values())
-    names = [known.get(v, _unused("outside", taken) if v == 0 else str(v)) for v in wanted]
+    names = [known.get(v, _unused(OUTSIDE, taken) if v == 0 else str(v)) for v in wanted]
     dense = torch.bucketize(labels, torch.tensor(wanted)).to(torch.int32)
     return Partition(own, dense, tuple(names), problem.prepared.spacing)
 

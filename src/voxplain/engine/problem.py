@@ -17,6 +17,7 @@ from voxplain.engine.backward import Backward
 from voxplain.engine.canvas import Canvas
 from voxplain.engine.draws import Gradients, keep_clean_scores, over_draws
 from voxplain.engine.gradients import GradientEngine
+from voxplain.engine.image_check import require_finite
 from voxplain.engine.layout import Layout
 from voxplain.engine.passes import Passes
 from voxplain.engine.plan import Plan
@@ -96,7 +97,7 @@ class Problem:
         self.dtype = dtype
         self.prepared = model.prepare(case)
         self.image = self.prepared.image.to(dtype)
-        self._require_finite(self.image)
+        require_finite(self.image, self.case.id)
         shape = tuple(self.image.shape[1:])
         layout = Layout(shape, model.windows, dtype)
         self.runner = Runner(model, (self.image.shape[0], *layout.roi), batch=batch, progress=progress)
@@ -151,7 +152,7 @@ class Problem:
             )
         other = copy.copy(self)
         other.image = image.to(self.dtype)
-        other._require_finite(other.image)
+        require_finite(other.image, other.case.id)
         other.padded = other.pad(other.image)
         other.seed = self.seed if seed is None else seed
         other._clean = None
@@ -389,14 +390,6 @@ class Problem:
         require_fitting(known, self.model, shape, self.case.id)
         learn_weights(self.runner, self.layout, self.image, self.padded)
         return known
-
-    def _require_finite(self, image: Tensor) -> None:
-        bad = int((~torch.isfinite(image)).sum())
-        if bad:
-            raise InputError(
-                f"{self.case.id}: the prepared image has {bad} NaN or infinite voxels; "
-                "read it with fill_nan=0 (--fill-nan 0) or change the preparation"
-            )
 
 
 def _is_of_the_network(key: Hashable) -> bool:
