@@ -2,8 +2,9 @@
 
     python benchmarks/study.py [--edge 64] [--repeats 1]
 
-Prints seconds of work (maps and metrics alone) and of whole commands, imports included, and their ratios; then passes of
-the metrics whose perturbations all maps share, for 2 and for 8 methods.
+Prints seconds of work (maps and metrics alone) and of whole commands, imports included, and their ratios, by the clock
+and in processor time, which another program on the machine disturbs less; then passes of the metrics whose
+perturbations all maps share, for 2 and for 8 methods.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -82,16 +84,18 @@ def measure(folder: Path, edge: int, cases: int) -> None:
     for number in range(cases):
         write_case(folder / f"case-{number}.nii.gz", vessels((edge,) * 3, seed=number))
     write(folder, METHODS)
-    bare, text = timed(folder, [sys.executable, "bare.py"])
+    bare, processor, text = timed(folder, [sys.executable, "bare.py"])
     work = float(text.splitlines()[-1])
-    print(f"bare: work {work:.1f} s, whole command {bare:.1f} s")
+    print(f"bare: work {work:.1f} s, whole command {bare:.1f} s, processor {processor:.1f} s", flush=True)
     for workers in (1, 2):
         out = f"out-{workers}"
-        whole, _ = timed(folder, command(out, workers))
+        whole, busy, _ = timed(folder, command(out, workers))
         took = sum(seconds(folder / out))
         print(
             f"study, {workers} worker{'s' * (workers > 1)}: work {took:.1f} s ({took / work:.3f} of bare), "
-            f"whole command {whole:.1f} s ({whole / bare:.3f} of bare)"
+            f"whole command {whole:.1f} s ({whole / bare:.3f} of bare), "
+            f"processor {busy:.1f} s ({busy / processor:.3f} of bare)",
+            flush=True,
         )
     passes = {len(METHODS): shared(folder / "out-1")}
     write(folder, METHODS[:2])
@@ -118,12 +122,18 @@ def command(out: str, workers: int) -> list[str]:
     return [sys.executable, "-m", "voxplain", "study", "study.yaml", "--out", out, "--workers", str(workers)]
 
 
-def timed(folder: Path, words: list[str]) -> tuple[float, str]:
-    """Seconds of a whole command, and what it printed."""
-    started = time.perf_counter()
+def timed(folder: Path, words: list[str]) -> tuple[float, float, str]:
+    """Seconds of a whole command by the clock and of the processor, and what it printed."""
+    started, before = time.perf_counter(), processor_seconds()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     done = subprocess.run(words, cwd=folder, env=environment, check=True, capture_output=True, text=True)
-    return time.perf_counter() - started, done.stdout
+    return time.perf_counter() - started, processor_seconds() - before, done.stdout
+
+
+def processor_seconds() -> float:
+    """What all children that have ended, and theirs, have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def seconds(out: Path) -> list[float]:
