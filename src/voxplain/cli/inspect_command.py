@@ -68,8 +68,10 @@ def kind_of(what: str) -> str:
     """
     path = Path(what)
     if path.is_dir():
+        from voxplain.model.nnunet import folder
+
         is_bundle = any((path / "configs").glob("*.json")) or any((path / "configs").glob("*.y*ml"))
-        return "model" if is_bundle else "image"
+        return "model" if is_bundle or folder.looks_like(path) else "image"
     if path.suffix.lower() in MODEL_SUFFIXES:
         return "weights" if path.is_file() and _holds_tensors_only(path) else "model"
     return "model" if ":" in what and not path.exists() else "image"

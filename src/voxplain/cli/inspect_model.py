@@ -36,6 +36,8 @@ def print_model(flags: Mapping[str, Any], roi: str | None = None) -> None:
 
 
 def _facts(model: Model, listing: Listing) -> None:
+    from voxplain.model.nnunet.network import Ensemble
+
     parameters = list(model.module.parameters())
     count = sum(p.numel() for p in parameters)
     listing.row("network", type(model.module).__name__)
@@ -50,6 +52,10 @@ def _facts(model: Model, listing: Listing) -> None:
         "windows",
         f"roi {model.windows.roi or 'whole image'}, overlap {model.windows.overlap}, {model.windows.blend}",
     )
+    if model.windows.placement != "dense":
+        listing.row("", f"placement {model.windows.placement}")
+    if isinstance(model.module, Ensemble):
+        listing.row("members", model.module.summary)
     listing.row("prepare", _steps(model))
     listing.row("device", f"{model.device}, {model.precision}")
 
@@ -58,7 +64,7 @@ def _steps(model: Model) -> str:
     from dataclasses import fields
 
     if model.prepare.transforms is not None:
-        return "transforms of the bundle"
+        return str(getattr(model.prepare.transforms, "summary", "transforms of the bundle"))
     plain = type(model.prepare)()
     given = {f.name: getattr(model.prepare, f.name) for f in fields(plain) if f.name != "dims"}
     changed = [f"{k} {v}" for k, v in given.items() if v != getattr(plain, k)]

@@ -9,7 +9,9 @@ import typer
 Source = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="file.py:function, package.module:function, TorchScript, .pt2 or bundle."
+        "--model",
+        "-m",
+        help="file.py:function, package.module:function, TorchScript, .pt2, bundle or nnU-Net folder.",
     ),
 ]
 Weights = Annotated[str | None, typer.Option("--weights", "-w", help="Weights: .pt, .pth, .safetensors.")]

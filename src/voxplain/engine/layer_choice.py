@@ -15,6 +15,7 @@ from voxplain.engine.layer_axes import Axes, layer_axes
 from voxplain.engine.samplers import clean
 from voxplain.errors import ModelError
 from voxplain.model.layers import makes_weight
+from voxplain.model.nnunet.network import Ensemble
 
 if TYPE_CHECKING:
     from voxplain.engine.problem import Problem
@@ -92,8 +93,7 @@ def default_layer(problem: Problem) -> str:
         raise ModelError(
             f"{problem.model.name}: every layer with a spatial output runs several times in one pass ({name!r} "
             f"{passed.runs[name]} times), so that none is one place in the network; choose a method that needs no layer, "
-            "such as integrated_gradients or occlusion, or let the network run what it makes of all of them through an "
-            "nn.Identity, which then can be named"
+            f"such as integrated_gradients or occlusion, or {_remedy(problem)}"
         )
     why = f" ({refusals[0]})" if refusals else ""
     raise ModelError(
@@ -149,3 +149,9 @@ def _tensors(output: Any) -> Iterator[Tensor]:
             yield from _tensors(part)
     elif isinstance(output, dict):
         yield from _tensors(list(output.values()))
+
+
+def _remedy(problem: Problem) -> str:
+    if isinstance(problem.model.module, Ensemble):
+        return "load the nnU-Net without mirroring (--set model.arguments.mirroring=false)"
+    return "let the network run what it makes of all of them through an nn.Identity, which then can be named"

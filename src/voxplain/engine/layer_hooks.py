@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from voxplain.engine.layer_axes import AS_IT_IS, Axes
 from voxplain.errors import ModelError
+from voxplain.model.nnunet.network import Ensemble
 
 if TYPE_CHECKING:
     from voxplain.engine.problem import Problem
@@ -89,7 +90,7 @@ def only_output(seen: Sequence[Tensor], name: str, problem: Problem, count: int)
     if len(seen) > 1:
         raise ModelError(
             f"layer {name!r}: the network runs it {len(seen)} times in one pass, so it is not one place; "
-            "choose a layer that runs once, such as the block around it"
+            f"{_remedy(problem)}"
         )
     if seen[0].dim() != dims + 2:
         raise ModelError(
@@ -98,6 +99,12 @@ def only_output(seen: Sequence[Tensor], name: str, problem: Problem, count: int)
         )
     check_samples(len(seen[0]), name, problem, count)
     return seen[0]
+
+
+def _remedy(problem: Problem) -> str:
+    if isinstance(problem.model.module, Ensemble):
+        return "load the nnU-Net without mirroring (--set model.arguments.mirroring=false)"
+    return "choose a layer that runs once, such as the block around it"
 
 
 def check_samples(rows: int, name: str, problem: Problem, count: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import product
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
@@ -21,7 +23,7 @@ class Layout:
 
     With ``z_w`` the output of window ``w``, the stitched output at voxel ``v`` is
     ``Σ_w ω_w(v) z_w(v)`` where the weights ``ω_w`` sum to one over the windows that hold ``v``:
-    the same as MONAI's ``sliding_window_inference``.
+    the same as MONAI's ``sliding_window_inference``, or nnU-Net's, by the user's choice.
 
     Args:
         shape: spatial shape of the image.
@@ -39,13 +41,25 @@ class Layout:
         self.after = tuple(m - b for m, b in zip(missing, self.before, strict=True))
         self.padded = tuple(s + m for s, m in zip(shape, missing, strict=True))
         self._check_padding(missing)
-        overlaps = windows.overlaps(len(shape))
+        self.slices: list[Slices] = self._evenly() if windows.placement == "even" else self._densely()
+
+    def _densely(self) -> list[Slices]:
         # MONAI's rule: a window as large as the image does not move; others move by at least one voxel
         steps = [
             r if r == p else max(int(r * (1 - o)), 1)
-            for r, p, o in zip(self.roi, self.padded, overlaps, strict=True)
+            for r, p, o in zip(self.roi, self.padded, self.windows.overlaps(len(self.shape)), strict=True)
         ]
-        self.slices: list[Slices] = list(dense_patch_slices(self.padded, self.roi, steps, return_slice=True))
+        return list(dense_patch_slices(self.padded, self.roi, steps, return_slice=True))
+
+    def _evenly(self) -> list[Slices]:
+        starts = [
+            _even_starts(p, r, o)
+            for p, r, o in zip(self.padded, self.roi, self.windows.overlaps(len(self.shape)), strict=True)
+        ]
+        return [
+            tuple(slice(a, a + r) for a, r in zip(corner, self.roi, strict=True))
+            for corner in product(*starts)
+        ]
 
     def _check_padding(self, missing: list[int]) -> None:
         mode = self.windows.padding
@@ -69,6 +83,8 @@ class Layout:
         """Unnormalised blending weights of one window, (*roi)."""
         if len(self) == 1:
             return torch.ones(self.roi, dtype=self.dtype)
+        if self.windows.blend == "gaussian-filter":
+            return torch.from_numpy(_filtered_point(self.roi, self.windows.sigma_scale)).to(self.dtype)
         raw = compute_importance_map(
             self.roi,
             mode=self.windows.blend,
@@ -127,3 +143,25 @@ class Layout:
             in_image.append(slice(start, stop))
             in_window.append(slice(start - where.start + before, stop - where.start + before))
         return tuple(in_image), tuple(in_window)
+
+
+def _even_starts(size: int, window: int, overlap: float) -> list[int]:
+    """Where windows begin along one axis: nnU-Net's rule, as few as overlap enough, evenly spread."""
+    # rounded, since one minus (one minus a step) is not always that step
+    step = window * round(1 - overlap, 12)
+    count = int(np.ceil((size - window) / step)) + 1
+    if count == 1:
+        return [0]
+    return [int(np.round((size - window) / (count - 1) * i)) for i in range(count)]
+
+
+def _filtered_point(shape: tuple[int, ...], sigma_scale: float) -> np.ndarray:
+    """nnU-Net's weights, one at their centre, in double instead of its half precision (see docs/nnunet.md)."""
+    from scipy.ndimage import gaussian_filter
+
+    point = np.zeros(shape)
+    point[tuple(n // 2 for n in shape)] = 1
+    weights = np.asarray(gaussian_filter(point, [n * sigma_scale for n in shape], mode="constant"))
+    weights /= weights.max()
+    weights[weights == 0] = weights[weights > 0].min()
+    return weights

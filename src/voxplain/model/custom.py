@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from voxplain.errors import InputError
+from voxplain.errors import InputError, VoxplainError
 from voxplain.model.checks import first_line
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def run(
     """The transformed image (C, *S), and the matrix from its voxels to the case's, both with three axes.
 
     Args:
-        transforms: takes and returns a mapping with the key ``"image"``, (C, *spatial) with its affine.
+        transforms: takes and returns a mapping with the key ``"image"``, (C, *spatial) with its affine; its ``meta`` says
+            whether the case ``has_geometry``, and ``flat``.
         case: what is prepared.
         flat: the case's axis of length 1 that a 2-D network does not see; the image then has two axes.
 
@@ -37,9 +38,12 @@ def run(
     if flat is not None and case.spatial_dims == 3:
         values = values.squeeze(flat + 1)
     before = _affine(case, axes)
-    image = MetaTensor(values, affine=torch.from_numpy(before))
+    facts = {"has_geometry": case.geometry is not None, "flat": flat}
+    image = MetaTensor(values, affine=torch.from_numpy(before), meta=facts)
     try:
         out = transforms({KEY: image})[KEY]
+    except VoxplainError as error:
+        raise type(error)(f"case {case.id}: {error}") from error
     except Exception as error:
         cause = error.__cause__ or error
         raise InputError(

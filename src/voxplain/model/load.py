@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ from voxplain.errors import InputError, ModelError, suggest
 from voxplain.model import archives, checks, factory, torchscript
 from voxplain.model.classes import read_classes
 from voxplain.model.model import Model, Output, Task
+from voxplain.model.nnunet import folder
 from voxplain.model.preparation import Preparation
 from voxplain.model.weights import load_weights
 from voxplain.model.windows import Windows
@@ -43,20 +45,21 @@ def load_model(
 
     Args:
         source: a module; ``"file.py:function"`` or ``"package.module:function"``; a TorchScript file; a ``.pt2``
-            file of ``torch.export``; a MONAI bundle folder.
+            file of ``torch.export``; a MONAI bundle folder; the folder of a trained nnU-Net v2 or TotalSegmentator.
         weights: a state dict (PyTorch or safetensors) for a module, a factory or a bundle.
         classes: names, or a JSON file; see `read_classes`.
         task: see `Model`, as are the arguments that are not named here.
         output: see `Model`.
         head: see `Model`.
-        prepare: instead of a bundle's preprocessing.
-        windows: instead of a bundle's inferer.
+        prepare: instead of a bundle's or nnU-Net's preprocessing.
+        windows: instead of a bundle's inferer, or nnU-Net's.
         device: where the network runs.
         precision: ``"fp32"`` or ``"bf16"``.
         spatial_dims: 2 or 3, where it cannot be told from the network.
         trust_code: run code that files hold (pickled objects, a bundle's expressions). A Python factory is code
             that you name yourself, so it needs no such trust.
-        factory_arguments: keyword arguments of the factory.
+        factory_arguments: keyword arguments of the factory, or an nnU-Net's options: ``folds``, ``checkpoint``,
+            ``mirroring``, ``step_size``, ``gaussian``, ``trainer`` (see docs/nnunet.md).
         resize_output: see `Model`.
 
     Raises:
@@ -88,6 +91,8 @@ def load_model(
             f"model: found {type(source).__name__}, expected a torch.nn.Module, 'file.py:function', or a file or folder"
         )
     text, path = os.fspath(source), Path(source)
+    if folder.looks_like(path):
+        return _nnunet(path, file, asked, trust_code, factory_arguments or {})
     if factory_arguments and (path.exists() or ":" not in text):
         raise InputError(f"factory_arguments: {text} is not a factory; write file.py:function")
     if path.is_dir():
@@ -120,6 +125,30 @@ def _bundle(path: Path, weights: Path | None, asked: dict[str, Any], trust_code:
         if asked[field] is None:
             asked[field] = getattr(found, field)
     return Model(found.module, name=path.resolve().name, **asked)
+
+
+def _nnunet(
+    path: Path, weights: Path | None, asked: dict[str, Any], trust_code: bool, options: Mapping[str, Any]
+) -> Model:
+    from voxplain.model.nnunet import load as nnunet
+    from voxplain.model.nnunet.network import Ensemble
+
+    if weights is not None:
+        raise InputError(
+            f"weights: {path} has its own; leave weights out, and name another checkpoint by the argument checkpoint"
+        )
+    found = nnunet.load(path, options, trust_code, asked["prepare"], asked["windows"])
+    for field in ("classes", "output", "prepare", "windows"):
+        if asked[field] is None:
+            asked[field] = getattr(found, field)
+    given = asked["spatial_dims"]
+    if given not in (None, found.dims):
+        raise InputError(f"spatial_dims: found {given}, but {path} takes {found.dims}-D images")
+    asked["spatial_dims"] = found.dims
+    asked["task"] = asked["task"] or "segmentation"
+    alone = found.module.one_for_all() if isinstance(found.module, Ensemble) else nullcontext()
+    with alone:
+        return Model(found.module, name=found.name, channels_in=found.channels, **asked)
 
 
 def _file(path: Path, weights: Path | None, asked: dict[str, Any], trust_code: bool) -> Model:

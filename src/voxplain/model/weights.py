@@ -24,12 +24,25 @@ def load_weights(module: nn.Module, path: Path, trust_code: bool = False) -> Non
     Raises:
         ModelError: see `read_weights`; or weights of another network.
     """
-    weights = read_weights(path, trust_code)
+    fit(module, read_weights(path, trust_code), f"weights {path}")
+
+
+def fit(module: nn.Module, weights: dict[str, Any], where: str) -> None:
+    """Put weights into the network, all or none.
+
+    Args:
+        module: the network.
+        weights: its state dict, under whatever wrapper's prefix.
+        where: they come from, for messages.
+
+    Raises:
+        ModelError: weights of another network.
+    """
     wanted = module.state_dict()
     fitting = _without_prefix(weights, wanted)
     complaint = _difference(fitting, wanted)
     if complaint:
-        raise ModelError(f"weights {path}: they do not fit {type(module).__name__}: {complaint}")
+        raise ModelError(f"{where}: they do not fit {type(module).__name__}: {complaint}")
     module.load_state_dict(fitting)
 
 
@@ -74,7 +87,7 @@ def _torch(path: Path, trust_code: bool) -> Any:
         if "Weights only" not in str(error) and "weights_only" not in str(error):
             raise ModelError(f"weights {path}: not a PyTorch file ({first_line(error)})") from error
         raise ModelError(
-            f"weights {path}: it holds {_culprit(str(error))}, and unpickling would run the file's code; "
+            f"weights {path}: it holds {culprit(str(error))}, and unpickling would run the file's code; "
             "save net.state_dict() instead, or pass trust_code=True (--set model.trust_code=true) "
             "if you trust who made the file"
         ) from error
@@ -82,7 +95,7 @@ def _torch(path: Path, trust_code: bool) -> Any:
         raise ModelError(f"weights {path}: not a readable PyTorch file ({first_line(error)})") from error
 
 
-def _culprit(message: str) -> str:
+def culprit(message: str) -> str:
     """The Python name that the unpickler refused."""
     for mark in ("GLOBAL ", "Unsupported class ", "Unsupported operand "):
         _, found, rest = message.partition(mark)

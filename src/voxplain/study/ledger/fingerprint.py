@@ -108,10 +108,13 @@ def of_case(case: Case) -> str:
 
 
 def of_model(model: Model, source: str) -> str:
-    """Hash of a network: its file or its bundle's configs, its code, its structure and all its tensors."""
+    """Hash of a network: its file, its bundle's configs or its plans, its code, its structure and all its tensors."""
+    from voxplain.model.nnunet import folder
+
     found = hashlib.sha256(repr(model.module).encode())
     path = Path(source)
     files = [path] if path.is_file() else sorted((path / "configs").glob("*")) if path.is_dir() else []
+    files += folder.files(path)
     contents = [digest(file) for file in files if file.is_file()]
     # sorted by content: where the code lies does not matter
     contents += sorted(digest(file) for file in source_files(model.module, source))

@@ -39,10 +39,12 @@ class ModelSettings(Section):
 
     source: str = Field(
         description="the network: file.py:function, package.module:function, a TorchScript or .pt2 file, "
-        "or a MONAI bundle folder",
+        "a MONAI bundle folder, or the folder of a trained nnU-Net v2",
         min_length=1,
     )
-    arguments: dict[str, Any] = setting({}, "keyword arguments of a factory")
+    arguments: dict[str, Any] = setting(
+        {}, "keyword arguments of a factory; of an nnU-Net: folds, checkpoint, mirroring, step_size, gaussian"
+    )
     weights: Existing | None = setting(None, "weights of a factory's network: .pt, .pth or .safetensors")
     classes: Classes = setting(None, "names of the classes, or a JSON file that is a list or has `labels`")
     task: Literal["classification", "segmentation"] | None = setting(None, "found out where not given")
@@ -81,12 +83,17 @@ class WindowSettings(Section):
         None, "window size, one number or one per axis; none: the whole image in one pass", "voxels"
     )
     overlap: Overlap = setting(0.25, "share that neighbouring windows have in common", "of the window")
-    blend: Literal["constant", "gaussian"] = setting("constant", "weights of overlapping windows")
+    blend: Literal["constant", "gaussian", "gaussian-filter"] = setting(
+        "constant", "weights of overlapping windows; gaussian-filter as nnU-Net makes it"
+    )
     sigma_scale: float = setting(0.125, "width of the Gaussian blend", "of the window", gt=0)
     padding: Literal["constant", "reflect", "replicate", "circular"] = setting(
         "constant", "what surrounds an image smaller than the window"
     )
     padding_value: float = setting(0.0, "value of constant padding", "the prepared image's")
+    placement: Literal["dense", "even"] = setting(
+        "dense", "dense: steps as MONAI makes them; even: evenly spread as by nnU-Net"
+    )
 
 
 class MapSettings(Section):

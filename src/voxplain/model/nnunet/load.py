@@ -1,0 +1,152 @@
+"""From a trained nnU-Net's folder to what `Model` wants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from voxplain.errors import InputError, ModelError
+from voxplain.model.checks import first_line
+from voxplain.model.nnunet import checkpoint, folder, library
+from voxplain.model.nnunet.network import Ensemble, mirrorings
+from voxplain.model.nnunet.options import Options
+from voxplain.model.nnunet.preparation import Steps, channel_names
+from voxplain.model.preparation import Preparation
+from voxplain.model.weights import fit
+from voxplain.model.windows import Windows
+
+if TYPE_CHECKING:
+    from voxplain.model.model import Output
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a model folder says."""
+
+    module: nn.Module
+    prepare: Preparation
+    windows: Windows
+    classes: tuple[str, ...]
+    output: Output
+    dims: int
+    channels: int
+    name: str
+
+
+def load(
+    path: Path,
+    given: Mapping[str, Any],
+    trust_code: bool,
+    prepare: Preparation | None,
+    windows: Windows | None,
+) -> Found:
+    """Read a trained nnU-Net.
+
+    Args:
+        path: a folder with plans.json and dataset.json, a fold inside, or a dataset's folder with one such folder.
+        given: see `Options`.
+        trust_code: unpickle anything, and let the plans name any class.
+        prepare: instead of nnU-Net's preprocessing.
+        windows: instead of nnU-Net's.
+
+    Raises:
+        ModelError: parts are missing, would run code, or do not fit; nnU-Net is not installed; a cascade.
+        InputError: an option that cannot be.
+    """
+    options = Options.of(given)
+    where, fold = folder.find(path)
+    dataset = _json(where / folder.DATASET)
+    plans = library.plans_manager(_json(where / folder.PLANS))
+    folds = options.folds or ((fold,) if fold else tuple(folder.folds(where, options.checkpoint)))
+    files = [folder.checkpoint_of(where, one, options.checkpoint) for one in folds]
+    first = checkpoint.read(files[0], trust_code)
+    try:
+        configuration = plans.get_configuration(first.configuration)
+        labels = plans.get_label_manager(dataset)
+        patch = tuple(int(n) for n in configuration.patch_size)
+        channels = len(channel_names(dataset))
+    except Exception as error:
+        raise ModelError(
+            f"nnU-Net folder {where}: plans.json or dataset.json is not whole ({_said(error)})"
+        ) from error
+    _refuse_cascade(configuration, first.configuration, where)
+    if not trust_code:
+        library.check_architecture(configuration, where / folder.PLANS)
+    trainer = library.trainer(options.trainer or first.trainer, where)
+    networks: dict[str, nn.Module] = {}
+    for one, file in zip(folds, files, strict=True):
+        found = first if file == files[0] else checkpoint.read(file, trust_code)
+        network = library.build(trainer, plans, configuration, channels, labels.num_segmentation_heads)
+        fit(network, found.weights, f"checkpoint {file}")
+        networks[f"fold_{one}"] = network.eval()
+    axes = mirrorings(_mirrored(options, first.mirroring, where))
+    alone = len(networks) * len(axes) == 1
+    return Found(
+        module=next(iter(networks.values())) if alone else Ensemble(networks, axes),
+        prepare=prepare
+        or Preparation(transforms=Steps(plans, configuration, dataset, where), dims=len(patch)),
+        windows=windows or _windows(patch, options),
+        classes=_classes(labels, dataset),
+        output="sigmoid" if labels.has_regions else "softmax",
+        dims=len(patch),
+        channels=channels,
+        name=where.resolve().name,
+    )
+
+
+def _windows(patch: tuple[int, ...], options: Options) -> Windows:
+    return Windows(
+        roi=patch,
+        overlap=1 - options.step_size,
+        blend="gaussian-filter" if options.gaussian else "constant",
+        placement="even",
+    )
+
+
+def _mirrored(options: Options, allowed: tuple[int, ...], where: Path) -> tuple[int, ...]:
+    if options.mirroring and not allowed:
+        raise InputError(f"mirroring: asked for, but {where.name} was trained without; leave it out")
+    return () if options.mirroring is False else allowed
+
+
+def _refuse_cascade(configuration: Any, name: str, where: Path) -> None:
+    before = configuration.previous_stage_name
+    if before is not None:
+        raise ModelError(
+            f"nnU-Net folder {where}: {name} is the second stage of a cascade, whose input holds the segmentation by "
+            f"{before}; such a network is not supported, explain the folder of {before} or of 3d_fullres instead"
+        )
+
+
+def _classes(labels: Any, dataset: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names in the order of the network's outputs: of regions, or of labels without ``ignore``."""
+    named = {name: value for name, value in dataset["labels"].items() if name != "ignore"}
+    if labels.has_regions:
+        return tuple(name for name, value in named.items() if set(_listed(value)) != {0})
+    return tuple(
+        next((name for name, value in named.items() if _listed(value) == [label]), f"label {label}")
+        for label in labels.all_labels
+    )
+
+
+def _listed(value: Any) -> list[int]:
+    return [int(v) for v in value] if isinstance(value, (list, tuple)) else [int(value)]
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file}: not readable JSON ({first_line(error)})") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{file}: found {type(content).__name__}, expected nnU-Net's JSON object")
+    return content
+
+
+def _said(error: BaseException) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else first_line(error)

@@ -1,0 +1,254 @@
+"""Which folders are taken, what may be chosen, and what is refused without running anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from nnunet_folder import subject, untrained
+
+from voxplain.errors import InputError, ModelError
+from voxplain.model import load_model
+from voxplain.model.nnunet import checkpoint, folder
+from voxplain.model.nnunet.options import Options
+
+CHECKPOINT = "checkpoint_final.pth"
+
+
+@pytest.fixture
+def copy(trained, tmp_path) -> Path:
+    """The trained folder, to be spoilt; its checkpoints are links."""
+    return Path(shutil.copytree(trained, tmp_path / "Dataset" / trained.name, copy_function=os.link))
+
+
+def spoilt(file: Path, **changes) -> None:
+    content = torch.load(file, weights_only=False) | changes
+    file.unlink()
+    torch.save(content, file)
+
+
+def edit(file: Path, change) -> None:
+    content = json.loads(file.read_text())
+    change(content)
+    file.unlink()
+    file.write_text(json.dumps(content))
+
+
+def test_all_folds_and_mirrorings_are_taken(trained) -> None:
+    model = load_model(trained)
+    assert model.module.names == ("fold_0", "fold_1") and len(model.module) == 2 * 8
+    assert (model.task, model.output, model.classes) == (
+        "segmentation",
+        "softmax",
+        ("background", "liver", "lung"),
+    )
+    assert (model.windows.roi, model.windows.overlap, model.windows.placement) == ((6, 12, 16), 0.5, "even")
+    assert (model.channels_in, model.spatial_dims, model.name) == (1, 3, trained.name)
+
+
+def test_a_fold_or_the_datasets_folder_will_do(trained, copy) -> None:
+    assert load_model(trained / "fold_1").module.names == ("fold_1",)
+    assert load_model(copy.parent).module.names == ("fold_0", "fold_1")
+    shutil.copytree(trained, copy.parent / "another")
+    with pytest.raises(ModelError, match=f"found 2 trained models .another, {trained.name}.*name one"):
+        load_model(copy.parent)
+
+
+def test_options_are_nnunets(trained, copy) -> None:
+    bare = load_model(trained, factory_arguments={"folds": "1", "mirroring": False})
+    assert type(bare.module).__name__ == "PlainConvUNet"  # its layers keep their names
+    given = {"step_size": 0.25, "gaussian": False, "folds": [1, 0]}
+    model = load_model(trained, factory_arguments=given)
+    assert (model.windows.overlap, model.windows.blend) == (0.75, "constant")
+    assert model.module.names == ("fold_1", "fold_0")
+    best = load_model(trained, factory_arguments={"checkpoint": "checkpoint_best.pth", "folds": 0})
+    assert len(best.module) == 8
+    (copy / "fold_0").rename(copy / "fold_all")
+    assert load_model(copy).module.names == ("fold_1",)  # as nnU-Net does
+    shutil.rmtree(copy / "fold_1")
+    assert load_model(copy).module.names == ("fold_all",)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"fold": [0]},
+            "unknown 'fold'; did you mean 'folds'.*checkpoint, mirroring, step_size, gaussian, trainer",
+        ),
+        ({"folds": [0, 0]}, "different folds"),
+        ({"folds": "first"}, "different folds"),
+        ({"folds": True}, "different folds"),
+        ({"mirroring": "yes"}, "true or false"),
+        ({"step_size": 0}, r"in \(0, 1\]"),
+        ({"checkpoint": "../x.pth"}, "the name of a file in each fold"),
+    ],
+)
+def test_options_that_cannot_be(given, words) -> None:
+    with pytest.raises(InputError, match=words):
+        Options.of(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"folds": 3}, "no fold 3; found fold_0: checkpoint_best.pth, checkpoint_final.pth; fold_1"),
+        ({"checkpoint": "latest.pth"}, "no fold has latest.pth; found fold_0: checkpoint_best.pth"),
+        ({"checkpoint": "latest.pth", "folds": 0}, "no latest.pth in fold 0; found"),
+        ({"trainer": "MyTrainer"}, "trained by 'MyTrainer', which is no trainer of the installed nnunetv2"),
+    ],
+)
+def test_what_is_not_in_the_folder(trained, given, words) -> None:
+    with pytest.raises(ModelError, match=words):
+        load_model(trained, factory_arguments=given)
+
+
+@pytest.mark.parametrize("name", ["plans.json", "dataset.json"])
+def test_a_missing_file_is_named(copy, name) -> None:
+    (copy / name).unlink()
+    with pytest.raises(ModelError, match=f"no {name}; copy it"):
+        load_model(copy)
+
+
+def test_weights_beside_the_folder_are_refused(trained) -> None:
+    with pytest.raises(InputError, match="leave weights out"):
+        load_model(trained, trained / "fold_0" / CHECKPOINT)
+
+
+def test_mirroring_needs_a_training_that_mirrored(trained, tmp_path) -> None:
+    other = untrained(trained, tmp_path / "other", mirroring=())
+    assert type(load_model(other).module).__name__ == "PlainConvUNet"
+    with pytest.raises(InputError, match="trained without"):
+        load_model(other, factory_arguments={"mirroring": True})
+
+
+def test_a_cascade_is_refused(trained, tmp_path) -> None:
+    other = untrained(trained, tmp_path / "other", change={"previous_stage": "3d_lowres"})
+    with pytest.raises(ModelError, match=r"second stage of a cascade.*3d_lowres"):
+        load_model(other)
+
+
+def test_weights_of_another_network_are_refused(copy) -> None:
+    edit(copy / "plans.json", lambda p: p["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"].update(
+        features_per_stage=[4, 8, 16]
+    ))  # fmt: skip
+    with pytest.raises(ModelError, match=r"do not fit PlainConvUNet.*another shape"):
+        load_model(copy)
+
+
+class Evil:
+    """What a pickle runs when it is read."""
+
+    def __reduce__(self):
+        return os.mkdir, (os.environ["EVIL"],)
+
+
+def test_a_checkpoint_that_holds_code_is_refused_unrun(copy, tmp_path, monkeypatch) -> None:
+    mark = tmp_path / "run"
+    monkeypatch.setenv("EVIL", str(mark))
+    file = copy / "fold_0" / CHECKPOINT
+    spoilt(file, logging=Evil())
+    with pytest.raises(ModelError, match=r"it holds .*mkdir.*trust_code"):
+        load_model(copy)
+    assert not mark.exists()
+    assert load_model(copy, trust_code=True).module.names == ("fold_0", "fold_1")
+    assert mark.exists()
+
+
+def test_what_trainers_log_is_harmless(copy) -> None:
+    """NumPy's numbers of every kind, arrays, and devices, also under the names of NumPy 1."""
+    import numpy as np
+
+    file = copy / "fold_0" / CHECKPOINT
+    logged = [
+        np.float64(1.5),
+        np.float32(2),
+        np.int64(3),
+        np.bool_(True),
+        np.arange(3.0),
+        torch.device("cuda:0"),
+    ]
+    spoilt(file, logging=logged, _best_ema=np.float64(0.5))
+    assert len(checkpoint.read(file).weights) > 0
+    old = pickle.dumps(np.float64(1.5), protocol=2).replace(
+        b"numpy._core.multiarray", b"numpy.core.multiarray"
+    )
+    assert b"numpy.core.multiarray" in old
+    names = {entry[1] for entry in checkpoint._harmless() if isinstance(entry, tuple)}
+    assert {"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"} <= names
+
+
+def test_another_file_is_no_checkpoint(copy) -> None:
+    file = copy / "fold_0" / CHECKPOINT
+    file.unlink()
+    torch.save({"state_dict": {}}, file)
+    with pytest.raises(ModelError, match=r"no checkpoint of nnU-Net v2.*found state_dict"):
+        load_model(copy)
+    file.write_bytes(b"not a file of torch")
+    with pytest.raises(ModelError, match="not a"):
+        load_model(copy)
+
+
+@pytest.mark.parametrize("key", ["network_class_name", "conv_op"])
+def test_plans_may_name_nnunets_classes_only(copy, tmp_path, key, monkeypatch) -> None:
+    (tmp_path / "evil_nets.py").write_text(
+        f"import os\nos.mkdir({str(tmp_path / 'run')!r})\nclass Net: ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def change(plans) -> None:
+        architecture = plans["configurations"]["3d_fullres"]["architecture"]
+        place = architecture if key in architecture else architecture["arch_kwargs"]
+        place[key] = "evil_nets.Net"
+
+    edit(copy / "plans.json", change)
+    with pytest.raises(ModelError, match=f"{key} is 'evil_nets.Net'"):
+        load_model(copy)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_way_through_a_trusted_library_is_seen_through(copy) -> None:
+    name = "dynamic_network_architectures.architectures.unet.torch.hub.load"
+    edit(
+        copy / "plans.json",
+        lambda p: p["configurations"]["3d_fullres"]["architecture"].update(network_class_name=name),
+    )
+    with pytest.raises(ModelError, match=r"torch\.hub\.load"):
+        load_model(copy)
+
+
+def test_a_preprocessor_or_reader_of_ones_own_is_refused(trained, tmp_path) -> None:
+    one = untrained(trained, tmp_path / "one", change={"preprocessor_name": "load_json"})
+    with pytest.raises(ModelError, match="preprocessor 'load_json' is not nnU-Net's own"):
+        load_model(one)
+    other = untrained(trained, tmp_path / "other", plans_change={"image_reader_writer": "MyReader"})
+    with pytest.raises(ModelError, match="read by 'MyReader'"):
+        load_model(other)
+
+
+def test_without_nnunet_one_line_says_what_to_install(trained, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "nnunetv2.utilities.plans_handling.plans_handler", None)
+    with pytest.raises(ModelError, match=r"pip install voxplain\[nnunet\]"):
+        load_model(trained)
+
+
+def test_other_folders_are_none_of_its_business(tmp_path) -> None:
+    (tmp_path / "configs").mkdir()
+    assert not folder.looks_like(tmp_path) and not folder.looks_like(tmp_path / "nothing")
+    with pytest.raises(ModelError, match="expected a MONAI bundle folder"):
+        load_model(tmp_path)
+
+
+def test_the_probe_runs_one_member_and_leaves_nothing_behind(trained) -> None:
+    model = load_model(trained)
+    assert not model.module._alone
+    prepared = model.prepare(subject(1))
+    with model.frozen(), torch.no_grad():
+        x = prepared.image[None, :, :6, :12, :16]
+        assert not torch.equal(model.forward(x), model.module.fold_0(x))
