@@ -126,9 +126,10 @@ class Steps:
     def _run(self, values: Array, spacing: list[float]) -> tuple[npt.NDArray[np.float32], Array]:
         """nnU-Net's steps, and the matrix from their voxels to those of the turned image."""
         properties: dict[str, Any] = {"spacing": spacing}
-        prepared, _, properties = self.preprocessor.run_case_npy(
+        # it tells in the dictionary that it was given what it has cropped
+        prepared = self.preprocessor.run_case_npy(
             values, None, properties, self.plans, self.configuration, self.dataset
-        )
+        )[0]
         old = np.array(properties["shape_after_cropping_and_before_resampling"], dtype=float)
         ratio = old / np.array(prepared.shape[1:])
         place = np.eye(4)
