@@ -14,7 +14,7 @@ from voxplain.errors import InputError, ModelError
 from voxplain.model import load_model
 
 OPTIONS = {"folds": 0, "mirroring": False}
-SMALL = (10, 15, 20)  # four windows
+SMALL = (10, 20, 15)  # four windows
 IMAGES = {
     "as trained": {},
     "lps": {"turn": np.diag([-1.0, -1.0, 1.0])},
@@ -89,7 +89,8 @@ def test_every_readers_axes_are_kept_and_known(other, tmp_path, reader, kind) ->
     axes = np.meshgrid(*[np.arange(n)[3:-3] for n in found.shape], indexing="ij")
     there = found.geometry.affine @ np.stack([*axes, np.ones_like(axes[0])]).reshape(4, -1)
     said = found.image.numpy()[0][inner].ravel() * case.image.std() + case.image.mean()
-    np.testing.assert_allclose(said, np.array([1.0, 2.0, 3.5]) @ there[:3] + 900, atol=0.05)
+    # half a voxel would be 0.5 at least
+    np.testing.assert_allclose(said, np.array([1.0, 2.0, 3.5]) @ there[:3] + 900, rtol=0, atol=0.2)
     # and on its way home
     home = found.restore(found.image)[0] * case.image.std() + case.image.mean()
     np.testing.assert_allclose(home[3:-3, 3:-3, 3:-3], case.image[0][3:-3, 3:-3, 3:-3], atol=0.3)
