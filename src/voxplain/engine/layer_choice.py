@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from voxplain.engine.layer_axes import Axes, layer_axes
+from voxplain.engine.layer_hooks import remedy
 from voxplain.engine.samplers import clean
 from voxplain.errors import ModelError
 from voxplain.model.layers import makes_weight
-from voxplain.model.nnunet.network import Ensemble
 
 if TYPE_CHECKING:
     from voxplain.engine.problem import Problem
@@ -90,10 +90,13 @@ def default_layer(problem: Problem) -> str:
         return [name for name in once if math.prod(maps[name]) == smallest][-1]
     if maps:
         name = list(maps)[-1]
+        otherwise = (
+            "let the network run what it makes of all of them through an nn.Identity, which then can be named"
+        )
         raise ModelError(
             f"{problem.model.name}: every layer with a spatial output runs several times in one pass ({name!r} "
             f"{passed.runs[name]} times), so that none is one place in the network; choose a method that needs no layer, "
-            f"such as integrated_gradients or occlusion, or {_remedy(problem)}"
+            f"such as integrated_gradients or occlusion, or {remedy(problem, otherwise)}"
         )
     why = f" ({refusals[0]})" if refusals else ""
     raise ModelError(
@@ -149,9 +152,3 @@ def _tensors(output: Any) -> Iterator[Tensor]:
             yield from _tensors(part)
     elif isinstance(output, dict):
         yield from _tensors(list(output.values()))
-
-
-def _remedy(problem: Problem) -> str:
-    if isinstance(problem.model.module, Ensemble):
-        return "load the nnU-Net without mirroring (--set model.arguments.mirroring=false)"
-    return "let the network run what it makes of all of them through an nn.Identity, which then can be named"

@@ -90,7 +90,7 @@ def only_output(seen: Sequence[Tensor], name: str, problem: Problem, count: int)
     if len(seen) > 1:
         raise ModelError(
             f"layer {name!r}: the network runs it {len(seen)} times in one pass, so it is not one place; "
-            f"{_remedy(problem)}"
+            f"{remedy(problem, 'choose a layer that runs once, such as the block around it')}"
         )
     if seen[0].dim() != dims + 2:
         raise ModelError(
@@ -101,10 +101,11 @@ def only_output(seen: Sequence[Tensor], name: str, problem: Problem, count: int)
     return seen[0]
 
 
-def _remedy(problem: Problem) -> str:
+def remedy(problem: Problem, otherwise: str) -> str:
+    """What to do about layers that run several times in one pass."""
     if isinstance(problem.model.module, Ensemble):
         return "load the nnU-Net without mirroring (--set model.arguments.mirroring=false)"
-    return "choose a layer that runs once, such as the block around it"
+    return otherwise
 
 
 def check_samples(rows: int, name: str, problem: Problem, count: int) -> None:

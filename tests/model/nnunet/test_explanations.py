@@ -59,7 +59,7 @@ def test_the_gradient_is_that_of_everything_written_out(trained, tmp_path) -> No
     torch.testing.assert_close(exact, image.grad, rtol=0, atol=1e-10)
 
 
-def test_a_command_explains_inspects_and_aggregates(trained, tmp_path, voxplain, monkeypatch) -> None:
+def test_a_command_explains_and_inspects(trained, tmp_path, voxplain, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     case = subject(4, SMALL)
     file = written(case, tmp_path)
@@ -109,6 +109,31 @@ def test_a_command_explains_inspects_and_aggregates(trained, tmp_path, voxplain,
         "no",
     )
     assert ran.code == 2 and "did you mean 'folds'" in ran.err
+
+
+def test_a_cohort_is_aggregated_from_the_folder(trained, tmp_path, voxplain, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in (4, 5):
+        written(subject(number, SMALL), tmp_path)
+    words = (
+        f"--model {trained} --device cpu --target liver --method gradient --game infill --out cohort".split()
+    )
+    ran = voxplain("aggregate", "--cases", "{id}_0000.nii.gz", *words)
+    assert ran.code == 0, ran.err
+    assert Path("cohort/cohort.html").is_file()
+    cohort = vx.Cohort.read(Path("cohort/tables/regions.parquet"))
+    rows = cohort.query(
+        "select region, method, value from tables where \"case\" = 's4' and target = 'liver' and status = 'ok' "
+        "and statistic in ('net', 'shapley')"
+    )
+    found = {(r["region"], r["method"]): r["value"] for r in rows}
+    problem = vx.Problem(vx.load_model(trained), vx.read_case(Path("s4_0000.nii.gz")), ["liver"])
+    table = vx.region_table(problem, [vx.predicted_regions(problem)], "gradient")
+    expected = {r["region"]: r["value"] for r in table.rows() if r["statistic"] == "net"}
+    assert set(expected) == {"background", "liver", "lung"}
+    for region, value in expected.items():
+        assert found[region, "gradient"] == pytest.approx(value, rel=1e-5)
+        assert np.isfinite(found[region, "game(infill)"])
 
 
 def test_region_tables_are_sums_of_the_map(trained) -> None:
