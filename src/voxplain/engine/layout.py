@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -44,6 +43,9 @@ class Layout:
         self.slices: list[Slices] = self._evenly() if windows.placement == "even" else self._densely()
 
     def _densely(self) -> list[Slices]:
+        # here, since MONAI takes seconds to import, which the driver of a study need not pay
+        from monai.data.utils import dense_patch_slices
+
         # MONAI's rule: a window as large as the image does not move; others move by at least one voxel
         steps = [
             r if r == p else max(int(r * (1 - o)), 1)
@@ -85,6 +87,8 @@ class Layout:
             return torch.ones(self.roi, dtype=self.dtype)
         if self.windows.blend == "gaussian-filter":
             return torch.from_numpy(_filtered_point(self.roi, self.windows.sigma_scale)).to(self.dtype)
+        from monai.data.utils import compute_importance_map
+
         raw = compute_importance_map(
             self.roi,
             mode=self.windows.blend,
