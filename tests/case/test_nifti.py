@@ -201,6 +201,20 @@ def test_a_compressed_file_without_gz_says_so(tmp_path):
         read_case(tmp_path / "a.nii")
 
 
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_renaming_is_advised_only_where_it_helps(tmp_path, kind):
+    for order in "<>":
+        image = kind(np.zeros((2, 2, 2), np.int16), np.eye(4), kind.header_class(endianness=order))
+        nib.save(image, tmp_path / "a.nii")
+        (tmp_path / "a.nii").rename(tmp_path / "a.nii.gz")
+        with pytest.raises(InputError, match=r"a\.nii\.gz: .*it is not compressed; rename it to a\.nii$"):
+            read_case(tmp_path / "a.nii.gz")
+    (tmp_path / "a.nii.gz").write_text("<html>404: no such page</html>")
+    with pytest.raises(InputError, match=r"a\.nii\.gz: .*found neither gzip nor the header") as error:
+        read_case(tmp_path / "a.nii.gz")
+    assert "rename" not in str(error.value)
+
+
 def test_a_pair_without_its_half_names_the_missing_file(tmp_path):
     nib.save(nib.Nifti1Pair(np.zeros((2, 2, 2), np.float32), np.eye(4)), tmp_path / "a.img")
     np.testing.assert_array_equal(read_case(tmp_path / "a.hdr").image, np.zeros((1, 2, 2, 2)))

@@ -19,6 +19,9 @@ SUFFIXES = (".nii.gz", ".nii", ".img.gz", ".hdr.gz", ".img", ".hdr", ".mgz", ".m
 # A qform is a quaternion of three float32: near half turns that costs up to 3e-4 rad, some 0.1 mm on a head.
 _FORMS_APART_MM = 0.1
 
+# A header begins with its own length: 348 bytes of NIfTI-1 and Analyze, 540 of NIfTI-2, in either byte order.
+_HEADER_STARTS = {size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big")}
+
 
 def read_nifti(path: Path, name: str) -> Loaded:
     """Read a volume: (X, Y, Z[, C]) becomes (C, X, Y, Z), a header of two axes a 2-D slice.
@@ -56,13 +59,17 @@ def _check_name(path: Path) -> None:
     """Refuse compressed files without ".gz" and plain ones with it: nibabel goes by the name."""
     lower = path.name.lower()
     with path.open("rb") as file:
-        start = file.read(2)
-    if lower.endswith((".nii", ".img", ".hdr")) and start == b"\x1f\x8b":
+        start = file.read(4)
+    is_gzip = start[:2] == b"\x1f\x8b"
+    if lower.endswith((".nii", ".img", ".hdr")) and is_gzip:
         raise InputError(f"{path}: is compressed; rename it to {path.name}.gz")
-    if lower.endswith(".gz") and len(start) == 2 and start != b"\x1f\x8b":
-        raise InputError(
-            f"{path}: cannot be read as NIfTI: it is not compressed; rename it to {path.name[:-3]}"
+    if lower.endswith(".gz") and len(start) >= 2 and not is_gzip:
+        found = (
+            f"it is not compressed; rename it to {path.name[:-3]}"
+            if start in _HEADER_STARTS
+            else "found neither gzip nor the header of an uncompressed image; it may be another kind of file"
         )
+        raise InputError(f"{path}: cannot be read as NIfTI: {found}")
 
 
 def _broken() -> tuple[type[Exception], ...]:
