@@ -211,3 +211,30 @@ def test_what_bids_and_spreadsheets_write_for_unknown_is_unknown(tmp_path: Path)
     found = Cohort.read(write(tmp_path / "t.parquet", rows), metadata=tmp_path / "people.csv").metadata
     np.testing.assert_array_equal(found.column("age").numbers, [50.0, NAN, 61.0])
     assert found.labels("sex") == ("F", None, None)
+
+
+def test_columns_that_are_neither_numbers_nor_names_are_left_out_and_told(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.parquet", [row("a", "x", "x", 1.0)])
+    columns = {
+        "follow_up": "INTERVAL 3 DAY", "scans": "{'first': 1}", "lesions": "[1, 2]", "doses": "[1.5::DECIMAL(4, 2)]",
+        "tags": "MAP {'a': 1}", "age": "61::UTINYINT", "dose": "1.5::DECIMAL(4, 2)", "since": "DATE '2020-02-01'",
+        "treated": "true",
+    }  # fmt: skip
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT 'a' AS \"case\", {listed}) TO '{tmp_path}/m.parquet' (FORMAT parquet)"
+        )
+    cohort = Cohort.read(table, tmp_path / "m.parquet")
+    with pytest.warns(
+        UserWarning, match="metadata: left out follow_up .*, scans .*, lesions .*, doses .*, tags"
+    ):
+        found = cohort.metadata
+    kinds = {name: column.kind for name, column in found.columns.items()}
+    assert kinds == {
+        "age": "numeric",
+        "dose": "numeric",
+        "since": "categorical",
+        "treated": "categorical",
+    }
+    assert found.column("dose").numbers == 1.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +18,9 @@ from voxplain.errors import InputError, suggest
 if TYPE_CHECKING:
     import duckdb
 
-NUMERIC = ("INT", "DOUBLE", "FLOAT", "REAL", "DECIMAL", "HUGEINT", "NUMERIC")
+NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)")
+# neither a number nor a name for a group of cases; lists and arrays end in a bracket
+NO_COLUMN = re.compile(r"(STRUCT|MAP|UNION|VARIANT|INTERVAL|BLOB|BIT)\b.*|.*\]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +80,22 @@ class Metadata(Told):
 
 
 def read_columns(connection: duckdb.DuckDBPyConnection, cases: tuple[str, ...]) -> Metadata:
-    """The view `metadata`, put into the order of these cases."""
+    """The view `metadata`, put into the order of these cases; a warning names columns of lists, durations and the like."""
     kinds = {row[0]: row[1] for row in run(connection, "DESCRIBE metadata", "metadata")}
+    unfit = {name: kind for name, kind in kinds.items() if NO_COLUMN.fullmatch(kind)}
+    if unfit:
+        told = ", ".join(f"{name} ({kind.partition('(')[0]})" for name, kind in unfit.items())
+        warnings.warn(
+            f"metadata: left out {told}; expected numbers, text, dates or truth values", stacklevel=2
+        )
     names, rows = fetched(connection, "SELECT * FROM metadata", "metadata")
     known = {row[names.index("case")]: row for row in rows}
     empty = (None,) * len(names)
     table = [known.get(c, empty) for c in cases]
     columns = {}
     for j, column in enumerate(names):
-        if column != "case":
-            numeric = any(kinds[column].startswith(kind) or kind in kinds[column] for kind in NUMERIC)
+        if column != "case" and column not in unfit:
+            numeric = NUMERIC.fullmatch(kinds[column]) is not None
             columns[column] = make_column(column, [row[j] for row in table], numeric=numeric)
     without = tuple(c for c in cases if c not in known)
     return Metadata(cases, columns, without, tuple(str(c) for c in known if c not in set(cases)))
