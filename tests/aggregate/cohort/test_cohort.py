@@ -238,3 +238,36 @@ def test_columns_that_are_neither_numbers_nor_names_are_left_out_and_told(tmp_pa
         "treated": "categorical",
     }
     assert found.column("dose").numbers == 1.5
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_the_header_says_what_stands_between_columns(mark: str, tmp_path: Path) -> None:
+    """Notes hold the other marks, more often than the header its own; names that are all text are names all the same."""
+    others = "".join(m for m in ",;\t|" if m != mark)
+    rows = [["case", "note"], ["a", f"x{others}y{others}"], ["b", f"{others}z{others}"]]
+    text = "".join(mark.join(cells) + "\n" for cells in rows)
+    (tmp_path / "m.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    table = write(tmp_path / "t.parquet", [row(c, "x", "x", 1.0) for c in "ab"])
+    found = Cohort.read(table, tmp_path / "m.csv").metadata
+    assert list(found.columns) == ["note"]
+    assert found.labels("note") == (rows[1][1], rows[2][1])
+    assert (found.without, found.unused) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("case|age\na|1\n", r"m.csv: found no column 'case' among case\|age in the first line, expected"),
+        ("", "m.csv: found no column 'case' among nothing"),
+        ("exported today\ncase,age\na,1\n", "no column 'case' among exported today in the first line"),
+        ("case,age\na,61\nb,61,5\n", "m.csv line 3: found 3 cells, expected 2 as in the header"),
+        ("case;age\na\n", "m.csv line 2: found 1 cells, expected 2"),
+        ("case,größe\n", "m.csv: cannot be read .not text in UTF-8., expected CSV or .parquet"),
+    ],
+)
+def test_csv_that_could_be_read_in_two_ways_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.parquet", [row("a", "x", "x", 1.0)])
+    (tmp_path / "m.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=message) as error:
+        Cohort.read(table, tmp_path / "m.csv")
+    assert "\n" not in str(error.value)

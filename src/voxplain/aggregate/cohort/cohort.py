@@ -50,10 +50,12 @@ class Cohort:
         Args:
             paths: Parquet files, or folders of them, with the columns case, model, method, target, partition, region,
                 statistic, value, error, status; one file per case or one for all.
-            metadata: CSV or Parquet with a column `case` and any others; `dice:liver` is about the target liver alone.
+            metadata: CSV (commas, semicolons or tabs, as its header has them) or Parquet with a column `case` and any
+                others; `dice:liver` is about the target liver alone.
 
         Raises:
-            InputError: no such file, columns that lack, no row, a case twice in the metadata.
+            InputError: no such file, columns that lack, no row, rows of the metadata that do not fit its header, a case
+                twice in it.
         """
         import duckdb
 

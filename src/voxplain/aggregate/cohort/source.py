@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxplain.case.parquet import quoted_path
+from voxplain.aggregate.cohort.separator import separator
+from voxplain.case.parquet import quoted, quoted_path
 from voxplain.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ COLUMNS = (
     "error",
     "status",
 )
+DIALECT = """header=true, quote='"', escape='"', comment='', skip=0"""
 # no truth values: F is a sex before it is "false"
 TYPES = "auto_type_candidates=['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
 Paths = str | Path | Sequence[str | Path]
@@ -81,18 +83,18 @@ def open_metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Make the view `metadata`; names of cases stay text, also those that look like numbers ("007").
 
     Raises:
-        InputError: no such file, no column `case`, or a case twice.
+        InputError: no such file, no column `case`, rows that do not fit the header, or a case twice.
     """
     if not path.is_file():
         raise InputError(f"metadata {path}: no such file")
     if path.suffix.lower() == ".parquet":
         source = f"read_parquet({quoted_path(path)})"
     else:
-        source = f"read_csv({quoted_path(path)}, header=true, nullstr={MISSING}, {TYPES}, sample_size=-1)"
-        # Sniffed as numbers, "007" would be 7 and "1.50" be 1.5 in some versions of DuckDB.
-        header = [row[0] for row in run(connection, f"DESCRIBE SELECT * FROM {source}", f"metadata {path}")]
-        if "case" in header:
-            source = source.replace("sample_size", "types={'case': 'VARCHAR'}, sample_size")
+        # Nothing is left to be sniffed but types. Of cases none are: "007" would be 7.
+        source = (
+            f"read_csv({quoted_path(path)}, delim={quoted(separator(path, 'case'))}, {DIALECT}, nullstr={MISSING}, {TYPES}, "
+            "types={'case': 'VARCHAR'}, sample_size=-1)"
+        )
     columns = [row[0] for row in run(connection, f"DESCRIBE SELECT * FROM {source}", f"metadata {path}")]
     if "case" not in columns:
         raise InputError(f"metadata {path}: found no column 'case' among {', '.join(columns)}")
