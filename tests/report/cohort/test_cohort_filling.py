@@ -162,6 +162,22 @@ def test_columns_are_those_asked_for(whole):
         group_columns(metadata, Asked(groups=("hospital",)))
 
 
+def test_a_number_with_few_values_divides_into_groups_and_is_a_number(tmp_path):
+    """A grade is both; of two values, the groups' comparison says it all; words have no order."""
+    made = Made(12, TARGETS, REGIONS, odd={(c, "liver", "spine"): 3.0 ** (c % 3) for c in range(12)}).tables()
+    known = {"grade": [1 + c % 3 for c in range(12)], "arm": [0, 1] * 6, "stage": ["i", "ii", "iii"] * 4}
+    enough = Asked(
+        permutations=249, resamples=50
+    )  # to relate all entries, not only those that beat the nulls
+    lens = filled(made.write(tmp_path, known), asked=enough).models[0].lenses[0]
+    assert [g.column for g in lens.groups] == ["grade", "arm", "stage"]
+    assert lens.entries.columns == ("grade",)
+    at = 0, TARGETS.index("liver"), REGIONS.index("spine")
+    values = lens.ratios.entry("liver", "spine")
+    assert lens.entries.effect[at] == pytest.approx(spearmanr(values, known["grade"]).statistic)
+    assert lens.entries.effect[at] > 0.9 and lens.entries.n[at] == 12
+
+
 def test_of_too_many_entries_those_that_beat_the_nulls_are_related(whole):
     """199 permutations of labels, 399 of relations: 0.05 · 400 = 20 tests could be told apart, and there are 24."""
     lens = whole[2].lenses[0]

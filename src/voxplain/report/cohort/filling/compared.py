@@ -23,6 +23,7 @@ from voxplain.report.cohort.filling.asked import Asked
 from voxplain.report.cohort.page import Groups, Lens
 
 FEWEST, MOST = 2, 6  # values of a column that is taken for groups
+ORDERED = 3  # values from which on a number among groups is a number, too: of two, the groups' comparison says it all
 
 
 def with_metadata(made: Lens, cohort: Cohort, counts: Matrix | None, asked: Asked, notes: list[str]) -> Lens:
@@ -32,7 +33,7 @@ def with_metadata(made: Lens, cohort: Cohort, counts: Matrix | None, asked: Aske
         return made
     metadata = cohort.metadata
     columns = group_columns(metadata, asked)
-    numeric = [c.name for c in metadata.columns.values() if c.numbers is not None and c.name not in columns]
+    numeric = [c.name for c in metadata.columns.values() if _is_ordered(c, compared=c.name in columns)]
     permutations, seed = 2 * asked.permutations + 1, asked.seed
     entries = scores = None
     try:
@@ -70,6 +71,11 @@ def _has_groups(column: Column) -> bool:
     """Few values, of which some are shared: five cases of five sites are no groups."""
     known = sum(v is not None for v in column.labels)
     return column.only is None and FEWEST <= len(column.categories) <= min(MOST, known // 2)
+
+
+def _is_ordered(column: Column, *, compared: bool) -> bool:
+    """Whether entries are related to a column's numbers, which may be compared as groups as well."""
+    return column.numbers is not None and (not compared or len(column.categories) >= ORDERED)
 
 
 def _compared(made: Lens, metadata: Metadata, column: str, asked: Asked, notes: list[str]) -> Groups | None:
