@@ -34,13 +34,13 @@ class Partition:
         name: of the partition, as tables call it: ``predicted``, ``label``, or what a file was called.
         labels: (*spatial) int32 on the prepared grid, each voxel's region, 0 to R − 1.
         regions: (R) names.
-        spacing: mm per axis of the prepared grid.
+        spacing: mm per axis of the prepared grid; None where nobody knows, as of a PNG.
     """
 
     name: str
     labels: Tensor
     regions: tuple[str, ...]
-    spacing: tuple[float, ...]
+    spacing: tuple[float, ...] | None
 
     def __post_init__(self) -> None:
         twice = sorted({r for r in self.regions if self.regions.count(r) > 1})
@@ -67,8 +67,8 @@ class Partition:
 
     @property
     def voxel_ml(self) -> float:
-        """Volume of a voxel in ml (area in cm² for a picture with a known spacing)."""
-        return float(np.prod(self.spacing) / 10.0 ** len(self.spacing))
+        """Volume of a voxel, as `voxel_ml`."""
+        return voxel_ml(self.spacing)
 
     def merged(self, groups: Mapping[str, Sequence[str]]) -> Partition:
         """Regions put together under a new name, at the place of each group's first; the others stay as they are.
@@ -96,6 +96,20 @@ class Partition:
         return Partition(self.name, table[self.labels.long()], tuple(names), self.spacing)
 
 
+def voxel_ml(spacing: tuple[float, ...] | None) -> float:
+    """Volume of a voxel in ml; NaN where the spacing is not known, and in a plane, which has none.
+
+    >>> voxel_ml((1.0, 2.0, 5.0)), voxel_ml((1.0, 2.0)), voxel_ml(None)
+    (0.01, nan, nan)
+    """
+    return float(np.prod(spacing)) / 1000 if spacing is not None and len(spacing) == 3 else float("nan")
+
+
+def known_spacing(problem: Problem) -> tuple[float, ...] | None:
+    """Of the prepared grid in mm; None where the case says nothing of it, and it is taken for 1."""
+    return None if problem.prepared.geometry is None else problem.prepared.spacing
+
+
 def predicted(problem: Problem) -> Partition:
     """The segments of the clean prediction: every class of the network is a region, present or not.
 
@@ -114,7 +128,7 @@ def predicted(problem: Problem) -> Partition:
     if found.positive is not None:
         labels = torch.where(found.positive.any(0), labels + 1, torch.zeros_like(labels))
         names = (_unused("nothing", names), *names)
-    return Partition("predicted", labels, names, problem.prepared.spacing)
+    return Partition("predicted", labels, names, known_spacing(problem))
 
 
 def from_labels(
@@ -152,7 +166,7 @@ def from_labels(
     taken = tuple(known.values())
     names = [known.get(v, _unused(OUTSIDE, taken) if v == 0 else str(v)) for v in wanted]
     dense = torch.bucketize(labels, torch.tensor(wanted)).to(torch.int32)
-    return Partition(own, dense, tuple(names), problem.prepared.spacing)
+    return Partition(own, dense, tuple(names), known_spacing(problem))
 
 
 def _unused(name: str, taken: Sequence[str]) -> str:

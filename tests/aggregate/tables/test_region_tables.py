@@ -10,6 +10,7 @@ import torch
 from networks import InstanceNormSegmenter, classifier, random_case, smooth_segmenter
 from torch import nn
 
+from voxplain.aggregate.cohort import Cohort
 from voxplain.aggregate.partition import Partition, from_labels, predicted
 from voxplain.aggregate.shells import Shells
 from voxplain.aggregate.tables import make, region_table, sums, table_of
@@ -72,7 +73,8 @@ def require_same(found, truth, rtol=1e-10, leave=()):
         np.testing.assert_array_equal(part.status, other.status)
         for statistic in set(part.values) - set(leave):
             # what cancels is held to the size of what it is made of
-            scale = np.nanmax(np.abs(other.values["absolute" if statistic == "net" else statistic]))
+            sizes = np.abs(other.values["absolute" if statistic == "net" else statistic])
+            scale = np.nanmax(sizes, initial=0.0)
             np.testing.assert_allclose(
                 part.values[statistic], other.values[statistic], rtol=rtol, atol=rtol * scale
             )
@@ -226,8 +228,6 @@ def test_a_linear_network_by_hand(windows):
     energy = [3 / 16 + 3 / 1024, 1 / 16 + 1 / 1024, 0]
     np.testing.assert_allclose(found.matrix("energy", "given")[1], energy, rtol=1e-12)
     np.testing.assert_array_equal(found.matrix("voxels", "given"), [[9, 4, 3]] * 2)
-    # 2 mm × 5 mm are 0.1 cm²
-    np.testing.assert_allclose(found.matrix("volume_ml", "given"), [[0.9, 0.4, 0.3]] * 2, rtol=1e-12)
     np.testing.assert_allclose(found.matrix("mean", "given")[1], [27 / 32 / 9, 9 / 128, 0], rtol=1e-12)
     np.testing.assert_allclose(found.matrix("mass", "given"), [[9 / 16, 1 / 4, 3 / 16], [3 / 4, 1 / 4, 0]])
     ratio = [[1, 1, 1], [4 / 3, 1, 0]]
@@ -344,10 +344,38 @@ def test_regions_and_targets_that_are_not_there_are_told():
     absent = [r for r in rows if r["target"] == found.targets[1]]
     assert {r["status"] for r in absent} == {"absent"}
     told = {r["statistic"] for r in absent if r["value"] is not None}
-    assert told == {"voxels", "volume_ml"}, "a region is there whatever the target"
+    assert told == {"voxels"}, "a region is there whatever the target"
     here = [r for r in rows if r["status"] == "ok"]
     assert {r["target"] for r in here} == {found.targets[0], found.targets[2]}
-    assert all(r["value"] is not None for r in here if r["statistic"] != "log_enrichment")
+    assert all(r["value"] is not None for r in here if r["statistic"] not in ("log_enrichment", "volume_ml"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "geometry", "millilitres"),
+    [
+        ((4, 5, 6), Geometry(np.diag([2.0, 2.5, 3.0, 1.0]), (4, 5, 6)), 0.015),
+        ((4, 5, 6), None, None),  # an array: a voxel of 1 mm³ would be a guess
+        ((4, 5), Geometry(np.diag([2.0, 2.5, 3.0, 1.0]), (4, 5)), None),  # a plane has an area
+        ((4, 5), None, None),
+    ],
+)
+def test_a_volume_is_told_in_ml_or_not_at_all(tmp_path, shape, geometry, millilitres):
+    case = replace(random_case(shape), geometry=geometry)
+    model = Model(smooth_segmenter(len(shape)), spatial_dims=len(shape))
+    p = Problem(model, case, AllClasses(background=True))
+    given = from_labels(p, np.arange(np.prod(shape)).reshape(shape) % 2, name="given")
+    path = region_table(p, [given], "gradient", shells=Shells(edges=(2,))).write(tmp_path / "t.parquet")
+    sql = "SELECT target, partition, region, statistic, value FROM tables WHERE statistic IN ('voxels', 'volume_ml')"
+    rows = Cohort.read(path).query(f"{sql} AND status = 'ok' AND region NOT LIKE '%×%'")
+    counted = {
+        (r["target"], r["partition"], r["region"]): r["value"] for r in rows if r["statistic"] == "voxels"
+    }
+    assert {partition for _, partition, _ in counted} == {"given", "distance"}
+    for r in (r for r in rows if r["statistic"] == "volume_ml"):
+        voxels = counted[r["target"], r["partition"], r["region"]]
+        assert r["value"] == (None if millilitres is None else pytest.approx(voxels * millilitres))
+    present = Cohort.read(path).matrix("mass", partition="given").present
+    assert present.all()  # voxels say so, whatever their volume
 
 
 class Broken(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from voxplain.aggregate.partition import Partition
+from voxplain.aggregate.partition import Partition, known_spacing, voxel_ml
 from voxplain.aggregate.shells import Distances, Shells
 from voxplain.aggregate.tables.cells import Cells
 from voxplain.aggregate.tables.estimates import jackknife, of_draws
@@ -179,8 +179,8 @@ def _of_shells(sums: Sums, distances: Distances, status: tuple[str, ...]) -> lis
     for t in problem.present:
         fine[t] = distances.counts(t)
     positive, negative, energy = (distances.coarse(found) for found in sums.signed(sums.shells))
-    voxel_ml = float(np.prod(problem.prepared.spacing) / 10.0 ** len(problem.prepared.spacing))
-    found = columns(positive, negative, energy, distances.coarse(fine), voxel_ml, None)
+    voxel = voxel_ml(known_spacing(problem))
+    found = columns(positive, negative, energy, distances.coarse(fine), voxel, None)
     names = distances.shells.names(distances.unit)
     shells = with_status(Part(DISTANCE, names, found.values, found.errors, NO_STATUS), status)
     above, below, _ = sums.signed(sums.shells)

@@ -45,6 +45,7 @@ def columns(
         positive, negative: (1 + G, T, R) sums, the later without each group of draws.
         energy: the same, or (1, T, R).
         voxels: (T, R).
+        voxel_ml: volume of a voxel; NaN where there is none.
         net_error: (T, R) standard error of the net sums, where it is known better than from the groups.
     """
     found = from_signed(positive, negative, voxels)

@@ -62,9 +62,9 @@ class RegionTable:
     Channels are added up: absolute sums hold ``Σ_c |a_c|``.
 
     Statistics of a region: ``positive`` and ``negative`` (as a magnitude) sums, ``net`` and ``absolute``; ``energy`` Σ a²,
-    unbiased where draws are independent, so that it may be below zero; ``voxels`` and ``volume_ml`` (cm² of a picture);
-    ``mean`` (absolute per voxel); ``mass`` (share of the image's absolute sum); ``density_ratio`` (mass over the share of
-    voxels) and ``log_enrichment`` (log₂ of it, unknown where nothing is).
+    unbiased where draws are independent, so that it may be below zero; ``voxels`` and ``volume_ml`` (unknown of pictures and
+    of volumes without a spacing); ``mean`` (absolute per voxel); ``mass`` (share of the image's absolute sum);
+    ``density_ratio`` (mass over the share of voxels) and ``log_enrichment`` (log₂ of it, unknown where nothing is).
 
     Attributes:
         case, model, method: what was asked.
