@@ -213,3 +213,113 @@ def test_a_series_is_all_of_its_files(files: Path) -> None:
     rewrite("series/2.dcm")(settings)
     after = keys(settings)
     assert {n for n in before if before[n] != after[n]} == {n for n in before if of("1")(n)}
+
+
+# ---- regions ---------------------------------------------------------------------------------------------------------
+
+BLUR, MEAN, OTHER = "game/blur", "game/mean-parts", "game/other-label"
+GAMES = (BLUR, MEAN, OTHER)
+
+
+@pytest.fixture
+def cohort(files: Path) -> dict[str, Any]:
+    """Games of the first division, of the one from files, and of the labels, against another case's file."""
+    for name in ("parts-one.nii", "parts-two.nii", "more-one.nii", "more-two.nii"):
+        Path(name).write_text(name, encoding="utf-8")
+    settings = asked()
+    settings["cases"][0] |= {"id": "one"}
+    settings["cases"][1] |= {"id": "two", "label": "mask.nii"}
+    settings["regions"] = {
+        "of": ["predicted", {"source": "parts-{id}.nii", "name": "parts", "labels": {1: "left"}}, "label"],
+        "merge": {"lung": ["left", "right"]},
+        "tables": ["smoothgrad:draws=8"],
+        "redrawn": 1,
+        "games": [
+            "blur",
+            {"baseline": "mean", "of": "parts", "values": ["shapley"], "parts": 8, "budget": 64},
+            {"baseline": "case:base.nii", "of": "label"},
+        ],
+    }
+    return settings
+
+
+def region_keys(settings: dict[str, Any], networks: dict[str, str] | None = None) -> dict[str, str]:
+    """Every key of games and tables: ``a/0/game/blur``, ``a/0/table/smoothgrad``, and with ``-redrawn-1``."""
+    spelled = plan(load_study(None, settings))
+    found = Keys(spelled, networks or {"a": "network a", "b": "network b"})
+    out = {}
+    for task in spelled.tasks:
+        here, family = f"{task.model}/{task.case}", task.family and f"-{task.family}"
+        if task.kind == "table":
+            out[f"{here}/table/{task.who}{family}"] = found.table(task)
+        if task.kind == "game":
+            who = "other-label" if task.who.endswith("-label") else task.who
+            out[f"{here}/game/{who}"] = found.game(task)
+    return out
+
+
+def add_division(settings: dict[str, Any]) -> None:
+    settings["regions"]["of"].append("more-{id}.nii")
+
+
+def turn_divisions(settings: dict[str, Any]) -> None:
+    """The game that names none is then one of the parts."""
+    settings["regions"]["of"].reverse()
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        (add_division, of(EVERYTHING, "table")),
+        (turn_divisions, of(EVERYTHING, "table", BLUR)),
+        (rewrite("parts-one.nii"), of("0", "table", MEAN)),
+        (rewrite("parts-two.nii"), of("1", "table", MEAN)),
+        (change("regions.of.1.labels", {1: "right"}), of(EVERYTHING, "table", MEAN)),
+        (change("regions.of.1.source", "more-{id}.nii"), of(EVERYTHING, "table", MEAN)),
+        (change("regions.of.2", {"source": "label", "labels": {1: "x"}}), of(EVERYTHING, "table", OTHER)),
+        (change("regions.of.0", {"source": "predicted", "name": "own"}), of(EVERYTHING, "table", BLUR)),
+        (change("regions.of.0", {"source": "more-{id}.nii"}), of(EVERYTHING, "table", BLUR)),
+        (change("regions.merge", {"lung": ["left"]}), of(EVERYTHING)),
+        (change("regions.shells", [3]), of(EVERYTHING, "table")),
+        (change("regions.tables.0", "smoothgrad:draws=9"), of(EVERYTHING, "table")),
+        (change("regions.games.0", {"baseline": "blur", "budget": 9}), of(EVERYTHING, BLUR)),
+        (change("regions.games.0", {"baseline": "blur", "parts": 9}), of(EVERYTHING, BLUR)),
+        (change("regions.games.0", {"baseline": "blur", "values": ["occlusion"]}), of(EVERYTHING, BLUR)),
+        (change("regions.games.1.parts", 9), of(EVERYTHING, MEAN)),
+        (change("regions.games.1.parts", None), of(EVERYTHING, MEAN)),
+        (change("regions.games.1.budget", 65), of(EVERYTHING, MEAN)),
+        (change("regions.games.1.values", ["interaction"]), of(EVERYTHING, MEAN)),
+        (rewrite("base.nii"), of(EVERYTHING, OTHER)),
+        # all that the prediction, its targets and their scores depend on
+        (rewrite("one.nii"), of("0")),
+        (rewrite("seg.nii"), of("0")),
+        (change("cases.0.slice", "k=2"), of("0")),
+        (change("cases.1.fill_nan", 0), of("1")),
+        (change("models.a.windows", {"roi": 4}), of("a")),
+        (change("models.a.prepare", {"scale": "minmax"}), of("a")),
+        (change("models.a.precision", "bf16"), of("a")),
+        (change("models.a.arguments", {"scale": 3}), of("a")),
+        (rewrite("classes.json", '["a", "c", "b"]'), of("a")),
+        (change("targets", ["1"]), of(EVERYTHING)),
+        (change("score", "margin"), of(EVERYTHING)),
+        (change("reduce", "sum"), of(EVERYTHING)),
+        (change("seed", 1), of(EVERYTHING)),
+        (change("regions.groups", []), of("nobody")),
+        (change("methods", ["gradient"]), of("nobody")),
+    ],
+)
+def test_a_game_depends_on_its_own_division_and_on_all_that_changes_what_regions_are_worth(
+    cohort: dict[str, Any], what: Callable[[dict[str, Any]], None], changes: Callable[[str], bool]
+) -> None:
+    before = region_keys(cohort)
+    assert len(set(before.values())) == len(before) == 2 * 2 * (len(GAMES) + 2)
+    what(cohort)
+    after = region_keys(cohort)
+    assert after.keys() == before.keys()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {name for name in before if changes(name)}
+
+
+def test_other_weights_are_other_games(cohort: dict[str, Any]) -> None:
+    before, after = region_keys(cohort), region_keys(cohort, {"a": "network a", "b": "trained on"})
+    assert {n for n in before if before[n] != after[n]} == {n for n in before if n.startswith("b/")}

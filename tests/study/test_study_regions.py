@@ -173,6 +173,10 @@ def test_a_division_without_its_file_is_one_line(tmp_path: Path, monkeypatch: py
         ("regions.games=[inkfill]", "infill"),
         ("regions.games=[{baseline: blur, values: [shap]}]", "shapley"),
         ("regions.games=[blur, blur]", "'blur' is there 2 times"),
+        (
+            "regions.games=[{baseline: blur, of: region}]",
+            "'region', expected a division; did you mean 'regions'",
+        ),
         ("regions.tables=[smoothgrd]", "smoothgrad"),
         ("regions.redrawn=-1", "greater than or equal to 0"),
         ("regions.shell=[1]", "shells"),
@@ -206,6 +210,7 @@ def test_a_damaged_region_file_and_an_empty_one_lose_nothing_else(tmp_path: Path
         "  merge: {both: [left, right]}\n", ""
     )
     text = text.replace("tables: ['smoothgrad:draws=4', gradient]", "tables: [gradient]\n  redrawn: 0")
+    text = text.replace("games: [", "games: [blur, ")  # of the prediction, to which no file matters
     (tmp_path / "cohort.yaml").write_text(text + "methods: [gradient]\n", encoding="utf-8")
     for number, shape in enumerate([(12, 10, 7), (12, 10, 8)]):
         nothing = Geometry(np.diag([-2.0, 2.0, 2.0, 1.0]), shape)
@@ -216,8 +221,9 @@ def test_a_damaged_region_file_and_an_empty_one_lose_nothing_else(tmp_path: Path
     assert status == "failed"
     assert "regions-0.nii.gz" in note
     assert "(12, 10, 7)" in note
-    done = ["0/ask", "0/map-gradient", "1/ask", "1/map-gradient", "1/table-gradient"]
-    assert [place.status(task)[0] for task in done] == ["ok"] * 5
+    done = ["0/ask", "0/map-gradient", "0/game-blur", "1/ask", "1/map-gradient", "1/table-gradient"]
+    assert [place.status(task)[0] for task in done] == ["ok"] * 6
+    assert place.status("0/game-blur-regions")[0] == "failed"
     assert (tmp_path / "out" / "cohort.html").is_file()
     rows = duckdb.sql(
         f"SELECT DISTINCT \"case\", partition FROM '{tmp_path}/out/tables/regions.parquet' WHERE method = 'gradient'"

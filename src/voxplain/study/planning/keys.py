@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from voxplain.study.settings.region_config import LABEL, PREDICTED
 if TYPE_CHECKING:
     from voxplain.study.planning.plan import Plan
     from voxplain.study.planning.task import Task
-    from voxplain.study.settings.region_config import RegionSettings
+    from voxplain.study.settings.region_config import RegionSettings, RegionSource
 
 NOT_OF_THE_RESULT = {"source", "weights", "device", "batch"}
 
@@ -36,6 +36,7 @@ class Keys:
         self._software = {"version": voxplain.__version__, "versions": versions()}
         self._asked: dict[tuple[str, int], str] = {}
         self._contents: dict[Path, list[str]] = {}  # every model asks for the same cases
+        regions = plan.settings.regions
         self.costs = of_parts(
             {
                 "methods": {n: a.method.parameters() for n, a in plan.methods.items()},
@@ -43,7 +44,7 @@ class Keys:
                 "nulls": plan.settings.nulls,
                 "tables": {n: a.method.parameters() for n, a in plan.tables.items()},
                 "games": {n: g.model_dump(mode="json") for n, g in plan.games.items()},
-                "divisions": _divisions(plan),
+                "divisions": None if regions is None else _divisions(regions, regions.of),
             }
         )
 
@@ -97,7 +98,7 @@ class Keys:
         asked, regions = self.plan.tables[task.who], self._regions()
         return of_parts(
             {
-                **self._of_divisions(task),
+                **self._of_divisions(task, regions.of),
                 "method": asked.method.name,
                 "parameters": asked.method.parameters(),
                 "files": of_named_files(asked.spec.parameters),
@@ -107,22 +108,27 @@ class Keys:
         )
 
     def game(self, task: Task) -> str:
-        """Of what regions are worth."""
+        """Of what regions are worth: those of the game's own division, whatever others stand beside it."""
         asked = self.plan.games[task.who]
-        files = of_named_files({"baseline": asked.baseline})
-        return of_parts({**self._of_divisions(task), "game": asked.model_dump(mode="json"), "files": files})
+        return of_parts(
+            {
+                **self._of_divisions(task, [self._regions().division_of(asked)]),
+                "game": asked.model_dump(mode="json"),
+                "files": of_named_files({"baseline": asked.baseline}),
+            }
+        )
 
     def _regions(self) -> RegionSettings:
         assert self.plan.settings.regions is not None
         return self.plan.settings.regions
 
-    def _of_divisions(self, task: Task) -> dict[str, Any]:
+    def _of_divisions(self, task: Task, sources: Sequence[RegionSource]) -> dict[str, Any]:
         """How the image is cut, and by which files."""
         case, name = self.plan.settings.cases[task.case], self.plan.case_ids[task.case]
-        files = [source.file_of(name, case.label) for source in self._regions().of]
+        files = [source.file_of(name, case.label) for source in sources]
         return {
             "ask": self.ask(task.model, task.case),
-            "divisions": _divisions(self.plan),
+            "divisions": _divisions(self._regions(), sources),
             "contents": [None if file is None else self._content(file) for file in files],
         }
 
@@ -163,14 +169,11 @@ class Keys:
         return self._contents[path]
 
 
-def _divisions(plan: Plan) -> Any:
-    """How images are cut into regions, whatever files of labels are called."""
-    regions = plan.settings.regions
-    if regions is None:
-        return None
+def _divisions(regions: RegionSettings, sources: Sequence[RegionSource]) -> Any:
+    """How images are cut into the regions of these divisions, whatever files of labels are called."""
     of = [
         {"name": s.told, "labels": s.labels, "kind": s.source in (PREDICTED, LABEL) and s.source}
-        for s in regions.of
+        for s in sources
     ]
     return {"of": of, "merge": regions.merge}
 

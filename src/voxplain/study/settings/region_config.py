@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from voxplain.errors import suggest
 from voxplain.study.settings.checks import no_repeats
 from voxplain.study.settings.config import Method, Section, setting
 from voxplain.study.settings.fields import as_list, as_text
@@ -113,6 +114,20 @@ class RegionSettings(Section):
     groups: Annotated[tuple[str, ...], BeforeValidator(as_list)] = setting(
         (), "columns of the cases' table that are compared; none: all with two to six values"
     )
+
+    def division_of(self, game: GameSettings) -> RegionSource:
+        """The division whose regions a game takes away: the first where it names none."""
+        return next(source for source in self.of if game.of in (None, source.told))
+
+    @model_validator(mode="after")
+    def _games_of_divisions(self) -> RegionSettings:
+        known = [source.told for source in self.of]
+        for game in self.games:
+            if game.of is not None and game.of not in known:
+                raise ValueError(
+                    f"games: found of: {game.of!r}, expected a division; {suggest(game.of, known)}"
+                )
+        return self
 
     @field_validator("of")
     @classmethod

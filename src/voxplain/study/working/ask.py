@@ -25,9 +25,9 @@ from voxplain.study.explaining.prediction import file_notes, image_facts
 from voxplain.study.explaining.unit import refusal_of
 from voxplain.study.ledger.fingerprint import of_model
 from voxplain.study.working.batch import steady_batch
-from voxplain.study.working.games import chosen, game_cost
+from voxplain.study.working.games import game_cost
 from voxplain.study.working.planned import planned
-from voxplain.study.working.regions import dice, partitions
+from voxplain.study.working.regions import asked_regions, dice, division
 
 if TYPE_CHECKING:
     from voxplain.metric import Metric
@@ -200,12 +200,10 @@ def _region_costs(held: Held, task: Task, problem: Problem) -> dict[str, Any]:
         fresh = problem.afresh(clean=problem.clean_scores())
         if problem.present and refusal_of(asked.method, fresh) is None:
             tables[name] = asdict(asked.method.cost(fresh))
-    if held.plan.games and problem.present:
+    for name, game in held.plan.games.items() if problem.present else ():
         with suppress(VoxplainError):  # what cannot be told is found out when it is done
-            found = partitions(held, task, problem)
-            for name, game in held.plan.games.items():
-                with suppress(VoxplainError):
-                    games[name] = asdict(game_cost(game, problem, chosen(game, found)))
+            partition = division(held, task, problem, asked_regions(held).division_of(game))
+            games[name] = asdict(game_cost(game, problem, partition))
     return {"tables": tables, "games": games}
 
 

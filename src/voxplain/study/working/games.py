@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from voxplain.aggregate.games import owen_game, owen_game_cost, region_game, region_game_cost
 from voxplain.aggregate.tables.table import KEYS
-from voxplain.errors import InputError, suggest
 from voxplain.study.results.tables import write_parquet
-from voxplain.study.working.regions import partitions
+from voxplain.study.working.regions import asked_regions, division
 
 if TYPE_CHECKING:
     from voxplain.aggregate.partition import Partition
@@ -27,7 +26,7 @@ def play_game(held: Held, task: Task, key: str) -> dict[str, Any]:
     """Ask what every region is worth, and write it as a long table."""
     problem = held.problem(task)
     asked = held.plan.games[task.who]
-    partition = chosen(asked, partitions(held, task, problem))
+    partition = division(held, task, problem, asked_regions(held).division_of(asked))
     started = perf_counter()
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")  # what they say is in the result
@@ -65,17 +64,3 @@ def game_cost(asked: GameSettings, problem: Problem, partition: Partition) -> Pa
             problem, partition, supervoxels=asked.parts, baseline=asked.baseline, budget=asked.budget
         )
     return cost
-
-
-def chosen(asked: GameSettings, found: list[Partition]) -> Partition:
-    """The division that a game is about.
-
-    Raises:
-        InputError: none of that name.
-    """
-    if asked.of is None:
-        return found[0]
-    for partition in found:
-        if partition.name == asked.of:
-            return partition
-    raise InputError(f"regions.games: no division {asked.of!r}; {suggest(asked.of, [p.name for p in found])}")

@@ -27,9 +27,13 @@ def partitions(held: Held, task: Task, problem: Problem) -> list[Partition]:
     Raises:
         VoxplainError: a file that cannot be read, lies on another grid or holds no region.
     """
-    regions = asked_regions(held)
-    found = [_divided(held, task, problem, source) for source in regions.of]
-    return [partition.merged(_own(regions, partition)) for partition in found]
+    return [division(held, task, problem, source) for source in asked_regions(held).of]
+
+
+def division(held: Held, task: Task, problem: Problem, source: RegionSource) -> Partition:
+    """One of them; errors as of `partitions`."""
+    partition = _divided(held, task, problem, source)
+    return partition.merged(_own(asked_regions(held), partition))
 
 
 def _divided(held: Held, task: Task, problem: Problem, source: RegionSource) -> Partition:
