@@ -24,6 +24,7 @@ from voxplain.metric.randomisation.redraw import Redrawn, layers
 from voxplain.study import load_aggregate
 from voxplain.study.planning.plan import plan
 from voxplain.study.working.held import Held
+from voxplain.study.working.regions import partitions
 
 COHORT = """
 models: {net: 'nets.py:unet'}
@@ -163,6 +164,73 @@ def test_a_division_without_its_file_is_one_line(tmp_path: Path, monkeypatch: py
         InputError, match=r"regions.of: .*regions-1.nii.gz does not exist, expected one for case 1"
     ):
         load_aggregate(Path("cohort.yaml"))
+
+
+LABELS = """
+models: {net: 'nets.py:unet'}
+cases: cases.csv
+regions: {of: [label], tables: [gradient], redrawn: 0, shells: [], games: [{baseline: blur, budget: 256}]}
+out: out
+run: {workers: 1}
+"""
+
+
+def without_label(folder: Path, *cases: str) -> None:
+    table = folder / "cases.csv"
+    text = table.read_text(encoding="utf-8")
+    for case in cases:
+        text = text.replace(f"truth-{case}.nii.gz", "")
+    table.write_text(text, encoding="utf-8")
+
+
+def test_a_case_without_a_label_has_no_rows_of_that_division_and_costs_nobody_else_theirs(
+    tmp_path: Path,
+) -> None:
+    place = cohort(tmp_path)
+    without_label(tmp_path, "1")
+    (tmp_path / "cohort.yaml").write_text(LABELS, encoding="utf-8")
+    ran = place.run(config="cohort.yaml", command="aggregate")
+    assert ran.code == 0, ran.err
+    assert "regions.of: 1 of 2 cases have no label, and so no rows of that division: 1" in ran.err
+    for task, status in (("0/table-gradient", "ok"), ("0/game-blur", "ok")):
+        assert place.status(task)[0] == status
+        # not the prediction's regions in their place
+        assert place.status(task.replace("0/", "1/")) == ("refused", "the case has no label to divide it by")
+    assert {key[1] for key in found(place, case="0")} == {"label"}
+    rows = duckdb.sql(
+        f"SELECT * FROM '{tmp_path}/out/tables/regions.parquet' WHERE \"case\" = '1'"
+    ).fetchall()
+    assert rows == []
+    page = (tmp_path / "out/cohort.html").read_text(encoding="utf-8")
+    assert "the case has no label to divide it by" in page
+
+
+def test_a_case_without_a_label_has_its_other_divisions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort(tmp_path)
+    without_label(tmp_path, "1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(UserWarning, match="1 of 2 cases have no label"):
+        settings = load_aggregate(
+            Path("cohort.yaml"), overrides=["regions.of=[label, predicted]", "regions.games=[]"]
+        )
+    held = Held(plan(settings), "cpu", lambda *_: None)
+    names = [
+        [p.name for p in partitions(held, task, asked(held, task.case))]
+        for task in held.plan.tasks
+        if task.name.endswith("/table-gradient")
+    ]
+    assert names == [["label", "predicted"], ["predicted"]]
+
+
+def test_labels_that_no_case_has_are_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort(tmp_path)
+    without_label(tmp_path, "0", "1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"regions\.of: found label, but no case has a label") as error:
+        load_aggregate(Path("cohort.yaml"), overrides=["regions.of=[label]", "regions.games=[]"])
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,25 @@ def test_a_number_with_few_values_divides_into_groups_and_is_a_number(tmp_path):
     assert lens.entries.effect[at] > 0.9 and lens.entries.n[at] == 12
 
 
+def test_cases_that_were_not_divided_are_unknown_and_lack_nothing(tmp_path):
+    """Three cases of the south have no ground truth: who has an organ at all does not differ by site for that."""
+    made = Made(12, TARGETS, REGIONS, uses=ITSELF).tables().tables(partition="label")
+    for k, (_, _, partition, _, cases, *_) in enumerate(made.rows):
+        if partition[0] == "label":
+            kept = ~np.isin(cases, made.cases[9:])
+            made.rows[k] = tuple(column[kept] for column in made.rows[k])
+    model = filled(made.write(tmp_path, {"site": made.site})).models[0]
+    whole, divided = model.lenses
+    assert (whole.partition, divided.partition) == ("predicted", "label")
+    assert [lens.groups[0].comparison.sizes for lens in model.lenses] == [(6, 6), (6, 3)]
+    for lens in model.lenses:
+        assert np.isnan(lens.groups[0].comparison.presence_p).all()
+        np.testing.assert_array_equal(lens.shares.n, 12 if lens is whole else 9)
+    told = "3 of 12 cases have no row of label regions: case-09, case-10 and case-11"
+    assert told in divided.notes and not any("no row" in n for n in whole.notes)
+    assert len(local_views(model, divided, 0.05, drawn=2)) == 12  # nobody is dropped from the cohort
+
+
 def test_of_too_many_entries_those_that_beat_the_nulls_are_related(whole):
     """199 permutations of labels, 399 of relations: 0.05 · 400 = 20 tests could be told apart, and there are 24."""
     lens = whole[2].lenses[0]

@@ -54,6 +54,11 @@ class Matrix(Told):
         """(cases, targets) whether the case has any figure of the target."""
         return np.asarray(~np.isnan(self.values).all(2))
 
+    @property
+    def divided(self) -> Mask:
+        """(cases,) whether there are any rows of the division: each voxel of a case lies in one of its regions."""
+        return np.asarray(self.present.any(1))
+
     def entry(self, target: str, region: str) -> Numbers:
         """(cases,) of one entry."""
         t, r = place(self.targets, target, "target"), place(self.regions, region, "region")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,6 +42,7 @@ METRICS = (
     "mean_agreement",
 )
 ONE_METHOD = "mean_agreement"
+NAMED = 6  # cases that a warning names
 
 
 class MetricSpec(MethodSpec):
@@ -196,6 +198,7 @@ class StudySettings(Section):
         if not self.methods and self.regions is None:
             raise ValueError("methods: found none, and no regions; name a method, or say regions: {}")
         if self.regions is not None and info.context != CHECKED:
+            self._check_labels(self.regions)
             self._check_region_files(self.regions)
             self._check_groups(self.regions)
         return self
@@ -206,14 +209,25 @@ class StudySettings(Section):
             if name not in known:
                 raise ValueError(f"regions.groups: no case has {name!r} in its meta; {suggest(name, known)}")
 
+    def _check_labels(self, regions: RegionSettings) -> None:
+        """A case without a label has no rows of that division, which is worth a word; a cohort without any is a mistake."""
+        without = [case_id(case) for case in self.cases if case.label is None]
+        if not without or LABEL not in [source.source for source in regions.of]:
+            return
+        if len(without) == len(self.cases):
+            raise ValueError(
+                f"regions.of: found {LABEL}, but no case has a label; give labels, or another division"
+            )
+        told = ", ".join(without[:NAMED]) + (", …" if len(without) > NAMED else "")
+        warnings.warn(
+            f"regions.of: {len(without)} of {len(self.cases)} cases have no label, and so no rows of that division: {told}",
+            stacklevel=2,
+        )
+
     def _check_region_files(self, regions: RegionSettings) -> None:
         for source in regions.of:
             for case in self.cases:
                 found = source.file_of(case_id(case), case.label)
-                if found is None and source.source == LABEL:
-                    raise ValueError(
-                        f"regions.of: case {case_id(case)} has no label; give one, or another division"
-                    )
                 if found is not None and not found.exists():
                     raise ValueError(
                         f"regions.of: {found} does not exist, expected one for case {case_id(case)}"

@@ -27,7 +27,7 @@ from voxplain.study.ledger.fingerprint import of_model
 from voxplain.study.working.batch import steady_batch
 from voxplain.study.working.games import game_cost
 from voxplain.study.working.planned import planned
-from voxplain.study.working.regions import asked_regions, dice, division
+from voxplain.study.working.regions import asked_regions, dice, division, has_division
 
 if TYPE_CHECKING:
     from voxplain.metric import Metric
@@ -201,9 +201,10 @@ def _region_costs(held: Held, task: Task, problem: Problem) -> dict[str, Any]:
         if problem.present and refusal_of(asked.method, fresh) is None:
             tables[name] = asdict(asked.method.cost(fresh))
     for name, game in held.plan.games.items() if problem.present else ():
-        with suppress(VoxplainError):  # what cannot be told is found out when it is done
-            partition = division(held, task, problem, asked_regions(held).division_of(game))
-            games[name] = asdict(game_cost(game, problem, partition))
+        source = asked_regions(held).division_of(game)
+        if has_division(held, task, source):
+            with suppress(VoxplainError):  # what cannot be told is found out when it is done
+                games[name] = asdict(game_cost(game, problem, division(held, task, problem, source)))
     return {"tables": tables, "games": games}
 
 

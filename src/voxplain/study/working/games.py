@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from voxplain.aggregate.games import owen_game, owen_game_cost, region_game, region_game_cost
 from voxplain.aggregate.tables.table import KEYS
 from voxplain.study.results.tables import write_parquet
-from voxplain.study.working.regions import asked_regions, division
+from voxplain.study.working.regions import NO_LABEL, asked_regions, division, has_division
 
 if TYPE_CHECKING:
     from voxplain.aggregate.partition import Partition
@@ -24,9 +24,12 @@ TYPES = {key: "DOUBLE" if key in ("value", "error") else "VARCHAR" for key in KE
 
 def play_game(held: Held, task: Task, key: str) -> dict[str, Any]:
     """Ask what every region is worth, and write it as a long table."""
-    problem = held.problem(task)
     asked = held.plan.games[task.who]
-    partition = division(held, task, problem, asked_regions(held).division_of(asked))
+    source = asked_regions(held).division_of(asked)
+    if not has_division(held, task, source):
+        return held.ledger.finish(task.name, key, [], {"status": "refused", "note": NO_LABEL})
+    problem = held.problem(task)
+    partition = division(held, task, problem, source)
     started = perf_counter()
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")  # what they say is in the result

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from voxplain.aggregate.partition import Partition, from_labels, predicted
 from voxplain.study.settings.region_config import LABEL, PREDICTED
 
+NO_LABEL = "the case has no label to divide it by"
+
 if TYPE_CHECKING:
     from voxplain.engine import Problem
     from voxplain.study.planning.task import Task
@@ -22,12 +24,18 @@ def asked_regions(held: Held) -> RegionSettings:
 
 
 def partitions(held: Held, task: Task, problem: Problem) -> list[Partition]:
-    """The divisions of this case's image, in the order of the settings.
+    """The divisions of this case's image, in the order of the settings, but for those that it has no label for.
 
     Raises:
         VoxplainError: a file that cannot be read, lies on another grid or holds no region.
     """
-    return [division(held, task, problem, source) for source in asked_regions(held).of]
+    there = [source for source in asked_regions(held).of if has_division(held, task, source)]
+    return [division(held, task, problem, source) for source in there]
+
+
+def has_division(held: Held, task: Task, source: RegionSource) -> bool:
+    """Whether there is what a division is made of: one case without a ground truth must not cost the others theirs."""
+    return source.source != LABEL or held.plan.settings.cases[task.case].label is not None
 
 
 def division(held: Held, task: Task, problem: Problem, source: RegionSource) -> Partition:

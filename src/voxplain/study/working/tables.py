@@ -11,7 +11,7 @@ from voxplain.aggregate.tables import region_table
 from voxplain.errors import StorageError
 from voxplain.metric.randomisation.redraw import Redrawn, layers
 from voxplain.study.explaining.unit import refusal_of
-from voxplain.study.working.regions import asked_regions, partitions
+from voxplain.study.working.regions import NO_LABEL, asked_regions, partitions
 
 if TYPE_CHECKING:
     from voxplain.engine import Problem
@@ -28,11 +28,13 @@ def make_table(held: Held, task: Task, key: str) -> dict[str, Any]:
         raise refused  # what holds now only is no property of the method
     if refused is not None:
         return held.ledger.finish(task.name, key, [], {"status": "refused", "note": str(refused)})
-    edges = asked_regions(held).shells
+    edges, divided = asked_regions(held).shells, partitions(held, task, problem)
+    if not divided and not edges:
+        return held.ledger.finish(task.name, key, [], {"status": "refused", "note": NO_LABEL})
     started, before = perf_counter(), problem.passes.copy()
     table = region_table(
         problem,
-        partitions(held, task, problem),
+        divided,
         method,
         shells=Shells(edges) if edges else None,
         label=f"{task.who}~{task.family}" if task.family else task.who,

@@ -79,10 +79,12 @@ def _is_ordered(column: Column, *, compared: bool) -> bool:
 
 
 def _compared(made: Lens, metadata: Metadata, column: str, asked: Asked, notes: list[str]) -> Groups | None:
+    # a case without a row of these regions is not one that lacks them
+    labels = [v if d else None for v, d in zip(metadata.labels(column), made.mass.divided, strict=True)]
     try:
         found = compare_groups(
             made.ratios,
-            metadata.labels(column),
+            labels,
             permutations=asked.permutations,
             resamples=asked.resamples,
             alpha=asked.level,
@@ -91,7 +93,7 @@ def _compared(made: Lens, metadata: Metadata, column: str, asked: Asked, notes: 
     except InputError as problem:
         notes.append(f"groups of {column} not compared: {problem}")
         return None
-    return Groups(column, found, _within(made, metadata.labels(column), found.groups, asked.level))
+    return Groups(column, found, _within(made, labels, found.groups, asked.level))
 
 
 def _within(

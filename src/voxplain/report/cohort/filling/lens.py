@@ -32,6 +32,7 @@ from voxplain.report.cohort.filling.expected import VOLUME, nulls, sizes
 from voxplain.report.cohort.filling.inventory import Inventory
 from voxplain.report.cohort.filling.shells import edges_of
 from voxplain.report.cohort.page import Lens
+from voxplain.report.cohort.shown.words import listed
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ def lens(cohort: Cohort, known: Inventory, method: str, partition: str, asked: A
     mass = cohort.matrix("mass", model=known.model, method=method, partition=partition)
     counts = sizes(cohort, known, method, partition)
     expected, notes = nulls(cohort, known, mass, counts)
+    notes += _without(mass)
     beaten = beats(mass, expected, level=asked.level) if expected else None
     parts = _or_note(lambda: compose(mass), notes, "no log-ratios, outliers, clusters or group comparison")
     tree = _tree(parts, notes)
@@ -70,6 +72,16 @@ def lens(cohort: Cohort, known: Inventory, method: str, partition: str, asked: A
     )
     made = with_metadata(made, cohort, counts, asked, notes)
     return replace(_with_radius(made, cohort, known, notes), notes=tuple(notes))
+
+
+def _without(mass: Matrix) -> list[str]:
+    """Cases that were not divided so, such as those without a ground truth."""
+    cases = [c for c, divided in zip(mass.cases, mass.divided, strict=True) if not divided]
+    if not cases:
+        return []
+    return [
+        f"{len(cases)} of {len(mass.cases)} cases have no row of {mass.partition} regions: {listed(cases, 6)}"
+    ]
 
 
 def _summary(matrix: Matrix, asked: Asked) -> Summary:
