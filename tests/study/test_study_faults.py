@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import random
@@ -352,7 +353,22 @@ def test_figures_of_older_settings_are_not_shown_as_today_s(lone: Place) -> None
     lone.write("[gradient, smoothgrad:draws=2]", "[{name: deletion, steps: 4}]", "run: {workers: 1}\n")
     assert lone.run().code == 0
     lone.write("[gradient, smoothgrad:draws=3]", "[{name: deletion, steps: 5}]", "run: {workers: 1}\n")
-    assert lone.run("--compare-only").code == 0
+    ran = lone.run("--compare-only")
+    assert ran.code == 0
+    told = "results are of other settings, files or versions than today's"
+    assert told in ran.err
+    assert told in html.unescape((lone.folder / "out/report.html").read_text(encoding="utf-8"))
     assert duckdb.sql(f"select * from '{lone.folder}/out/tables/metrics.parquet'").fetchall() == []
     text = (lone.folder / "out/tables/verdicts.csv").read_text()
     assert "other parameters" in text
+
+
+def test_what_is_only_added_makes_no_result_an_earlier_one(lone: Place) -> None:
+    """Nor what changes how maps are shown."""
+    lone.write("[gradient]", "[complexity]", "run: {workers: 1}\n")
+    assert lone.run().code == 0
+    more = "run: {workers: 1}\nmaps: {pictures: 0}\ncompare: {alpha: 0.01}\n"
+    lone.write("[gradient, input_x_gradient]", "[sparseness, complexity]", more)
+    ran = lone.run("--compare-only")
+    assert ran.code == 0
+    assert "results are of" not in ran.err

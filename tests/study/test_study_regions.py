@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,32 @@ def test_nothing_that_is_finished_is_done_again(done: Place) -> None:
     ran = done.run(config="cohort.yaml", command="aggregate")
     assert ran.code == 0, ran.err
     assert {p: p.stat().st_mtime_ns for p in ledger.rglob("*.json")} == before
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("title=Another", ""),
+        ("regions.of=[predicted, {source: 'regions-{id}.nii.gz', labels: {1: left, 2: right, 3: nowhere}}, label]",
+         "8 of 12 results are of other settings"),
+        ("regions.games=[{baseline: blur, of: regions, budget: 300}]",
+         "2 of 12 results are of other settings, files or versions than today's: 2 of game-blur-regions;"),
+        ("seed=4", "12 of 12 results are of other settings"),
+        ("models.net.source='nets.py:linear'", "12 of 12 results are of other settings"),
+    ],
+)  # fmt: skip
+def test_a_page_that_is_made_again_says_how_much_of_it_is_of_other_settings(
+    done: Place, override: str, told: str
+) -> None:
+    ran = done.run("--compare-only", "--set", override, config="cohort.yaml", command="aggregate")
+    assert ran.code == 0, ran.err
+    page = (done.folder / "out/cohort.html").read_text(encoding="utf-8")
+    if told:
+        (line,) = [line for line in ran.err.splitlines() if "results are of" in line]
+        assert line.startswith(f"voxplain: warning: {told}")
+        assert html.unescape(page).count(line.removeprefix("voxplain: warning: ")) == 1
+    else:
+        assert "results are of" not in ran.err + page
 
 
 def test_a_division_without_its_file_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -54,7 +55,8 @@ def run_study(
             that share the folder.
             Whoever finishes the last part compares.
         dry_run: ask each model about one case, say what all would cost, and write nothing.
-        compare_only: do nothing, and compare what is there, such as in the middle of a long study.
+        compare_only: do nothing, and compare what is there, such as in the middle of a long study; a warning tells how
+            much of it is of other settings.
         ray: do the work on a Ray cluster: ``HOST:PORT``, ``auto`` for one that runs on this machine, or ``local`` for one
             of this machine alone that ends with this process. None: processes of this machine, without Ray.
 
@@ -89,11 +91,16 @@ def run_study(
 
 def _compared(spelled: Plan) -> int:
     """Tables and page of what is there."""
+    from voxplain.study.results.earlier import of_earlier_settings
     from voxplain.study.results.write import write_results
 
     if not (spelled.settings.out / "ledger").is_dir():
         raise InputError(f"out: {spelled.settings.out} holds no study yet; run it without --compare-only")
-    return write_results(Board(spelled, []), whole=True)
+    board = Board(spelled, [])
+    earlier = of_earlier_settings(board)
+    if earlier:
+        warnings.warn(earlier, stacklevel=2)
+    return write_results(board, whole=True, notes=[earlier] if earlier else [])
 
 
 def _dry(spelled: Plan, ray: str | None) -> int:

@@ -75,6 +75,10 @@ class Ledger:
         names = sorted(path.stem for path in (self.out / "ledger").glob("*.json"))
         return [name for name in names if not name.startswith(".") and self._read(name)]
 
+    def key(self, unit: str) -> str | None:
+        """Under which key the unit is done; none where it is not."""
+        return (self._read(unit) or {}).get("key")
+
     def last(self, unit: str) -> dict[str, Any]:
         """What the unit left, whatever it was asked then."""
         return dict((self._read(unit) or {}).get("result", {}))

@@ -40,8 +40,8 @@ def done(board: Board) -> list[Task]:
     return found
 
 
-def show_regions(board: Board, table: Path) -> Path | None:
-    """The page of all models, from the long table; none where nothing was summed."""
+def show_regions(board: Board, table: Path, notes: Sequence[str] = ()) -> Path | None:
+    """The page of all models, from the long table, with these notes first; none where nothing was summed."""
     settings = board.plan.settings
     assert settings.regions is not None
     known = {model: write_known(board, model) for model in settings.models}
@@ -59,7 +59,7 @@ def show_regions(board: Board, table: Path) -> Path | None:
         failures={m: list(_failures(board, m)) for m in shown},
         model_facts={m: board.models.get(m, {}).get("facts", {}) for m in shown},
         facts=_facts(board),
-        notes=tuple(dict.fromkeys(_notes(board))),
+        notes=tuple(dict.fromkeys([*notes, *_notes(board)])),
         cards=[
             MethodCard(
                 name,

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED = 0, 1
 
 
-def write_results(board: Board, *, whole: bool) -> int:
+def write_results(board: Board, *, whole: bool, notes: Sequence[str] = ()) -> int:
     """Write tables and page of all that is done, and say what is not.
 
     Args:
         whole: whether this run was to do everything; where it was a part, others may still be at work, and the last one
             to end compares.
+        notes: that stand first on the pages.
 
     Returns:
         The exit code: 1 where a task failed.
@@ -55,10 +56,10 @@ def write_results(board: Board, *, whole: bool) -> int:
     _write_comparison(board, pages)
     shown = []
     if plan.methods:
-        shown.append(write_study_page(out / "report.html", _page(board, pages, found)))
+        shown.append(write_study_page(out / "report.html", _page(board, pages, found, notes)))
     if plan.settings.regions is not None:
         parts = write_regions(board)
-        cohort = show_regions(board, parts)
+        cohort = show_regions(board, parts, notes)
         shown += [cohort] if cohort is not None else []
     for comparison in (p for p in pages if p.verdicts):
         print(f"\n{comparison.name}")
@@ -139,7 +140,10 @@ def _write_comparison(board: Board, pages: Sequence[ModelComparison]) -> None:
     write_csv(tables / "tasks.csv", [{"model": p.name, **vars(t)} for p in pages for t in p.tasks])
 
 
-def _page(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged]) -> StudyPage:
+def _page(
+    board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged], notes: Sequence[str]
+) -> StudyPage:
+    of_cases = [*_absent(found), *(n for one in found for n in one.asked["notes"])]
     settings = board.plan.settings
     asked = {t["name"] for one in found for t in one.asked["targets"]}
     counted = Counter(row.status for page in pages for row in page.tasks)
@@ -161,7 +165,7 @@ def _page(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged
             for name, case in zip(board.plan.case_ids, settings.cases, strict=True)
         },
         targets=tuple(sorted(asked)),
-        notes=tuple(dict.fromkeys([*_absent(found), *(n for one in found for n in one.asked["notes"])])),
+        notes=tuple(dict.fromkeys([*notes, *of_cases])),
         missing=tuple(
             f"{n} of {sum(counted.values())} tasks {s}"
             for s, n in counted.items()

@@ -62,6 +62,11 @@ class StudyModel(ModelSettings):
     ] = setting(None, "of this model, where its classes have names of their own; the study's by default")
     batch: int | None = setting(None, "samples per pass; none: by the size of the window", "samples", ge=1)
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """Where the network comes from, which its hash stands for once it is loaded."""
+        return self.model_dump(mode="json", include={"source", "weights"})
+
 
 class StudyCase(Section):
     """One image with what belongs to it."""

@@ -50,8 +50,10 @@ def describe_model(held: Held, task: Task) -> dict[str, Any]:
         # a class that the model does not have is found before any case is asked
         if not isinstance(target, str) and (name := getattr(target, "class_name", None)) is not None:
             model.class_index(name)
+    settings = held.plan.settings.models[task.model]
     return {
-        "key": of_model(model, held.plan.settings.models[task.model].source),
+        "key": of_model(model, settings.source),
+        "given": settings.given,
         "facts": {
             "network": type(model.module).__name__,
             "parameters": sum(p.numel() for p in model.module.parameters()),
