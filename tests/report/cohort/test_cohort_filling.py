@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from report.cohort.cohorts import FAST, GAME, METHOD, Made, filled
+from report.cohort.cohorts import FAST, GAME, METHOD, Made, filled, read
 from scipy.stats import spearmanr
 
 from voxplain.aggregate.cohort import Outliers, false_discovery
@@ -15,6 +15,7 @@ from voxplain.aggregate.faithfulness import Faithfulness
 from voxplain.aggregate.tables.make import RADIUS
 from voxplain.errors import InputError
 from voxplain.report.cohort import Asked, Faithful
+from voxplain.report.cohort.drawings import game_grid
 from voxplain.report.cohort.filling.compared import group_columns
 from voxplain.report.cohort.filling.expected import VOLUME, WEIGHTS
 from voxplain.report.cohort.filling.inventory import Inventory
@@ -304,6 +305,37 @@ def test_interactions_alone_are_told_too(tmp_path):
     made.rows = [r for r in made.rows if r[3][0] not in ("shapley", "occlusion")]
     (game,) = filled(made.write(tmp_path)).models[0].games
     assert game.statistic == "interaction" and game.summary is None and len(game.pairs) == 4
+
+
+def test_a_region_alone_and_the_spread_over_its_parts_are_told(tmp_path):
+    """Cases cut their regions into other parts; in half of them the liver's effect on itself is even over its four."""
+    made = Made(4, TARGETS, REGIONS).tables().games()
+    shape = (4, len(TARGETS), 1)
+    made._add(
+        "net", GAME, "predicted", REGIONS, "alone", 2 * made.absolute, np.ones((*shape[:2], len(REGIONS)))
+    )
+    for name, of_even, of_odd in (
+        ("liver · 1", 2.0, -6.0), ("liver · 2", 2.0, 1.0), ("liver · 3", 2.0, 1.0), ("liver · 4", -2.0, np.nan),
+        ("spine · 1", 1.0, 1.0), ("spine · 2", 3.0, 3.0), ("stomach · 1", 4.0, 4.0), ("spleen", np.nan, np.nan),
+    ):  # fmt: skip
+        values = np.broadcast_to(np.array([of_even, of_odd] * 2)[:, None, None], shape)
+        made._add("net", GAME, "predicted", [name], "owen", values, np.ones(shape))
+    page = filled(made.write(tmp_path))
+    shapley, occlusion, alone = page.models[0].games
+    assert alone.statistic == "alone" and "the region alone" in game_grid(alone, None, None).caption
+    np.testing.assert_allclose(alone.summary.mean, occlusion.summary.mean)  # as shares of twice as much
+    assert not occlusion.parts and not alone.parts
+    assert [(p.target, p.region) for p in shapley.parts] == [
+        (t, r) for r in ("liver", "spine") for t in sorted(TARGETS)
+    ]  # a stomach of one part has no spread, nor has a spleen of none
+    liver, spine = shapley.parts[0], shapley.parts[4]
+    assert (liver.effect, liver.parts, liver.n) == (0.5, 3.5, 4)
+    assert (liver.low, liver.middle, liver.high) == (0.25, 0.5, 0.75)
+    assert (spine.effect, spine.parts, spine.middle) == (0.25, 2.0, 0.75)
+    shown = read(page)
+    (at,) = (k for k, c in enumerate(shown.captions) if c.startswith("How effects lie in the parts"))
+    row = [" ".join(cell.split()) for cell in shown.tables[at][1]]
+    assert row == ["kidney", "liver", "50 %", "3.5", "50 %", "25 % to 75 %", "4"]
 
 
 def test_faithfulness_is_rank_correlation_case_by_case(whole):

@@ -17,6 +17,11 @@ from voxplain.report.cohort.shown.words import listed, share
 from voxplain.report.study.words import chance, count, number
 
 POINTED = 2500  # cells up to which both views of a table say their numbers when pointed at; of more, the first alone
+EFFECTS = {
+    "shapley": "the region’s Shapley value among all coalitions",
+    "occlusion": "taking the region away",
+    "alone": "the region alone, all others taken away",
+}
 STRONG = 2.0  # |z| from which on a case's entry is coloured
 
 
@@ -151,11 +156,7 @@ def game_grid(game: Game, lens: Lens | None, order: Order | None) -> Hovered | N
         if several
         else "Fewer than three cases: nothing tested, all coloured."
     )
-    what = (
-        "taking the region away"
-        if game.statistic == "occlusion"
-        else "the region’s Shapley value among all coalitions"
-    )
+    what = EFFECTS[game.statistic]
     told = sorted(
         (
             (float(s.mean[i, j]), s.targets[i], s.regions[j])

@@ -117,14 +117,35 @@ class Pair:
 
 
 @dataclass(frozen=True, eq=False)
+class Spread:
+    """How a region's effect lies in its parts: parts of different cases are not the same, but their spread compares.
+
+    Args:
+        effect: mean share of the sizes of the target's effects that lie in the region.
+        parts: mean number.
+        middle, low, high: quartiles over cases of the largest part's share in the region; 1 / ``parts`` where it is even.
+    """
+
+    target: str
+    region: str
+    effect: float
+    parts: float
+    middle: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
 class Game:
     """What taking regions away does, against one baseline.
 
     Args:
-        statistic: ``shapley``, ``occlusion``, or ``interaction`` where nothing but pairs was asked for.
+        statistic: ``shapley``, ``occlusion``, ``alone``, or ``interaction`` where nothing but pairs was asked for.
         summary: of effects over the sum of their sizes within the target; None of interactions.
         pairs: interactions, the largest first.
         warnings: of the baseline's plausibility.
+        parts: from Owen values, regions with the largest effects first.
     """
 
     method: str
@@ -133,6 +154,7 @@ class Game:
     summary: Summary | None
     pairs: tuple[Pair, ...] = ()
     warnings: tuple[str, ...] = ()
+    parts: tuple[Spread, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,10 @@ import numpy as np
 from voxplain.aggregate.cohort import Cohort, Matrix, summarise
 from voxplain.report.cohort.filling.asked import Asked
 from voxplain.report.cohort.filling.inventory import Inventory
+from voxplain.report.cohort.filling.parts import spreads
 from voxplain.report.cohort.page import Game, Numbers, Pair
 
-EFFECTS = ("shapley", "occlusion")
+EFFECTS = ("shapley", "occlusion", "alone")
 MOST_PAIRS = 20
 
 
@@ -27,16 +28,17 @@ def games(
     for method in known.games:
         for partition in sorted({p for m, p, _ in known.found if m == method}):
             pairs = _pairs(cohort, known, method, partition, asked)
+            parts = spreads(cohort, known, method, partition)
             told = tuple(warnings.get(method, ()))
             for statistic in EFFECTS:
                 if known.has(method, partition, statistic):
                     effects = cohort.matrix(statistic, model=known.model, method=method, partition=partition)
                     shares = effects.holding(relative(effects), f"{statistic} share")
                     summary = summarise(shares, resamples=asked.resamples, seed=asked.seed)
-                    made.append(Game(method, statistic, partition, summary, pairs, told))
-                    pairs = ()
-            if pairs:
-                made.append(Game(method, "interaction", partition, None, pairs, told))
+                    made.append(Game(method, statistic, partition, summary, pairs, told, parts))
+                    pairs, parts = (), ()
+            if pairs or parts:
+                made.append(Game(method, "interaction", partition, None, pairs, told, parts))
     return tuple(made)
 
 
