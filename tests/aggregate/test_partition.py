@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,9 +40,9 @@ def test_a_case_that_lacks_a_member_has_the_group_of_the_others() -> None:
     assert merged.regions == ("bg", "sides", "both")
 
 
-def asked(case: Case, output: str) -> Problem:
+def asked(case: Case, output: str, **known: Any) -> Problem:
     net = smooth_segmenter(2, classes=2)
-    model = Model(net, spatial_dims=2, output=output, classes=["core", "edema"])
+    model = Model(net, spatial_dims=2, output=output, classes=["core", "edema"], **known)
     return Problem(model, case, AllClasses(background=True))
 
 
@@ -62,6 +63,18 @@ def test_a_label_does_not_name_classes_that_are_independent_of_each_other() -> N
     problem = asked(labelled(), "sigmoid")
     assert dice(problem) == {}
     assert divided(problem).regions == ("outside", "1", "2")
+
+
+def test_dice_of_independent_classes_needs_their_values() -> None:
+    """By hand: the first class is 1 or 2, the second 2 alone; neither is background."""
+    case = labelled()
+    problem = asked(case, "sigmoid", label_values=[(1, 2), (2,)])
+    expected = {}
+    for index, (name, true) in enumerate({"core": case.label > 0, "edema": case.label == 2}.items()):
+        found = problem.prediction.positive[index].numpy()
+        expected[name] = 2 * (found & true).sum() / (found.sum() + true.sum())
+    assert all(0 < value < 1 for value in expected.values())
+    assert dice(problem) == expected
 
 
 def test_a_label_names_classes_that_exclude_each_other() -> None:

@@ -304,6 +304,23 @@ def test_the_absence_of_a_finding_is_nowhere():
     assert found[0, 1].value == pytest.approx(0.2)
 
 
+def test_a_finding_is_where_the_label_has_one_of_its_values():
+    label = np.zeros((5, 6), dtype=np.int32)
+    label[1], label[2:4] = 1, 4
+    case = Case(id="c", image=random_case((5, 6)).image, geometry=None, label=label)
+
+    def asked(**known) -> Problem:
+        model = Model(classifier(2), spatial_dims=2, task="classification", output="sigmoid", **known)
+        return Problem(model, case, [ClassScore(0), ClassScore(1)])
+
+    with pytest.raises(InputError, match=r"independent of each other.*value=1"):
+        RelevanceMassAccuracy().check(asked())
+    problem = asked(label_values=[(1, 4), (4,), (1,)])
+    found = RelevanceMassAccuracy().compute(problem, [says(np.ones((1, 5, 6)), problem)])
+    # one of five rows holds 1, two hold 4
+    assert [found[0, t].value for t in (0, 1)] == pytest.approx([0.6, 0.4])
+
+
 # ---- on networks -----------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from voxplain.case import Case, Geometry
 from voxplain.engine import Problem
-from voxplain.errors import InputError, TargetError
+from voxplain.errors import InputError, ModelError, TargetError
 from voxplain.model import Model, Preparation, Windows
 from voxplain.target import (
     AllClasses,
@@ -99,10 +99,53 @@ def test_all_classes_are_those_that_are_there(dims, background):
 @pytest.mark.parametrize("value", [None, 1, 2, 7])
 def test_label_region(dims, value):
     predicted, label = drawn(SHAPES[dims]), drawn(SHAPES[dims], 1)
-    label[(0,) * dims] = 7
+    if value is not None:
+        label[(0,) * dims] = 7
     p = problem(predicted, LabelRegion(class_name="liver", value=value), label=label)
     assert np.array_equal(mask_of(p), label == (1 if value is None else value))
     assert p.targets[0].class_index == 1
+
+
+OVERLAPPING = [(1, 2, 4), (1, 4), (4,), (7,)]  # values that mean each class, as of tumours in tumours
+
+
+@dimensions
+@pytest.mark.parametrize("number", range(3))
+def test_a_class_is_where_the_label_has_one_of_its_values(dims, number):
+    predicted = drawn(SHAPES[dims])
+    label = np.array([0, 1, 4])[drawn(SHAPES[dims], 1)]
+    asked = [kind(class_name=number) for kind in (LabelRegion, FalsePositives, FalseNegatives)]
+    p = problem(predicted, asked, label=label, output="sigmoid", label_values=OVERLAPPING)
+    # by hand: 2 is nowhere, so that the first class is all that is not zero
+    true = {0: label > 0, 1: label > 0, 2: label == 4}[number]
+    # the identity of a one-hot image is positive where the class was drawn
+    own = predicted == number
+    for t, expected in enumerate((true, own & ~true, ~own & true)):
+        assert np.array_equal(mask_of(p, t), expected)
+
+
+@dimensions
+def test_what_no_value_of_the_label_is_known_to_mean_is_refused(dims):
+    predicted, label = drawn(SHAPES[dims]), drawn(SHAPES[dims], 1)
+    for kind in (LabelRegion, FalsePositives, FalseNegatives):
+        # 0 is the background and not the first of independent labels
+        with pytest.raises(TargetError, match=r"independent of each other.*label_values"):
+            problem(predicted, kind(class_name=0), label=label, output="sigmoid")
+        named = problem(predicted, kind(class_name=0, value=2), label=label, output="sigmoid")
+        own, true = predicted == 0, label == 2
+        expected = {LabelRegion: true, FalsePositives: own & ~true, FalseNegatives: ~own & true}[kind]
+        assert np.array_equal(mask_of(named), expected)
+        label[(0,) * dims] = 9
+        with pytest.raises(TargetError, match="holds 9, which is no class"):
+            problem(predicted, kind(class_name=1), label=label)
+        label[(0,) * dims] = 0
+
+
+def test_each_class_needs_its_values():
+    with pytest.raises(
+        ModelError, match="label_values: found those of 1 classes, expected one entry for each of 4"
+    ):
+        problem(drawn(SHAPES[2]), LabelRegion(), label=drawn(SHAPES[2]), label_values=[(1,)])
 
 
 def components(mask: np.ndarray) -> list[np.ndarray]:

@@ -44,6 +44,7 @@ def _scene(model: Model, prepared: Prepared, prediction: Prediction) -> Scene:
         unit="px" if case.geometry is None else "mm",
         prediction=prediction,
         label=prepared.label,
+        label_values=model.label_values,
         class_index=model.class_index,
         bring=prepared.bring,
         voxel=lambda index: _voxel(prepared, index),

@@ -40,6 +40,7 @@ def load_model(
     trust_code: bool = False,
     factory_arguments: Mapping[str, Any] | None = None,
     resize_output: bool = False,
+    label_values: Sequence[Sequence[int]] | None = None,
 ) -> Model:
     """A network, ready to be asked.
 
@@ -61,6 +62,7 @@ def load_model(
         factory_arguments: keyword arguments of the factory, or an nnU-Net's options: ``folds``, ``checkpoint``,
             ``mirroring``, ``step_size``, ``gaussian``, ``trainer`` (see docs/nnunet.md).
         resize_output: see `Model`.
+        label_values: see `Model`; instead of those of an nnU-Net.
 
     Raises:
         ModelError: the network cannot be loaded.
@@ -82,6 +84,7 @@ def load_model(
         "precision": precision,
         "spatial_dims": spatial_dims,
         "resize_output": resize_output,
+        "label_values": label_values,
     }
     file = Path(weights) if weights is not None else None
     if isinstance(source, nn.Module):
@@ -138,7 +141,7 @@ def _nnunet(
             f"weights: {path} has its own; leave weights out, and name another checkpoint by the argument checkpoint"
         )
     found = nnunet.load(path, options, trust_code, asked["prepare"], asked["windows"])
-    for field in ("classes", "output", "prepare", "windows"):
+    for field in ("classes", "label_values", "output", "prepare", "windows"):
         if asked[field] is None:
             asked[field] = getattr(found, field)
     given = asked["spatial_dims"]

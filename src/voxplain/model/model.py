@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from voxplain.errors import InputError, ModelError, suggest
 from voxplain.model import checks, heads, layers, outputs, probe
 from voxplain.model.freeze import Freeze
+from voxplain.model.label_values import Values, values_of
 from voxplain.model.preparation import Preparation
 from voxplain.model.windows import Windows
 
@@ -43,6 +44,8 @@ class Model:
         precision: ``"fp32"``, or ``"bf16"`` for autocast.
         resize_output: interpolates a coarser or finer segmentation linearly to the input's grid.
         channels_in: channels of the input, where they cannot be found out.
+        label_values: for each class, the values of a ground-truth label map that mean it; by default its number, and
+            nothing for the independent labels of ``"sigmoid"``.
         fixed_batch: the only batch size that the module takes.
         fixed_shape: the only spatial shape that it takes.
         hookable: whether Python hooks on submodules run (not in TorchScript).
@@ -71,6 +74,7 @@ class Model:
         precision: Literal["fp32", "bf16"] = "fp32",
         resize_output: bool = False,
         channels_in: int | None = None,
+        label_values: Sequence[Sequence[int]] | None = None,
         fixed_batch: int | None = None,
         fixed_shape: tuple[int, ...] | None = None,
         hookable: bool | None = None,
@@ -91,6 +95,7 @@ class Model:
         self._freeze = Freeze(module)
         self.asked_task = task
         self._asked = (output, tuple(classes) if classes is not None else None)
+        self._label_values = label_values
         self._meaning: outputs.Meaning | None = None
         self.input_seen: tuple[int, ...] | None = None  # (C, *spatial) of an input that the module took
         self.windows = windows or Windows(roi=fixed_shape)
@@ -119,6 +124,11 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes."""
         return self.meaning.classes
+
+    @property
+    def label_values(self) -> Values | None:
+        """For each class, the values of a label map that mean it; None where nobody knows."""
+        return values_of(self._label_values, self.classes, self.output)
 
     @property
     def channels_out(self) -> int:

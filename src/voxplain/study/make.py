@@ -72,6 +72,7 @@ def load(
         trust_code=asked.trust_code,
         factory_arguments=asked.arguments or None,
         resize_output=asked.resize_output,
+        label_values=asked.label_values,
     )
     if is_bundle:
         model.windows = replace(model.windows, **sliding)

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from voxplain.errors import TargetError
+from voxplain.model.label_values import Values, foreign_value, where
 from voxplain.target.functional import Functional, Output, Score
 from voxplain.target.prediction import Prediction
 from voxplain.target.region import MaskRegion, Region, label_regions
@@ -59,6 +60,7 @@ class Scene:
     Attributes:
         spacing: of the prepared grid, in ``unit``: millimetres, or pixels where the case has no geometry.
         label: (*spatial) ground truth on the prepared grid, or ``None``.
+        label_values: of each class, or ``None`` where nobody knows them.
         bring: carries a mask from the case's grid to the prepared one (nearest).
         voxel: carries a voxel index likewise.
     """
@@ -71,6 +73,7 @@ class Scene:
     unit: Literal["mm", "px"]
     prediction: Prediction
     label: Tensor | None
+    label_values: Values | None
     class_index: Callable[[str | int], int]
     bring: Callable[[np.ndarray], Tensor]
     voxel: Callable[[Sequence[int]], tuple[int, ...]]
@@ -106,17 +109,26 @@ class Scene:
         return self.label
 
     def truth_mask(self, class_index: int, value: int | None, asked: str) -> Tensor:
-        """Where the ground truth has the class; a label map with values that are no class needs a value."""
+        """Where the ground truth has the class; a label map with values that mean no class needs a value.
+
+        Raises:
+            TargetError: no label, or nobody knows which of its values is the class's.
+        """
         label = self.truth(asked)
         if value is not None:
             return label == value
-        foreign = int(label.max())
-        if foreign >= len(self.classes):
+        if self.label_values is None:
+            raise TargetError(
+                f"target {asked}: the network's labels are independent of each other, and which value of the label map "
+                f"means '{self.classes[class_index]}' is not known; say which, as {asked}:1, or give the model label_values"
+            )
+        foreign = foreign_value(label, self.label_values)
+        if foreign is not None:
             raise TargetError(
                 f"target {asked}: the label map holds {foreign}, which is no class (0 to {len(self.classes) - 1}); "
                 f"say which value is meant: {asked}:{foreign}"
             )
-        return label == class_index
+        return where(label, self.label_values[class_index])
 
     def resolved(
         self,

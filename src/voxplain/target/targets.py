@@ -110,7 +110,7 @@ class LabelRegion(Target):
     """The class's score over a region of the ground truth.
 
     Args:
-        value: value in the label map; the class's index by default.
+        value: value in the label map; by default what the model says of the class, which is its index as a rule.
     """
 
     class_name: Name = 1
@@ -119,10 +119,9 @@ class LabelRegion(Target):
     def resolve(self, scene: Scene) -> list[Resolved]:
         scene.require("segmentation", "label region")
         index = scene.class_index(self.class_name)
-        value = index if self.value is None else self.value
-        label = scene.truth(f"label:{self.class_name}")
-        name = f"label-{scene.classes[index]}" + ("" if self.value is None else f"-{value}")
-        return self._over(scene, label == value, index, name, "label")
+        mask = scene.truth_mask(index, self.value, f"label:{self.class_name}")
+        name = f"label-{scene.classes[index]}" + ("" if self.value is None else f"-{self.value}")
+        return self._over(scene, mask, index, name, "label")
 
 
 @dataclass(frozen=True)

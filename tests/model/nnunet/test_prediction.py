@@ -109,6 +109,15 @@ def test_regions_are_independent_labels(other, tmp_path) -> None:
     assert torch.equal(problem.prediction.positive[sure], (expected > 0)[sure])
 
 
+def test_regions_are_where_the_label_has_one_of_their_values(other, tmp_path) -> None:
+    model = load_model(other(labels=REGIONS), factory_arguments={"mirroring": False})
+    assert model.label_values == ((1, 2), (2,))
+    case = subject(2)
+    problem = Problem(model, case, ["label:organ", "label:lung"])
+    for target, true in zip(problem.targets, (case.label > 0, case.label == 2), strict=True):
+        assert target.region.count == np.count_nonzero(true)
+
+
 def test_the_ignore_label_is_no_class(other) -> None:
     model = load_model(other(labels={"background": 0, "liver": 1, "lung": 2, "ignore": 3}))
     assert (model.output, model.classes) == ("softmax", ("background", "liver", "lung"))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from voxplain.engine import Problem
 from voxplain.errors import GeometryError, InputError
+from voxplain.model.label_values import foreign_value, where
 
 Mask = str | PathLike[str] | NDArray[np.generic]
 
@@ -62,17 +63,22 @@ def _in_label(problem: Problem, target: int, value: int | None) -> Tensor:
         )
     if value is not None:
         return label == value
-    foreign = int(label.max())
-    if foreign >= len(problem.model.classes):
+    asked, values = problem.targets[target], problem.model.label_values
+    if values is None:
+        raise InputError(
+            f"mask 'label': the network's labels are independent of each other, and which value of the label map means "
+            f"{asked.class_name!r} is not known; say which by value=1, or give the model label_values"
+        )
+    foreign = foreign_value(label, values)
+    if foreign is not None:
         raise InputError(
             f"mask 'label': the label map holds {foreign}, which is no class (0 to {len(problem.model.classes) - 1}); "
             f"say which value is meant: value={foreign}"
         )
-    asked = problem.targets[target]
-    if asked.kind == "class" and asked.class_index == 0:
+    if asked.kind == "class" and values[asked.class_index] == (0,):
         # label 0 is the absence of findings, which a classifier's class 0 cannot be localised by
         return torch.zeros_like(label, dtype=torch.bool)
-    return label == asked.class_index
+    return where(label, values[asked.class_index])
 
 
 def _in_region(problem: Problem, target: int) -> Tensor:

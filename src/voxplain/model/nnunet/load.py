@@ -32,6 +32,7 @@ class Found:
     prepare: Preparation
     windows: Windows
     classes: tuple[str, ...]
+    label_values: tuple[tuple[int, ...], ...]
     output: Output
     dims: int
     channels: int
@@ -85,13 +86,15 @@ def load(
         fit(network, found.weights, f"checkpoint {file}")
         networks[f"fold_{one}"] = network.eval()
     axes = mirrorings(_mirrored(options, first.mirroring, where))
+    named = _classes(labels, dataset)
     alone = len(networks) * len(axes) == 1
     return Found(
         module=next(iter(networks.values())) if alone else Ensemble(networks, axes),
         prepare=prepare
         or Preparation(transforms=Steps(plans, configuration, dataset, where), dims=len(patch)),
         windows=windows or _windows(patch, options),
-        classes=_classes(labels, dataset),
+        classes=tuple(name for name, _ in named),
+        label_values=tuple(values for _, values in named),
         output="sigmoid" if labels.has_regions else "softmax",
         dims=len(patch),
         channels=channels,
@@ -123,19 +126,19 @@ def _refuse_cascade(configuration: Any, name: str, where: Path) -> None:
         )
 
 
-def _classes(labels: Any, dataset: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names in the order of the network's outputs: of regions, or of labels without ``ignore``."""
-    named = {name: value for name, value in dataset["labels"].items() if name != "ignore"}
+def _classes(labels: Any, dataset: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    """Names in the order of the network's outputs, of regions or of labels without ``ignore``, and their label values."""
+    named = {name: _listed(value) for name, value in dataset["labels"].items() if name != "ignore"}
     if labels.has_regions:
-        return tuple(name for name, value in named.items() if set(_listed(value)) != {0})
-    return tuple(
-        next((name for name, value in named.items() if _listed(value) == [label]), f"label {label}")
-        for label in labels.all_labels
-    )
+        return [(name, values) for name, values in named.items() if set(values) != {0}]
+    return [
+        (next((name for name, values in named.items() if values == (label,)), f"label {label}"), (label,))
+        for label in map(int, labels.all_labels)
+    ]
 
 
-def _listed(value: Any) -> list[int]:
-    return [int(v) for v in value] if isinstance(value, (list, tuple)) else [int(value)]
+def _listed(value: Any) -> tuple[int, ...]:
+    return tuple(int(v) for v in value) if isinstance(value, (list, tuple)) else (int(value),)
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -192,13 +192,18 @@ def _draw(
     settings: ExplainSettings,
     ledger: Ledger,
 ) -> tuple[tuple[Picture, ...], Picture]:
+    import numpy as np
+
     from voxplain.case.atomic import write_whole
     from voxplain.report import draw_all, scenes, slug, tile
     from voxplain.study.explaining.prediction import class_mask
 
     problem, target = attribution.problem, attribution.answers[index].target
     case = problem.case
-    truth = None if case.label is None else (case.label == target.class_index).astype("uint8")
+    meant = problem.model.label_values
+    truth = None
+    if case.label is not None and meant is not None:
+        truth = np.isin(case.label, meant[target.class_index]).astype("uint8")
     image, values = shown_of(values, unit.method, problem)
     scene = scenes(
         image,

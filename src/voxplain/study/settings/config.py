@@ -55,6 +55,11 @@ class ModelSettings(Section):
     device: str = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
     precision: Literal["fp32", "bf16"] = setting("fp32", "bf16 uses autocast")
     spatial_dims: Literal[2, 3] | None = setting(None, "found out where not given", "axes")
+    label_values: list[list[int]] | None = setting(
+        None,
+        "for each class, the values of a ground-truth label map that mean it; by default its number, and nothing for the "
+        "independent labels of sigmoid",
+    )
     resize_output: bool = setting(False, "bring a coarser or finer segmentation to the input's grid")
     trust_code: bool = setting(False, "allow a bundle to run Python code of its own")
 

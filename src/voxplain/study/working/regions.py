@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voxplain.aggregate.partition import Partition, from_labels, predicted
+from voxplain.model.label_values import where
 from voxplain.study.settings.region_config import LABEL, PREDICTED
 
 NO_LABEL = "the case has no label to divide it by"
@@ -65,17 +66,18 @@ def _own(regions: RegionSettings, partition: Partition) -> dict[str, tuple[str, 
 
 
 def dice(problem: Problem) -> dict[str, float]:
-    """Dice of every class that the label or the prediction of a segmentation has; a label's values are classes' numbers.
+    """Dice of every class that the label or the prediction of a segmentation has, but for the background.
 
-    Of independent classes nothing is told: one label image cannot hold them, and its 0 is no class.
+    Of independent classes nothing is told unless it is known which values of a label mean them.
     """
-    label, found = problem.prepared.label, problem.prediction
-    if label is None or problem.layout is None or found.positive is not None:
+    label, found, values = problem.prepared.label, problem.prediction, problem.model.label_values
+    if label is None or problem.layout is None or values is None:
         return {}
-    out = {}
+    out, independent = {}, found.positive is not None
     for index, name in enumerate(problem.model.classes):
-        own, true = found.labels == index, label == index
+        own = found.labels == index if found.positive is None else found.positive[index]
+        true = where(label, values[index])
         size = int(own.sum()) + int(true.sum())
-        if size and index:
+        if size and (index or independent):
             out[name] = 2 * int((own & true).sum()) / size
     return out
