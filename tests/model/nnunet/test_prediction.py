@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from voxplain.case import read_case, take_slice
 from voxplain.engine import Problem
 from voxplain.errors import InputError, ModelError
 from voxplain.model import load_model
+from voxplain.model.nnunet.network import Ensemble
 
 OPTIONS = {"folds": 0, "mirroring": False}
 SMALL = (10, 20, 15)  # four windows
@@ -94,6 +96,27 @@ def test_every_readers_axes_are_kept_and_known(other, tmp_path, reader, kind) ->
     # and on its way home
     home = found.restore(found.image)[0] * case.image.std() + case.image.mean()
     np.testing.assert_allclose(home[3:-3, 3:-3, 3:-3], case.image[0][3:-3, 3:-3, 3:-3], atol=0.3)
+
+
+def test_totalsegmentators_networks_are_run_as_it_runs_them(other, tmp_path) -> None:
+    """It turns images to RAS before it calls nnU-Net, and calls it without mirroring."""
+    folder = other(plans_change={"dataset_name": "Dataset291_TotalSegmentator_part1_organs_1559subj"})
+    model = load_model(folder)
+    assert not isinstance(model.module, Ensemble)
+    assert len(load_model(folder, factory_arguments={"mirroring": True}).module) == 8
+    kind = IMAGES["flipped and permuted, other spacing"]
+    case = read_case(written(subject(5, **kind), tmp_path))
+    canonical = nibabel.as_closest_canonical(nibabel.load(written(subject(5, **kind), tmp_path)))
+    nibabel.save(canonical, tmp_path / "ras_0000.nii.gz")
+    prepared = Peer(folder, mirroring=False).prepared(tmp_path / "ras_0000.nii.gz")
+    found = model.prepare(case)
+    np.testing.assert_allclose(found.image.numpy(), prepared, rtol=0, atol=1e-5)
+    assert prepared.shape != Peer(folder, mirroring=False).prepared(tmp_path / f"{case.id}.nii.gz").shape
+    # a map comes home to the file's own voxels
+    home = found.restore(found.image)[0]
+    organs = subject(5, **kind).label
+    assert np.corrcoef(home[organs > 0], case.image[0][organs > 0])[0, 1] > 0.9
+    assert home[organs == 1].mean() > home[organs == 2].mean() + 1
 
 
 def test_regions_are_independent_labels(other, tmp_path) -> None:

@@ -15,7 +15,7 @@ from voxplain.model.checks import first_line
 from voxplain.model.nnunet import checkpoint, folder, library
 from voxplain.model.nnunet.network import Ensemble, mirrorings
 from voxplain.model.nnunet.options import Options
-from voxplain.model.nnunet.preparation import Steps, channel_names
+from voxplain.model.nnunet.preparation import Steps, channel_names, of_totalsegmentator
 from voxplain.model.preparation import Preparation
 from voxplain.model.weights import fit
 from voxplain.model.windows import Windows
@@ -85,7 +85,8 @@ def load(
         network = library.build(trainer, plans, configuration, channels, labels.num_segmentation_heads)
         fit(network, found.weights, f"checkpoint {file}")
         networks[f"fold_{one}"] = network.eval()
-    axes = mirrorings(_mirrored(options, first.mirroring, where))
+    mirrored = _mirrored(options, first.mirroring, where, by_default=not of_totalsegmentator(plans))
+    axes = mirrorings(mirrored)
     named = _classes(labels, dataset)
     alone = len(networks) * len(axes) == 1
     return Found(
@@ -111,10 +112,13 @@ def _windows(patch: tuple[int, ...], options: Options) -> Windows:
     )
 
 
-def _mirrored(options: Options, allowed: tuple[int, ...], where: Path) -> tuple[int, ...]:
+def _mirrored(
+    options: Options, allowed: tuple[int, ...], where: Path, *, by_default: bool
+) -> tuple[int, ...]:
     if options.mirroring and not allowed:
         raise InputError(f"mirroring: asked for, but {where.name} was trained without; leave it out")
-    return () if options.mirroring is False else allowed
+    asked = by_default if options.mirroring is None else options.mirroring
+    return allowed if asked else ()
 
 
 def _refuse_cascade(configuration: Any, name: str, where: Path) -> None:

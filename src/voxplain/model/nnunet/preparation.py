@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 _REVERSED = ("SimpleITKIO", "NibabelIO")
 _TURNED = ("SimpleITKIOWithReorient", "NibabelIOWithReorient")
 _STORED = ("NaturalImage2DIO", "Tiff3DIO")
+_TURNED_BEFORE = "TotalSegmentator"  # in a dataset's name: turned to RAS before nnU-Net is called
 _FAR = 999  # what nnU-Net takes as the distance of slices of a 2-D image, in the largest spacing
 
 
@@ -53,10 +54,14 @@ class Steps:
                 f"nnU-Net folder {where}: its preprocessor {configuration.preprocessor_name!r} is not nnU-Net's own; "
                 "pass prepare=… instead"
             )
+        self.is_turned = self.reader in _TURNED or of_totalsegmentator(plans)
         self.preprocessor = found(verbose=False)
         self.channels = channel_names(dataset)
         spacing = "×".join(f"{float(n):.3g}" for n in configuration.spacing)
-        self.summary = f"nnU-Net's: {self.reader}, spacing {spacing} mm, {', '.join(configuration.normalization_schemes)}"
+        reader = f"{self.reader}, turned to RAS" if self.is_turned else self.reader
+        self.summary = (
+            f"nnU-Net's: {reader}, spacing {spacing} mm, {', '.join(configuration.normalization_schemes)}"
+        )
         self.turn = tuple(int(axis) for axis in plans.transpose_forward)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +82,7 @@ class Steps:
         flat = values.ndim == 3
         if flat:
             values, affine = values[..., None], _lifted(affine)
-        if self.reader in _TURNED:
+        if self.is_turned:
             values, affine = _to_ras(values, affine)
         order = self._order(image, flat)
         values, affine = values.transpose(0, *(axis + 1 for axis in order)), affine @ _permutation(order)
@@ -108,7 +113,7 @@ class Steps:
         stored = not image.meta.get("has_geometry", True) and (flat or self.reader in _STORED)
         if not flat:
             return (0, 1, 2) if stored else (2, 1, 0)
-        if self.reader in _TURNED:
+        if self.is_turned:
             raise InputError(
                 "image: one slice of a volume, but this nnU-Net turns volumes to RAS first; give a 3-D network the volume"
             )
@@ -137,6 +142,11 @@ class Steps:
         # resampling aligns the outer faces of the corner voxels
         place[:3, 3] = [low for low, _ in properties["bbox_used_for_cropping"]] + ratio / 2 - 0.5
         return np.asarray(prepared, dtype=np.float32), place
+
+
+def of_totalsegmentator(plans: Any) -> bool:
+    """Whether TotalSegmentator runs this network: on images in RAS, without mirroring."""
+    return _TURNED_BEFORE in str(plans.plans.get("dataset_name"))
 
 
 def channel_names(dataset: dict[str, Any]) -> tuple[str, ...]:
