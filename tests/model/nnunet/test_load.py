@@ -223,6 +223,22 @@ def test_a_way_through_a_trusted_library_is_seen_through(copy) -> None:
         load_model(copy)
 
 
+@pytest.mark.parametrize("name", ["fold_0_backup", "fold_0.old", "fold_", "fold_x"])
+def test_other_folders_are_no_folds(copy, name) -> None:
+    shutil.copytree(copy / "fold_0", copy / name)
+    assert load_model(copy).module.names == ("fold_0", "fold_1")
+
+
+def test_a_fold_may_be_a_link(copy, tmp_path, monkeypatch) -> None:
+    (copy / "fold_0").rename(tmp_path / "x")
+    (copy / "fold_0").symlink_to(tmp_path / "x")
+    assert load_model(copy).module.names == ("fold_0", "fold_1")
+    assert load_model(copy / "fold_0").module.names == ("fold_0",)
+    monkeypatch.chdir(copy / "fold_1")
+    assert load_model(Path()).module.names == ("fold_1",)
+    assert load_model(Path("..")).module.names == ("fold_0", "fold_1")
+
+
 def test_a_preprocessor_or_reader_of_ones_own_is_refused(trained, tmp_path) -> None:
     one = untrained(trained, tmp_path / "one", change={"preprocessor_name": "load_json"})
     with pytest.raises(ModelError, match="preprocessor 'load_json' is not nnU-Net's own"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from voxplain.errors import ModelError
 
 PLANS, DATASET = "plans.json", "dataset.json"
+_FOLD = re.compile(r"fold_([0-9]+|all)")
 
 
 def looks_like(path: Path) -> bool:
@@ -31,7 +33,8 @@ def find(path: Path) -> tuple[Path, str | None]:
         ModelError: no such folder, or several.
     """
     if _is_fold(path) and not (path / PLANS).is_file():
-        return _whole(path.resolve().parent), path.resolve().name.removeprefix("fold_")
+        fold = _named(path)
+        return _whole(fold.parent), fold.name.removeprefix("fold_")
     if (path / PLANS).is_file() or any(map(_is_fold, _folders(path))):
         return _whole(path), None
     inside = _inside(path)
@@ -97,7 +100,12 @@ def _whole(folder: Path) -> Path:
 
 
 def _is_fold(path: Path) -> bool:
-    return path.resolve().name.startswith("fold_") and path.is_dir()
+    return _FOLD.fullmatch(_named(path).name) is not None and path.is_dir()
+
+
+def _named(path: Path) -> Path:
+    """A path whose last part is a name; a link keeps its own, whatever it points to."""
+    return path.resolve() if path.name in {"", ".", ".."} else path
 
 
 def _folders(path: Path) -> list[Path]:
