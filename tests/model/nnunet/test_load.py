@@ -223,6 +223,37 @@ def test_a_way_through_a_trusted_library_is_seen_through(copy) -> None:
         load_model(copy)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["spacing", "preprocessor_name", "normalization_schemes", "use_mask_for_norm", "resampling_fn_data"],
+)
+def test_a_configuration_that_is_not_whole(copy, name) -> None:
+    edit(copy / "plans.json", lambda p: p["configurations"]["3d_fullres"].pop(name))
+    with pytest.raises(ModelError, match=rf"plans\.json: no '{name}', which nnU-Net's preprocessing needs"):
+        load_model(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"spacing": [1.0, 0, 1.0]}, r"spacing is \[1\.0, 0, 1\.0\], expected 3 positive numbers"),
+        ({"spacing": [1.0, 2.0]}, "expected 3 positive numbers"),
+        (
+            {"resampling_fn_data": "resample_my_way"},
+            "resampling_fn_data is 'resample_my_way', which cannot be used",
+        ),
+        (
+            {"resampling_fn_seg": "OrderedDict"},
+            "resampling_fn_seg is 'OrderedDict', expected a function of nnunetv2",
+        ),
+    ],
+)
+def test_steps_that_cannot_be_are_refused_when_loaded(trained, tmp_path, change, words) -> None:
+    other = untrained(trained, tmp_path / "other", change=change)
+    with pytest.raises(ModelError, match=words):
+        load_model(other)
+
+
 @pytest.mark.parametrize("name", ["fold_0_backup", "fold_0.old", "fold_", "fold_x"])
 def test_other_folders_are_no_folds(copy, name) -> None:
     shutil.copytree(copy / "fold_0", copy / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy.typing as npt
 import torch
 
 from voxplain.errors import InputError, ModelError
+from voxplain.model.checks import first_line
 from voxplain.model.custom import KEY
-from voxplain.model.nnunet import library
+from voxplain.model.nnunet import folder, library
 
 Array = npt.NDArray[Any]
 
@@ -20,6 +22,7 @@ _REVERSED = ("SimpleITKIO", "NibabelIO")
 _TURNED = ("SimpleITKIOWithReorient", "NibabelIOWithReorient")
 _STORED = ("NaturalImage2DIO", "Tiff3DIO")
 _TURNED_BEFORE = "TotalSegmentator"  # in a dataset's name: turned to RAS before nnU-Net is called
+_RESAMPLING = "nnunetv2.preprocessing.resampling"
 _FAR = 999  # what nnU-Net takes as the distance of slices of a 2-D image, in the largest spacing
 
 
@@ -36,7 +39,7 @@ class Steps:
         where: the model's folder, for messages.
 
     Raises:
-        ModelError: steps that are not nnU-Net's own.
+        ModelError: steps that are not nnU-Net's own, or that the plans do not say.
     """
 
     def __init__(self, plans: Any, configuration: Any, dataset: dict[str, Any], where: Path) -> None:
@@ -47,6 +50,7 @@ class Steps:
                 f"nnU-Net folder {where}: its images were read by {self.reader!r}, whose order of axes is not known; "
                 "pass prepare=… instead"
             )
+        _refuse_parts(plans, configuration, where / folder.PLANS)
         own = library.load("nnunetv2.preprocessing.preprocessors.default_preprocessor").DefaultPreprocessor
         found = configuration.preprocessor_class
         if not (isinstance(found, type) and issubclass(found, own)):
@@ -147,6 +151,49 @@ class Steps:
 def of_totalsegmentator(plans: Any) -> bool:
     """Whether TotalSegmentator runs this network: on images in RAS, without mirroring."""
     return _TURNED_BEFORE in str(plans.plans.get("dataset_name"))
+
+
+def _refuse_parts(plans: Any, configuration: Any, file: Path) -> None:
+    """Refuse plans that leave out what preprocessing needs, before a case is read.
+
+    Raises:
+        ModelError: naming it.
+    """
+    try:
+        spacing, turn = configuration.spacing, plans.transpose_forward
+        for name in ("preprocessor_name", "normalization_schemes", "use_mask_for_norm"):
+            getattr(configuration, name)
+        _ = plans.foreground_intensity_properties_per_channel
+    except KeyError as error:
+        raise ModelError(f"{file}: no {error}, which nnU-Net's preprocessing needs") from error
+    dims = len(configuration.patch_size)
+    if not (isinstance(spacing, list) and len(spacing) in {dims, 3} and all(map(_is_positive, spacing))):
+        raise ModelError(f"{file}: spacing is {spacing!r}, expected {dims} positive numbers")
+    if not isinstance(turn, list) or tuple(turn) not in list(permutations(range(3))):
+        raise ModelError(f"{file}: transpose_forward is {turn!r}, expected 0, 1 and 2 in some order")
+    for name in ("resampling_fn_data", "resampling_fn_seg"):
+        _refuse_resampling(configuration, name, file)
+
+
+def _is_positive(number: Any) -> bool:
+    return isinstance(number, (int, float)) and 0 < number < float("inf")
+
+
+def _refuse_resampling(configuration: Any, name: str, file: Path) -> None:
+    try:
+        found = getattr(configuration, name).func
+    except KeyError as error:
+        raise ModelError(f"{file}: no {error}, which nnU-Net's preprocessing needs") from error
+    except Exception as error:
+        raise ModelError(
+            f"{file}: {name} is {configuration.configuration[name]!r}, which cannot be used ({first_line(error)})"
+        ) from error
+    # the search of nnU-Net finds what its modules import, too
+    if not getattr(found, "__module__", "").startswith(f"{_RESAMPLING}."):
+        raise ModelError(
+            f"{file}: {name} is {configuration.configuration[name]!r}, expected a function of {_RESAMPLING}; "
+            "pass prepare=… instead"
+        )
 
 
 def channel_names(dataset: dict[str, Any]) -> tuple[str, ...]:
