@@ -254,6 +254,16 @@ def test_steps_that_cannot_be_are_refused_when_loaded(trained, tmp_path, change,
         load_model(other)
 
 
+@pytest.mark.parametrize("axes", [(0, 1, 3), (0, 0), (-1,)])
+def test_mirroring_axes_that_the_network_lacks(trained, tmp_path, axes) -> None:
+    other = untrained(trained, tmp_path / "other", mirroring=axes)
+    with pytest.raises(
+        ModelError, match=r"fold_0.*inference_allowed_mirroring_axes is \(.*0 to 2; .*mirroring=false"
+    ):
+        load_model(other)
+    assert type(load_model(other, factory_arguments={"mirroring": False}).module).__name__ == "PlainConvUNet"
+
+
 @pytest.mark.parametrize("name", ["fold_0_backup", "fold_0.old", "fold_", "fold_x"])
 def test_other_folders_are_no_folds(copy, name) -> None:
     shutil.copytree(copy / "fold_0", copy / name)

@@ -85,8 +85,8 @@ def load(
         network = library.build(trainer, plans, configuration, channels, labels.num_segmentation_heads)
         fit(network, found.weights, f"checkpoint {file}")
         networks[f"fold_{one}"] = network.eval()
-    mirrored = _mirrored(options, first.mirroring, where, by_default=not of_totalsegmentator(plans))
-    axes = mirrorings(mirrored)
+    asked = False if options.mirroring is None and of_totalsegmentator(plans) else options.mirroring
+    axes = mirrorings(_mirrored(asked, first.mirroring, len(patch), files[0]))
     named = _classes(labels, dataset)
     alone = len(networks) * len(axes) == 1
     return Found(
@@ -112,13 +112,19 @@ def _windows(patch: tuple[int, ...], options: Options) -> Windows:
     )
 
 
-def _mirrored(
-    options: Options, allowed: tuple[int, ...], where: Path, *, by_default: bool
-) -> tuple[int, ...]:
-    if options.mirroring and not allowed:
-        raise InputError(f"mirroring: asked for, but {where.name} was trained without; leave it out")
-    asked = by_default if options.mirroring is None else options.mirroring
-    return allowed if asked else ()
+def _mirrored(asked: bool | None, allowed: tuple[int, ...], dims: int, file: Path) -> tuple[int, ...]:
+    if asked is False:
+        return ()
+    if asked and not allowed:
+        raise InputError(
+            f"mirroring: asked for, but {file.parents[1].name} was trained without; leave it out"
+        )
+    if len(set(allowed)) < len(allowed) or not set(allowed) <= set(range(dims)):
+        raise ModelError(
+            f"checkpoint {file}: inference_allowed_mirroring_axes is {allowed}, expected different axes of a "
+            f"{dims}-D image, 0 to {dims - 1}; give the argument mirroring=false to do without"
+        )
+    return allowed
 
 
 def _refuse_cascade(configuration: Any, name: str, where: Path) -> None:
