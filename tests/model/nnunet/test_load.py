@@ -280,6 +280,12 @@ def test_a_fold_may_be_a_link(copy, tmp_path, monkeypatch) -> None:
     assert load_model(Path("..")).module.names == ("fold_0", "fold_1")
 
 
+def test_nothing_is_printed(copy, capsys) -> None:
+    edit(copy / "plans.json", lambda p: p.pop("label_manager"))
+    load_model(copy)
+    assert capsys.readouterr().out == ""
+
+
 def test_a_preprocessor_or_reader_of_ones_own_is_refused(trained, tmp_path) -> None:
     one = untrained(trained, tmp_path / "one", change={"preprocessor_name": "load_json"})
     with pytest.raises(ModelError, match="preprocessor 'load_json' is not nnU-Net's own"):

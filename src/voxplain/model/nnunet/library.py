@@ -6,8 +6,8 @@ import inspect
 import io
 import re
 import warnings
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from pydoc import locate
@@ -22,6 +22,14 @@ _TRUSTED = ("dynamic_network_architectures.", "nnunetv2.", "torch.nn.")
 _TRAINERS = "nnunetv2.training.nnUNetTrainer"
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what nnU-Net prints and warns of, such as what it misses of its environment, or how old plans are."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def load(name: str) -> Any:
     """A module of nnU-Net.
 
@@ -29,9 +37,7 @@ def load(name: str) -> Any:
         ModelError: it is not installed.
     """
     try:
-        # older versions print what they miss of their environment, which inference does not need
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return import_module(name)
     except ImportError as error:
         raise ModelError(

@@ -67,8 +67,9 @@ def load(
     files = [folder.checkpoint_of(where, one, options.checkpoint) for one in folds]
     first = checkpoint.read(files[0], trust_code)
     try:
-        configuration = plans.get_configuration(first.configuration)
-        labels = plans.get_label_manager(dataset)
+        with library.quiet():
+            configuration = plans.get_configuration(first.configuration)
+            labels = plans.get_label_manager(dataset)
         patch = tuple(int(n) for n in configuration.patch_size)
         channels = len(channel_names(dataset))
     except Exception as error:
