@@ -280,6 +280,13 @@ def test_a_fold_may_be_a_link(copy, tmp_path, monkeypatch) -> None:
     assert load_model(Path("..")).module.names == ("fold_0", "fold_1")
 
 
+def test_trainers_elsewhere_are_said_not_to_be_read(trained) -> None:
+    with pytest.raises(
+        ModelError, match="only installed trainers, not those of the environment variable nnUNet_ext"
+    ):
+        load_model(trained, factory_arguments={"trainer": "MyTrainer"})
+
+
 def test_nothing_is_printed(copy, capsys) -> None:
     edit(copy / "plans.json", lambda p: p.pop("label_manager"))
     load_model(copy)

@@ -70,9 +70,10 @@ def trainer(name: str, where: Path) -> Any:
             if inspect.isclass(found) and issubclass(found, base):
                 return found
     raise ModelError(
-        f"nnU-Net folder {where}: trained by {name!r}, which is no trainer of the installed nnunetv2; put its file where "
-        "nnU-Net finds it for prediction (nnunetv2/training/nnUNetTrainer), or, if it changes the training but not the "
-        "network, give the argument trainer=nnUNetTrainer (--set model.arguments.trainer=nnUNetTrainer)"
+        f"nnU-Net folder {where}: trained by {name!r}, which is no trainer of the installed nnunetv2; put its file in "
+        "nnunetv2/training/nnUNetTrainer (voxplain reads only installed trainers, not those of the environment variable "
+        "nnUNet_extTrainer), or, if it changes the training but not the network, give the argument trainer=nnUNetTrainer "
+        "(--set model.arguments.trainer=nnUNetTrainer)"
     )
 
 
