@@ -223,6 +223,118 @@ def test_a_way_through_a_trusted_library_is_seen_through(copy) -> None:
         load_model(copy)
 
 
+def architecture_of(plans) -> dict:
+    return plans["configurations"]["3d_fullres"]["architecture"]
+
+
+def test_a_trusted_librarys_class_that_is_no_network_is_not_run(copy) -> None:
+    """nnU-Net's trainer, which writes folders when it is made."""
+    name = "nnunetv2.training.nnUNetTrainer.nnUNetTrainer.nnUNetTrainer"
+    edit(copy / "plans.json", lambda p: architecture_of(p)["arch_kwargs"].update(nonlin=name))
+    with pytest.raises(ModelError, match=rf"nonlin is '{name}', expected a torch\.nn\.Module"):
+        load_model(copy)
+    edit(copy / "plans.json", lambda p: architecture_of(p).update(network_class_name=name))
+    with pytest.raises(ModelError, match=rf"network_class_name is '{name}', expected a torch\.nn\.Module"):
+        load_model(copy)
+
+
+RESIDUAL = {
+    "n_stages": 3,
+    "features_per_stage": [4, 8, 8],
+    "conv_op": "torch.nn.modules.conv.Conv3d",
+    "kernel_sizes": [[1, 3, 3], [3, 3, 3], [3, 3, 3]],
+    "strides": [[1, 1, 1], [1, 2, 2], [2, 2, 2]],
+    "n_blocks_per_stage": [1, 2, 1],
+    "n_conv_per_stage_decoder": [1, 1],
+    "conv_bias": True,
+    "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+    "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+    "dropout_op": None,
+    "dropout_op_kwargs": None,
+    "nonlin": "torch.nn.LeakyReLU",
+    "nonlin_kwargs": {"inplace": True},
+}
+
+
+def make_old(plans) -> None:
+    """Plans as nnU-Net wrote them before 2.4, of the network above."""
+    configuration = plans["configurations"]["3d_fullres"]
+    del configuration["architecture"]
+    configuration |= {
+        "UNet_class_name": "ResidualEncoderUNet",
+        "UNet_base_num_features": 4,
+        "unet_max_num_features": 8,
+        "n_conv_per_stage_encoder": [1, 2, 1],
+        "n_conv_per_stage_decoder": [1, 1],
+        "num_pool_per_axis": [1, 2, 2],
+        "pool_op_kernel_sizes": RESIDUAL["strides"],
+        "conv_kernel_sizes": RESIDUAL["kernel_sizes"],
+    }
+
+
+@pytest.mark.parametrize("trust_code", [False, True])
+def test_old_plans_name_a_class_that_has_moved(trained, tmp_path, monkeypatch, recwarn, trust_code) -> None:
+    architecture = {
+        "network_class_name": "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet",
+        "arch_kwargs": RESIDUAL,
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    }
+    other = untrained(trained, tmp_path / "other", change={"architecture": architecture})
+    new = load_model(other, factory_arguments={"mirroring": False})
+    edit(other / "plans.json", make_old)
+    monkeypatch.setitem(sys.modules, "timm", None)  # which other networks need
+    old = load_model(other, trust_code=trust_code, factory_arguments={"mirroring": False})
+    assert type(old.module) is type(new.module) and type(old.module).__name__ == "ResidualEncoderUNet"
+    x = torch.rand(1, 1, 6, 12, 16)
+    with torch.no_grad():
+        assert torch.equal(old.module(x), new.module(x))
+    assert not [w for w in recwarn if "old nnU-Net plans" in str(w.message)]
+
+
+def test_a_class_that_was_never_there_is_refused(copy) -> None:
+    name = "dynamic_network_architectures.architectures.residual_unet.NoSuchUNet"
+    edit(copy / "plans.json", lambda p: architecture_of(p).update(network_class_name=name))
+    with pytest.raises(ModelError, match=rf"network_class_name is '{name}', expected"):
+        load_model(copy)
+
+
+def test_what_a_networks_module_lacks_is_named(copy, monkeypatch) -> None:
+    module = "dynamic_network_architectures.architectures.primus"
+    for name in [n for n in sys.modules if n == module or n.split(".")[0] == "timm"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    edit(copy / "plans.json", lambda p: architecture_of(p).update(network_class_name=f"{module}.PrimusM"))
+    with pytest.raises(
+        ModelError, match=r"PrimusM', whose module cannot be imported here .*; pip install timm$"
+    ):
+        load_model(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p: architecture_of(p).pop("_kw_requires_import"), "no '_kw_requires_import' in architecture"),
+        (lambda p: architecture_of(p).pop("network_class_name"), "no 'network_class_name' in architecture"),
+        (lambda p: architecture_of(p).update(arch_kwargs=[]), "architecture is not as nnU-Net writes it"),
+        (lambda p: architecture_of(p).update(_kw_requires_import=None), "and a list _kw_requires_import"),
+        (lambda p: p.pop("transpose_forward"), "no 'transpose_forward', which nnU-Net's preprocessing needs"),
+        (
+            lambda p: p.update(transpose_forward=[0, 1, 1]),
+            r"transpose_forward is \[0, 1, 1\], expected 0, 1 and 2",
+        ),
+        (
+            lambda p: p.pop("foreground_intensity_properties_per_channel"),
+            "no 'foreground_intensity_properties_per_channel', which",
+        ),
+    ],
+)
+@pytest.mark.parametrize("trust_code", [False, True])
+def test_plans_that_are_not_whole(copy, change, words, trust_code) -> None:
+    edit(copy / "plans.json", change)
+    with pytest.raises(ModelError, match=rf"plans\.json: .*{words}"):
+        load_model(copy, trust_code=trust_code)
+
+
 @pytest.mark.parametrize(
     "name",
     ["spacing", "preprocessor_name", "normalization_schemes", "use_mask_for_norm", "resampling_fn_data"],

@@ -6,11 +6,11 @@ import inspect
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from pydoc import locate
+from pydoc import ErrorDuringImport, locate
 from typing import Any
 
 from torch import nn
@@ -20,6 +20,7 @@ from voxplain.model.checks import first_line
 
 _TRUSTED = ("dynamic_network_architectures.", "nnunetv2.", "torch.nn.")
 _TRAINERS = "nnunetv2.training.nnUNetTrainer"
+_ARCHITECTURES = "dynamic_network_architectures.architectures"
 
 
 @contextmanager
@@ -54,21 +55,13 @@ def plans_manager(plans: dict[str, Any]) -> Any:
 def trainer(name: str, where: Path) -> Any:
     """A trainer's class, from nnU-Net's own package only.
 
-    Its file is found by reading, not by importing all trainers in turn, of which some need more packages.
-
     Raises:
         ModelError: nnU-Net has no such trainer.
     """
     base = load(f"{_TRAINERS}.nnUNetTrainer").nnUNetTrainer
-    root = Path(load(_TRAINERS).__path__[0])
-    defines = re.compile(rf"^class {re.escape(name)}\b", re.MULTILINE)
-    for file in sorted(root.rglob("*.py")):
-        if defines.search(file.read_text(encoding="utf-8")):
-            found = getattr(
-                load(".".join([_TRAINERS, *file.relative_to(root).with_suffix("").parts])), name, None
-            )
-            if inspect.isclass(found) and issubclass(found, base):
-                return found
+    for found in _defined(_TRAINERS, name):
+        if issubclass(found, base):
+            return found
     raise ModelError(
         f"nnU-Net folder {where}: trained by {name!r}, which is no trainer of the installed nnunetv2; put its file in "
         "nnunetv2/training/nnUNetTrainer (voxplain reads only installed trainers, not those of the environment variable "
@@ -77,27 +70,87 @@ def trainer(name: str, where: Path) -> Any:
     )
 
 
-def check_architecture(configuration: Any, where: Path) -> None:
-    """Refuse plans that name other classes than those of nnU-Net's libraries: a name alone can run any code.
+def _defined(package: str, name: str) -> Iterator[type]:
+    """The classes of a name in a package of nnU-Net.
+
+    Their files are found by reading, not by importing all in turn, of which some need more packages.
+    """
+    root = Path(load(package).__path__[0])
+    defines = re.compile(rf"^class {re.escape(name)}\b", re.MULTILINE)
+    for file in sorted(root.rglob("*.py")):
+        if defines.search(file.read_text(encoding="utf-8")):
+            module = load(".".join([package, *file.relative_to(root).with_suffix("").parts]))
+            found = getattr(module, name, None)
+            if inspect.isclass(found):
+                yield found
+
+
+def settle_architecture(configuration: Any, where: Path, trust_code: bool) -> None:
+    """Name the network's class as its library does today, and refuse others than those of nnU-Net's libraries.
+
+    Args:
+        configuration: nnU-Net's ConfigurationManager, in which a class that has moved gets its new name.
+        where: the file of plans, for messages.
+        trust_code: let it name anything: a name alone can run any code.
 
     Raises:
-        ModelError: naming it.
+        ModelError: parts are missing, or naming what is refused.
     """
-    kwargs: Mapping[str, Any] = configuration.network_arch_init_kwargs
-    named = {"network_class_name": configuration.network_arch_class_name}
-    named |= {key: kwargs.get(key) for key in configuration.network_arch_init_kwargs_req_import}
+    try:
+        kwargs = configuration.network_arch_init_kwargs
+        named = {"network_class_name": configuration.network_arch_class_name}
+        named |= {key: kwargs.get(key) for key in configuration.network_arch_init_kwargs_req_import}
+    except KeyError as error:
+        raise ModelError(f"{where}: no {error} in architecture, of which the network is built") from error
+    except (AttributeError, TypeError) as error:
+        raise ModelError(
+            f"{where}: architecture is not as nnU-Net writes it ({first_line(error)}), expected network_class_name, "
+            "arch_kwargs and a list _kw_requires_import"
+        ) from error
+    today = _renamed(named["network_class_name"], where)
+    configuration.configuration["architecture"]["network_class_name"] = named["network_class_name"] = today
     for key, name in named.items():
-        if name is not None and not _is_trusted(name):
+        if not (trust_code or name is None or _is_network(_located(key, name, where))):
             raise ModelError(
-                f"{where}: {key} is {name!r}, which is no class of nnU-Net's libraries that are installed here; install "
-                "what has it, and pass trust_code=True (--set model.trust_code=true) if you trust who made the plans"
+                f"{where}: {key} is {name!r}, expected a torch.nn.Module of nnU-Net's libraries that are installed here; "
+                "install what has it, and pass trust_code=True (--set model.trust_code=true) if you trust who made the plans"
             )
 
 
-def _is_trusted(name: Any) -> bool:
-    # a dotted name may lead through a module to somebody else's function
-    found = locate(name) if isinstance(name, str) and name.startswith(_TRUSTED) else None
-    return inspect.isclass(found) and f"{found.__module__}.".startswith(_TRUSTED)
+def _renamed(name: Any, where: Path) -> Any:
+    """The name that a class of ``dynamic_network_architectures`` has now, of which some were moved between its files."""
+    own = isinstance(name, str) and name.startswith(f"{_ARCHITECTURES}.")
+    if not own or _located("network_class_name", name, where) is not None:
+        return name
+    for found in _defined(_ARCHITECTURES, name.split(".")[-1]):
+        if _is_network(found):
+            return f"{found.__module__}.{found.__qualname__}"
+    return name
+
+
+def _located(key: str, name: Any, where: Path) -> object:
+    """What a name stands for, if it is one of nnU-Net's libraries; none where it is not or there is no such thing."""
+    if not (isinstance(name, str) and name.startswith(_TRUSTED)):
+        return None
+    try:
+        with quiet():
+            return locate(name)
+    except ErrorDuringImport as error:
+        cause = error.value
+        lacks = cause.name if isinstance(cause, ModuleNotFoundError) else None
+        hint = f"; pip install {lacks.split('.')[0]}" if lacks else ""
+        raise ModelError(
+            f"{where}: {key} is {name!r}, whose module cannot be imported here ({first_line(cause or error)}){hint}"
+        ) from error
+
+
+def _is_network(found: object) -> bool:
+    # a dotted name may lead through a module to somebody else's function, and other classes do more than compute
+    return (
+        inspect.isclass(found)
+        and issubclass(found, nn.Module)
+        and f"{found.__module__}.".startswith(_TRUSTED)
+    )
 
 
 def build(trainer_class: Any, plans: Any, configuration: Any, channels: int, heads: int) -> nn.Module:

@@ -77,8 +77,7 @@ def load(
             f"nnU-Net folder {where}: plans.json or dataset.json is not whole ({_said(error)})"
         ) from error
     _refuse_cascade(configuration, first.configuration, where)
-    if not trust_code:
-        library.check_architecture(configuration, where / folder.PLANS)
+    library.settle_architecture(configuration, where / folder.PLANS, trust_code)
     trainer = library.trainer(options.trainer or first.trainer, where)
     networks: dict[str, nn.Module] = {}
     for one, file in zip(folds, files, strict=True):
