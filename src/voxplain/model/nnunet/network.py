@@ -89,9 +89,13 @@ class Ensemble(nn.Module):
         total: Tensor | None = None
         for member in self.members():
             out = member(x)
-            total = out if total is None else total + out
+            if out.requires_grad:
+                total = out if total is None else total + out
+            else:  # in place, since of many classes the output is what takes the memory
+                total = out.clone() if total is None else total.add_(out)
+            del out  # before the next member runs
         assert total is not None
-        return total / len(self)
+        return total / len(self) if total.requires_grad else total.div_(len(self))
 
     def members(self) -> Iterator[_Member]:
         """Every fold with every mirroring."""
@@ -143,17 +147,16 @@ class _OneByOne(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        share = gradient / len(ctx.ensemble)
         total: Tensor | None = None
         for member in ctx.ensemble.members():
             with torch.enable_grad(), ctx.precision():
                 given = x.detach().requires_grad_()
                 out = member(given)
-            (part,) = torch.autograd.grad(out, given, share)
+            (part,) = torch.autograd.grad(out, given, gradient)
             del out  # its graph
-            total = part if total is None else total + part
+            total = part.clone() if total is None else total.add_(part)
         assert total is not None
-        return total, None
+        return total.div_(len(ctx.ensemble)), None
 
 
 def _precision(x: Tensor) -> Any:
