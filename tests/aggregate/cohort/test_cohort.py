@@ -255,6 +255,25 @@ def test_the_header_says_what_stands_between_columns(mark: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("case;age;note\na;63,5;x, 1\nb;41;y\n", (63.5, 41.0)),
+        ("case\tage\tnote\na\t-0,25\tx\nb\t41\ty\n", (-0.25, 41.0)),
+        ("case;age;note\na;63.5;x\nb;41;y\n", (63.5, 41.0)),
+        ("case;age;note\na;63.5;x\nb;41,5;y\n", None),  # of two marks nobody knows what they mean
+        ('case,age,note\na,"63,5",x\nb,41,y\n', None),
+    ],
+)
+def test_decimals_may_have_a_comma_where_columns_have_none(text: str, age: object, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(text)
+    table = write(tmp_path / "t.parquet", [row(c, "x", "x", 1.0) for c in "ab"])
+    columns = Cohort.read(table, tmp_path / "m.csv").metadata.columns
+    found = columns["age"].numbers
+    assert found is None if age is None else tuple(found) == age
+    assert columns["note"].numbers is None
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("case|age\na|1\n", r"m.csv: found no column 'case' among case\|age in the first line, expected"),

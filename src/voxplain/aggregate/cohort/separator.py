@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 from voxplain.errors import InputError
 
 MARKS = (",", ";", "\t")
+DECIMAL = {mark: re.compile(rf"\s*[-+]?\d+{re.escape(mark)}\d+\s*") for mark in (",", ".")}
 
 
-def separator(path: Path, column: str) -> str:
+class Cut(NamedTuple):
+    """What stands between columns, and before decimals."""
+
+    separator: str
+    decimal: str
+
+
+def cut(path: Path, column: str) -> Cut:
     """Of comma, semicolon and tab, the one that cuts the first line into names with this column among them.
+
+    Spreadsheets write semicolons where decimals come after a comma: so they are read, unless a number has a point.
 
     Raises:
         InputError: it is no text, no mark does, or a row has more or fewer cells than the header.
@@ -27,13 +39,15 @@ def separator(path: Path, column: str) -> str:
             f"names with commas, semicolons or tabs between"
         )
     mark = max(fitting, key=lambda m: len(headers[m]))
-    width = len(headers[mark])
-    for line, row in _rows(path, text, mark):
+    width, rows = len(headers[mark]), _rows(path, text, mark)
+    for line, row in rows:
         if row and len(row) != width:
             raise InputError(
                 f"metadata {path} line {line}: found {len(row)} cells, expected {width} as in the header"
             )
-    return mark
+    cells = [cell for _, row in rows[1:] for cell in row]
+    comma, point = (any(map(DECIMAL[decimal].fullmatch, cells)) for decimal in (",", "."))
+    return Cut(mark, "," if mark != "," and comma and not point else ".")
 
 
 def _text(path: Path) -> str:

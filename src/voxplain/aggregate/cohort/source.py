@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxplain.aggregate.cohort.separator import separator
+from voxplain.aggregate.cohort.separator import cut
 from voxplain.case.parquet import quoted, quoted_path
 from voxplain.errors import InputError
 
@@ -91,8 +91,10 @@ def open_metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         source = f"read_parquet({quoted_path(path)})"
     else:
         # Nothing is left to be sniffed but types. Of cases none are: "007" would be 7.
+        found = cut(path, "case")
         source = (
-            f"read_csv({quoted_path(path)}, delim={quoted(separator(path, 'case'))}, {DIALECT}, nullstr={MISSING}, {TYPES}, "
+            f"read_csv({quoted_path(path)}, delim={quoted(found.separator)}, decimal_separator={quoted(found.decimal)}, "
+            f"{DIALECT}, nullstr={MISSING}, {TYPES}, "
             "types={'case': 'VARCHAR'}, sample_size=-1)"
         )
     columns = [row[0] for row in run(connection, f"DESCRIBE SELECT * FROM {source}", f"metadata {path}")]
