@@ -6,6 +6,7 @@ import html
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -255,6 +256,25 @@ def test_more_metrics_later_cost_only_themselves(place: Place) -> None:
     assert after["complexity"] == before
     assert "sparseness" in after
     assert place.made == {"0": 1, "1": 1}
+
+
+def test_what_was_done_before_is_told_wherever_it_stands(place: Place) -> None:
+    """A metric that all maps share is new, and comes before those that are done already."""
+    metrics = "[complexity, {}'sensitivity_average:draws=1']"
+    place.write("[gradient]", metrics.format(""), "run: {workers: 1}\n")
+    assert place.run().code == 0
+    log = place.folder / "out" / "log.jsonl"
+    before = len(log.read_text().splitlines())
+    place.write("[gradient]", metrics.format("sparseness, "), "run: {workers: 1}\n")
+    ran = place.run()
+    assert ran.code == 0
+    events = [json.loads(line) for line in log.read_text().splitlines()[before:]]
+    again = {e["task"] for e in events if e["event"] == "settled"} - {"net/model"}
+    told = re.search(r"(\d+) tasks, (\d+) done before", ran.out)
+    # each case is asked what the new metric costs, and whether it can be taken
+    assert again == {f"net/{case}/{kind}" for case in (0, 1) for kind in ("ask", "judge-shared-all")}
+    # of the case that was asked first: the map, its sensitivity, and that of the maps that know nothing
+    assert told is not None and (told[1], told[2]) == ("10", "3")
 
 
 def test_dry_run_writes_nothing(place: Place) -> None:

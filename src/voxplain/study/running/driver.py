@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,14 @@ class Driver:
             self._unasked -= {t.model for t in self.board.tasks if t.kind == "ask" and t.name in bad}
             self._unasked -= {model for (model, _), found in self.board.asked.items() if "methods" in found}
             if not self._unasked:
+                self._settle_what_is_done()
                 self._when_asked()
+
+    def _settle_what_is_done(self) -> None:
+        """So that costs are told of what is left, wherever in the plan it stands."""
+        busy = set(self._running) | set(self._alone)
+        for group in list(self.board.pending):
+            deque(self.board.ready(group, busy), maxlen=0)
 
     # ---- giving work -------------------------------------------------------------------------------------------------
 
