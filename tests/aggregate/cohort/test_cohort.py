@@ -273,6 +273,14 @@ def test_decimals_may_have_a_comma_where_columns_have_none(text: str, age: objec
     assert columns["note"].numbers is None
 
 
+def test_a_point_anywhere_is_the_mark_of_decimals(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("case;age;pair\na;63.5;2,1\nb;41.5;3,1\n")
+    table = write(tmp_path / "t.parquet", [row(c, "x", "x", 1.0) for c in "ab"])
+    columns = Cohort.read(table, tmp_path / "m.csv").metadata.columns
+    assert tuple(columns["age"].numbers) == (63.5, 41.5)
+    assert columns["pair"].numbers is None
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
