@@ -151,7 +151,7 @@ def test_a_driver_killed_at_ten_random_moments_loses_nothing_and_does_nothing_tw
     for _ in range(10):
         process = place.start()
         try:
-            process.communicate(timeout=random.uniform(2.0, 9.0))
+            process.communicate(timeout=random.uniform(1.5, 7.0))
         except subprocess.TimeoutExpired:
             kill(process)
         wait_for(lambda: not place.workers(), 10)

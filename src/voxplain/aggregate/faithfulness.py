@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from voxplain.errors import InputError
 
@@ -121,7 +121,7 @@ def _of_target(
     orders = rng.permuted(np.tile(np.arange(count), (permutations, 1)), axis=1)
     numbers: dict[str, float] = {}
     for name in STATISTICS:
-        a, b, c, d = (v if name == "pearson" else rankdata(v) for v in (x, y, size, np.abs(y)))
+        a, b, c, d = (v if name == "pearson" else scipy.stats.rankdata(v) for v in (x, y, size, np.abs(y)))
         numbers |= {
             name: _correlation(a, b),
             f"volume_{name}": _correlation(c, d),

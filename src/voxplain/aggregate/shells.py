@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from voxplain.engine import Problem
@@ -214,7 +214,7 @@ def _binned(inside: Tensor, spacing: tuple[float, ...], edges: NDArray[np.float6
     outside = ~inside.numpy()
     out = np.zeros(outside.shape, dtype=np.uint16)
     # of the nearest voxel inside, (axes, *spatial)
-    nearest = ndimage.distance_transform_edt(
+    nearest = scipy.ndimage.distance_transform_edt(
         outside, sampling=spacing, return_distances=False, return_indices=True
     )
     planes = max(AT_ONCE // max(outside[0].size, 1), 1)

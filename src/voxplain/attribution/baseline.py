@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
-from scipy import ndimage
 from torch import Tensor, nn
 
 from voxplain.case import Case
@@ -93,7 +93,9 @@ class Blur(Baseline):
         if sigma <= 0:
             raise InputError(f"baseline blur: found sigma {sigma}, expected a positive length")
         image = problem.image.numpy()
-        blurred = [ndimage.gaussian_filter(channel, sigma / spacing, mode="nearest") for channel in image]
+        blurred = [
+            scipy.ndimage.gaussian_filter(channel, sigma / spacing, mode="nearest") for channel in image
+        ]
         return torch.from_numpy(np.stack(blurred)).to(problem.image.dtype)
 
 

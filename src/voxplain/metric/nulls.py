@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from voxplain.engine import Problem
@@ -102,7 +102,7 @@ def _random(problem: Problem, number: int) -> Tensor:
     def drawn() -> Tensor:
         rng = np.random.default_rng([problem.seed, int(image_print(problem), 16), number, SALT])
         noise = rng.standard_normal(problem.spatial_shape, dtype=np.float32)
-        return torch.from_numpy(ndimage.gaussian_filter(noise, SMOOTH)).to(problem.dtype)[None]
+        return torch.from_numpy(scipy.ndimage.gaussian_filter(noise, SMOOTH)).to(problem.dtype)[None]
 
     size = problem.dtype.itemsize * int(np.prod(problem.spatial_shape))
     if number * size > HELD_BYTES:
@@ -119,7 +119,7 @@ def _edges(problem: Problem) -> Tensor:
     image = problem.image.double().numpy()
     sigma = 1.0
     return torch.from_numpy(
-        np.stack([ndimage.gaussian_gradient_magnitude(channel, sigma) for channel in image])
+        np.stack([scipy.ndimage.gaussian_gradient_magnitude(channel, sigma) for channel in image])
     ).to(problem.dtype)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from voxplain.metric.figure import NAN, Figure
 
@@ -66,7 +66,7 @@ def upper_bound(values: NDArray[np.float64], end: float = math.inf) -> NDArray[n
     mean = values.mean(0)
     if count == 1:
         return np.asarray(mean)
-    reach = float(stats.t.ppf(LEVEL, count - 1)) * math.sqrt(1 + 1 / count)
+    reach = float(scipy.stats.t.ppf(LEVEL, count - 1)) * math.sqrt(1 + 1 / count)
     bound = mean + reach * values.std(0, ddof=1)
     if math.isinf(end):
         return np.asarray(bound)

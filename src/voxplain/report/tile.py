@@ -6,8 +6,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from voxplain.report.colours import OUTLINES, overlay, shade
 from voxplain.report.panel import panel_size, strongest_along
@@ -76,7 +76,7 @@ def _outlined(image: Any, region: NDArray[np.bool_], size: tuple[int, int]) -> A
 
     mask = Image.fromarray(region.astype(np.uint8) * 255).resize(size, Image.Resampling.NEAREST)
     inside = np.asarray(mask) > 0
-    edge = inside & ~ndimage.binary_erosion(inside)
+    edge = inside & ~scipy.ndimage.binary_erosion(inside)
     pixels = np.array(image)
     pixels[edge] = _OUTLINE
     return Image.fromarray(pixels)

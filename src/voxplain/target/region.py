@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 Slices = tuple[slice, ...]
@@ -54,7 +54,7 @@ class MaskRegion(Region):
     def __init__(self, mask: Tensor) -> None:
         mask = mask.bool()
         self.count = int(mask.sum())
-        box = ndimage.find_objects(mask.numpy().astype(np.uint8))
+        box = scipy.ndimage.find_objects(mask.numpy().astype(np.uint8))
         self.bounds = box[0] if box else tuple(slice(0, 0) for _ in mask.shape)
         self.shape = tuple(mask.shape)
         self._inner = mask[self.bounds].clone()
@@ -82,5 +82,5 @@ def label_regions(labels: Tensor, values: Sequence[int]) -> list[LabelMapRegion]
     array = labels.numpy()
     counts = np.bincount(array.ravel(), minlength=max(values, default=0) + 1)
     # find_objects ignores 0, hence the shift by one
-    boxes = ndimage.find_objects(array.astype(np.int32) + 1, max_label=max(values, default=0) + 1)
+    boxes = scipy.ndimage.find_objects(array.astype(np.int32) + 1, max_label=max(values, default=0) + 1)
     return [LabelMapRegion(labels, v, int(counts[v]), boxes[v]) for v in values]

@@ -8,8 +8,8 @@ from os import PathLike
 from typing import Literal
 
 import numpy as np
+import scipy
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from voxplain.errors import TargetError
@@ -141,7 +141,7 @@ class Component(Target):
         scene.require("segmentation", "component")
         index = scene.class_index(self.class_name)
         mask = scene.predicted_mask(index).numpy()
-        parts, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
+        parts, count = scipy.ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
         class_name = scene.classes[index]
         if self.voxel is not None:
             part = int(parts[scene.voxel(self.voxel)])
@@ -234,9 +234,9 @@ class Boundary(Target):
         shell = np.zeros_like(mask)
         if mask.any() and not mask.all():
             if self.side != "outer":
-                shell |= mask & (ndimage.distance_transform_edt(mask, scene.spacing) <= reach)
+                shell |= mask & (scipy.ndimage.distance_transform_edt(mask, scene.spacing) <= reach)
             if self.side != "inner":
-                shell |= ~mask & (ndimage.distance_transform_edt(~mask, scene.spacing) <= reach)
+                shell |= ~mask & (scipy.ndimage.distance_transform_edt(~mask, scene.spacing) <= reach)
         label = f"boundary-{name}-{self.width:g}{scene.unit}" + (
             "" if self.side == "both" else f"-{self.side}"
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from voxplain.aggregate.cohort.arrangements import shuffles
 from voxplain.aggregate.cohort.matrix import Mask, Numbers
@@ -38,7 +38,7 @@ def associate(
     for rows, columns in alike(~np.isnan(entries) & known[:, None]):
         if len(rows) < LEAST:
             continue
-        ranks = stats.rankdata(entries[np.ix_(rows, columns)], axis=0)
+        ranks = scipy.stats.rankdata(entries[np.ix_(rows, columns)], axis=0)
         basis = _basis(numbers[rows]) if numbers is not None else _indicators(np.asarray(groups)[rows])
         if basis is None:
             continue
@@ -64,7 +64,7 @@ def alike(known: Mask) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
 
 def standard_ranks(values: Numbers) -> Numbers:
     """(n, E) ranks of columns with mean 0 and length 1; zeros where constant."""
-    return _standard(stats.rankdata(values, axis=0))
+    return _standard(scipy.stats.rankdata(values, axis=0))
 
 
 def _by_ties(ranks: Numbers) -> Iterator[tuple[Numbers, NDArray[np.intp]]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from voxplain.aggregate.cohort.matrix import Numbers
 
@@ -36,7 +36,7 @@ def interval(replicates: Numbers, counts: NDArray[np.int64], level: float) -> tu
     """
     low, high = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
     for n in np.unique(counts[counts >= LEAST]).tolist():
-        tail = float(stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf((1 - level) / 2, n - 1)))
+        tail = float(scipy.stats.norm.cdf(np.sqrt(n / (n - 1)) * scipy.stats.t.ppf((1 - level) / 2, n - 1)))
         entries = np.flatnonzero(counts == n)
         low[entries], high[entries] = np.nanquantile(replicates[:, entries], [tail, 1 - tail], axis=0)
     return low, high

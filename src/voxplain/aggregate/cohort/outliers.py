@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from voxplain.aggregate.cohort.composition import Compositions
 from voxplain.aggregate.cohort.matrix import Mask, Matrix, Numbers
@@ -177,5 +177,5 @@ def _far(total: Numbers, parts: Numbers) -> tuple[Numbers, Numbers]:
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.where(beyond == 0, 0.0, beyond / wide)
     n = int((~np.isnan(root)).sum())
-    p = stats.t.sf(score / np.sqrt(1 + np.pi / (2 * n)), QN_EFFICIENCY * (n - 1))
+    p = scipy.stats.t.sf(score / np.sqrt(1 + np.pi / (2 * n)), QN_EFFICIENCY * (n - 1))
     return score, np.asarray(np.where(np.isnan(root), np.nan, p))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
-from scipy import stats
+import scipy
 
 from voxplain.aggregate.cohort.matrix import Numbers
 
 QN_CONSISTENT = 1 / (
-    np.sqrt(2) * stats.norm.ppf(5 / 8)
+    np.sqrt(2) * NormalDist().inv_cdf(5 / 8)
 )  # 2.2191: makes Qn the standard deviation of a normal
 QN_SMALL = {2: 0.399, 3: 0.994, 4: 0.512, 5: 0.844, 6: 0.611, 7: 0.857, 8: 0.669, 9: 0.872}
 QN_EFFICIENCY = 0.82  # of Qn at the normal, beside the standard deviation's
@@ -43,7 +45,7 @@ def scale(values: Numbers) -> Numbers:
     for n in np.unique(counts[counts > 1]).tolist():
         columns = np.flatnonzero(counts == n)
         given = np.sort(values[:, columns], axis=0)[:n]  # NaN are sorted last
-        out[columns] = _qn(given) if n <= QN_MOST else stats.median_abs_deviation(given, scale="normal")
+        out[columns] = _qn(given) if n <= QN_MOST else scipy.stats.median_abs_deviation(given, scale="normal")
     return out
 
 

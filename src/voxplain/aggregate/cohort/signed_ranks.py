@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from voxplain.aggregate.cohort.matrix import Numbers
 
@@ -31,13 +31,13 @@ def above_zero(values: Numbers) -> tuple[Numbers, NDArray[np.int64]]:
     for e in np.flatnonzero(counts > 0).tolist():
         given = values[:, e]
         steps = given[~np.isnan(given) & (given != 0)]
-        doubled = np.round(2 * stats.rankdata(np.abs(steps))).astype(
+        doubled = np.round(2 * scipy.stats.rankdata(np.abs(steps))).astype(
             np.int64
         )  # middle ranks of ties are halves
         found = int(doubled[steps > 0].sum())
         if len(steps) > EXACT:
             spread = np.sqrt(float((doubled.astype(np.float64) ** 2).sum())) / 2
-            p[e] = stats.norm.sf((found - 1 - doubled.sum() / 2) / spread)
+            p[e] = scipy.stats.norm.sf((found - 1 - doubled.sum() / 2) / spread)
             continue
         key = np.sort(doubled).tobytes()
         if key not in nulls:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import cophenet, fcluster, leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from voxplain.aggregate.cohort.matrix import Numbers
 from voxplain.aggregate.cohort.told import Told
@@ -66,11 +65,14 @@ def cluster(values: Numbers, names: Sequence[str], *, count: int | None = None) 
         raise InputError(f"clusters: found count {count}, expected 1 to {len(kept)}")
     inside = values[np.ix_(kept, kept)]
     merges = np.asarray(
-        linkage(squareform(inside, checks=False), "average", optimal_ordering=True), dtype=np.float64
+        scipy.cluster.hierarchy.linkage(
+            scipy.spatial.distance.squareform(inside, checks=False), "average", optimal_ordering=True
+        ),
+        dtype=np.float64,
     )
-    order = leaves_list(merges)
+    order = scipy.cluster.hierarchy.leaves_list(merges)
     counts = [count] if count is not None else list(range(2, min(MOST, len(kept) - 1) + 1))
-    cuts = [_numbered(fcluster(merges, k, "maxclust"), order) for k in counts]
+    cuts = [_numbered(scipy.cluster.hierarchy.fcluster(merges, k, "maxclust"), order) for k in counts]
     scores = [silhouette(inside, cut) for cut in cuts]
     best = int(np.argmax(np.nan_to_num(scores, nan=-2.0)))
     left = tuple(names[i] for i in range(len(names)) if i not in set(kept))
@@ -136,7 +138,8 @@ def _numbered(cut: NDArray[np.int32], order: NDArray[np.int32]) -> NDArray[np.in
 
 
 def _cophenetic(merges: Numbers, values: Numbers) -> float:
-    given, found = squareform(values, checks=False), np.asarray(cophenet(merges))
+    given = scipy.spatial.distance.squareform(values, checks=False)
+    found = np.asarray(scipy.cluster.hierarchy.cophenet(merges))
     if np.ptp(given) == 0 or np.ptp(found) == 0:
         return float("nan")
     return float(np.corrcoef(given, found)[0, 1])

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from voxplain.aggregate.partition import Partition
 
@@ -25,7 +25,7 @@ class Cells:
 
     index: NDArray[np.int32]
     count: int
-    to_regions: sparse.csr_matrix
+    to_regions: scipy.sparse.csr_matrix
 
     @staticmethod
     def of(partitions: Sequence[Partition], shape: tuple[int, ...]) -> Cells:
@@ -42,20 +42,20 @@ class Cells:
             index, count = number[code], len(met)
             members = [*(m[met // regions] for m in members), met % regions]
         blocks = [
-            sparse.csr_matrix(
+            scipy.sparse.csr_matrix(
                 (np.ones(count), (regions, np.arange(count))), shape=(len(partition.regions), count)
             )
             for partition, regions in zip(partitions, members, strict=True)
         ]
-        whole = sparse.csr_matrix(np.ones((1, count)))
-        return Cells(index.astype(np.int32), count, sparse.vstack([whole, *blocks]).tocsr())
+        whole = scipy.sparse.csr_matrix(np.ones((1, count)))
+        return Cells(index.astype(np.int32), count, scipy.sparse.vstack([whole, *blocks]).tocsr())
 
 
 def group_sums(index: NDArray[np.integer], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Sums of rows (v, S) that carry the same number (v,): (count, S), in one pass over the rows."""
     flat = index.ravel()
     # a column per row, so that all S values of a voxel are added at once: many times faster than S bincounts
-    one_each = sparse.csc_matrix(
+    one_each = scipy.sparse.csc_matrix(
         (np.ones(len(flat)), flat, np.arange(len(flat) + 1)), shape=(count, len(flat))
     )
     return np.asarray(one_each @ values)

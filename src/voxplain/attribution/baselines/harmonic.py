@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.sparse.linalg import LinearOperator, cg
 
 Volume = NDArray[np.float64]
@@ -157,9 +157,9 @@ def _solved(
 
 def _with_neighbours(missing: NDArray[np.bool_]) -> tuple[slice, ...]:
     """The box of the missing voxels and their neighbours."""
-    (box,) = ndimage.find_objects(missing.astype(np.uint8))
+    (box,) = scipy.ndimage.find_objects(missing.astype(np.uint8))
     return tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
 
 
 def _around(image: Volume, weights: Volume) -> Volume:
-    return np.asarray(ndimage.correlate(image, weights, mode="constant"))
+    return np.asarray(scipy.ndimage.correlate(image, weights, mode="constant"))

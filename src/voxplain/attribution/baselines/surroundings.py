@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from voxplain.target.region import Region, Slices
 
@@ -48,6 +48,6 @@ def surroundings(
         for b, m, n in zip(region.bounds, margin, shape, strict=True)
     )
     member = region.crop(box).numpy()
-    near = ndimage.distance_transform_edt(~member, sampling=tuple(spacing)) <= reach * (1 + 1e-6)
-    near |= ndimage.binary_dilation(member)
+    near = scipy.ndimage.distance_transform_edt(~member, sampling=tuple(spacing)) <= reach * (1 + 1e-6)
+    near |= scipy.ndimage.binary_dilation(member)
     return Surroundings(box, member, near & ~member)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 import torch
-from scipy import fft
 from torch import Tensor
 
 from voxplain.attribution.gap import relative_gap
@@ -101,7 +101,7 @@ class Scales:
     def __init__(self, image: Tensor, spacing: Sequence[float]) -> None:
         self.image, self.dims = image, image.dim() - 1
         self.axes = tuple(range(1, image.dim()))
-        self.modes = fft.dctn(image.double().numpy(), axes=self.axes, norm="ortho")
+        self.modes = scipy.fft.dctn(image.double().numpy(), axes=self.axes, norm="ortho")
         self.rates = [
             (2 - 2 * np.cos(np.pi * np.arange(n) / n)) / s**2
             for n, s in zip(image.shape[1:], spacing, strict=True)
@@ -116,7 +116,7 @@ class Scales:
             shape = [1] * modes.ndim
             shape[axis] = -1
             modes = modes * np.exp(-(sigma**2) * rate / 2).reshape(shape)
-        return torch.from_numpy(fft.idctn(modes, axes=self.axes, norm="ortho")).to(self.image.dtype)
+        return torch.from_numpy(scipy.fft.idctn(modes, axes=self.axes, norm="ortho")).to(self.image.dtype)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -114,7 +114,10 @@ def blurs(image: Tensor, sigma: Sequence[float], levels: int) -> Tensor:
     array = image.numpy()
     out = [
         np.stack(
-            [ndimage.gaussian_filter(c, np.asarray(sigma) * k / (levels - 1), mode="nearest") for c in array]
+            [
+                scipy.ndimage.gaussian_filter(c, np.asarray(sigma) * k / (levels - 1), mode="nearest")
+                for c in array
+            ]
         )
         for k in range(levels - 1, 0, -1)
     ]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
@@ -62,7 +62,7 @@ def likeness(a: View, b: View, kind: Kind) -> float:
 def _unit(values: NDArray[np.float64], *, ranks: bool) -> View | None:
     if not np.ptp(values) > 0:
         return None
-    flat = np.asarray(stats.rankdata(values)) if ranks else values.ravel() / np.abs(values).max()
+    flat = np.asarray(scipy.stats.rankdata(values)) if ranks else values.ravel() / np.abs(values).max()
     centred = flat - flat.mean()
     length = float(np.linalg.norm(centred))
     return (centred / length).astype(np.float32) if length > 0 else None

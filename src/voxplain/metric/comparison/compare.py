@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from voxplain.errors import InputError
 from voxplain.metric.comparison.paired import holm, sign_flip, signed_rank
@@ -137,7 +137,7 @@ def t_interval(values: Numbers) -> tuple[float, float]:
     n = len(values)
     if n < 2:
         return NAN, NAN
-    half = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    half = float(scipy.stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
     return float(values.mean()) - half, float(values.mean()) + half
 
 
@@ -157,7 +157,7 @@ def _ranks(table: Table) -> dict[str, float]:
     values = table.complete
     if table.better == "neither" or not values.size:
         return {}
-    found = stats.rankdata(-values if table.better == "higher" else values, axis=1).mean(0)
+    found = scipy.stats.rankdata(-values if table.better == "higher" else values, axis=1).mean(0)
     return dict(zip(table.ranked, found.tolist(), strict=True))
 
 

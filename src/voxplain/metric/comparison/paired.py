@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 Alternative = Literal["two-sided", "greater"]
 Numbers = NDArray[np.float64]
@@ -33,8 +33,10 @@ def signed_rank(differences: ArrayLike, alternative: Alternative = "two-sided") 
     if not len(steps):
         return 1.0
     if len(steps) > EXACT_RANKS:
-        return float(stats.wilcoxon(steps, alternative=alternative, method="approx").pvalue)
-    doubled = np.round(2 * stats.rankdata(np.abs(steps))).astype(np.int64)  # middle ranks of ties are halves
+        return float(scipy.stats.wilcoxon(steps, alternative=alternative, method="approx").pvalue)
+    doubled = np.round(2 * scipy.stats.rankdata(np.abs(steps))).astype(
+        np.int64
+    )  # middle ranks of ties are halves
     chance = np.zeros(int(doubled.sum()) + 1)
     chance[0] = 1.0
     for rank in doubled:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 Numbers = NDArray[np.float64]
 PERMUTED = 15  # cases; with fewer the F distribution is too rough, and ranks are permuted instead
@@ -60,12 +60,12 @@ def ranking(values: Numbers, *, higher: bool, alpha: float = 0.05, seed: int = 0
     """
     if values.ndim != 2 or values.shape[0] < 2 or values.shape[1] < 3:
         return None
-    ranks = stats.rankdata(-values if higher else values, axis=1)
+    ranks = scipy.stats.rankdata(-values if higher else values, axis=1)
     n, m = ranks.shape
     average = ranks.mean(0)
     chi2 = _friedman(ranks)
     f = _iman_davenport(chi2, n, m)
-    p = _permuted(ranks, seed) if n < PERMUTED else float(stats.f.sf(f, m - 1, (m - 1) * (n - 1)))
+    p = _permuted(ranks, seed) if n < PERMUTED else float(scipy.stats.f.sf(f, m - 1, (m - 1) * (n - 1)))
     return Ranking(n, average, chi2, f, p, critical_difference(m, n, alpha), alpha)
 
 
@@ -75,7 +75,7 @@ def critical_difference(methods: int, cases: int, alpha: float = 0.05) -> float:
     >>> round(critical_difference(4, 14), 2)  # Demšar 2006, section 3.2.4
     1.25
     """
-    q = stats.studentized_range.ppf(1 - alpha, methods, np.inf) / np.sqrt(2)
+    q = scipy.stats.studentized_range.ppf(1 - alpha, methods, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(methods * (methods + 1) / (6 * cases)))
 
 

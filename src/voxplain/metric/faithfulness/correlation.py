@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from voxplain.metric.by_removal import ByRemoval, Numbers
 from voxplain.metric.metric import register
@@ -45,7 +45,7 @@ class MonotonicityCorrelation(ByRemoval):
     span: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def ready(self, effects: Numbers) -> Numbers:
-        return np.asarray(stats.rankdata(effects))
+        return np.asarray(scipy.stats.rankdata(effects))
 
     def statistic(self, predicted: Numbers, true: Numbers) -> Numbers:
         return pearson(predicted, true)

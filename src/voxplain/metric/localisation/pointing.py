@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from voxplain.errors import InputError
 from voxplain.metric.localisation.against_mask import PEOPLE, AgainstMask, Inside, Relevance
@@ -50,4 +50,4 @@ def _within(mask: Inside, tolerance: float, spacing: tuple[float, ...]) -> Insid
         return mask
     # spacing comes from headers in single precision: a tolerance of exactly one voxel must reach the neighbour
     reach = tolerance + 1e-3 * min(spacing)
-    return np.asarray(ndimage.distance_transform_edt(~mask, spacing) <= reach)
+    return np.asarray(scipy.ndimage.distance_transform_edt(~mask, spacing) <= reach)

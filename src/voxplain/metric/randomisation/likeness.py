@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
@@ -59,7 +59,7 @@ def spearman(a: Map, b: Map, seen: NDArray[np.bool_] | None = None) -> float:
     NaN where there are fewer than three such voxels, or where a map is constant over them.
     """
     there = np.full(a.shape, True) if seen is None else seen | (a != 0) | (b != 0)
-    x, y = stats.rankdata(a[there]), stats.rankdata(b[there])
+    x, y = scipy.stats.rankdata(a[there]), scipy.stats.rankdata(b[there])
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     x, y = x - x.mean(), y - y.mean()
@@ -83,4 +83,4 @@ def ssim(a: Map, b: Map) -> float:
 def entropy(a: Map) -> float:
     """Entropy, in nats, of the histogram of a map's values in 100 bins of equal width over its range."""
     counts, _ = np.histogram(a, bins=BINS)
-    return float(stats.entropy(counts))
+    return float(scipy.stats.entropy(counts))

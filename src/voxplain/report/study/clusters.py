@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, leaves_list, linkage, optimal_leaf_ordering
-from scipy.spatial.distance import squareform
+import scipy
 
 from voxplain.report.study.page import AgreementMatrix, Numbers
 
@@ -17,16 +16,18 @@ def order(found: AgreementMatrix) -> list[int]:
     if len(found.names) < 3:
         return list(range(len(found.names)))
     distance = _distances(found.matrix)
-    tree = optimal_leaf_ordering(linkage(distance, "average"), distance)
-    return [int(i) for i in leaves_list(tree)]
+    tree = scipy.cluster.hierarchy.optimal_leaf_ordering(
+        scipy.cluster.hierarchy.linkage(distance, "average"), distance
+    )
+    return [int(i) for i in scipy.cluster.hierarchy.leaves_list(tree)]
 
 
 def near_duplicates(found: AgreementMatrix, least: float = NEAR) -> list[tuple[str, ...]]:
     """Groups in which every two methods are alike by at least so much (complete linkage)."""
     if len(found.names) < 2:
         return []
-    tree = linkage(_distances(found.matrix), "complete")
-    labels = fcluster(tree, 1 - least + 1e-9, "distance")
+    tree = scipy.cluster.hierarchy.linkage(_distances(found.matrix), "complete")
+    labels = scipy.cluster.hierarchy.fcluster(tree, 1 - least + 1e-9, "distance")
     groups = [
         tuple(name for name, own in zip(found.names, labels, strict=True) if own == label)
         for label in dict.fromkeys(labels.tolist())
@@ -38,4 +39,4 @@ def _distances(matrix: Numbers) -> Numbers:
     distance = np.where(np.isfinite(matrix), np.maximum(1 - matrix, 0.0), _UNKNOWN)
     distance = (distance + distance.T) / 2
     np.fill_diagonal(distance, 0.0)
-    return np.asarray(squareform(distance, checks=False))
+    return np.asarray(scipy.spatial.distance.squareform(distance, checks=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from voxplain.aggregate.cohort import Outliers
 from voxplain.aggregate.cohort.robust import QN_EFFICIENCY
@@ -22,6 +22,6 @@ def score_limits(outliers: Outliers, level: float) -> Numbers:
     if not tests:
         return np.full(len(n), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        quantile = stats.t.isf(level * max(called, 1) / tests, QN_EFFICIENCY * (n - 1))
+        quantile = scipy.stats.t.isf(level * max(called, 1) / tests, QN_EFFICIENCY * (n - 1))
         limits = quantile * np.sqrt(1 + np.pi / (2 * n))
     return np.asarray(np.where(n > 0, limits, np.nan))
