@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voxplain.case.label_names import label_names
 from voxplain.errors import InputError
 from voxplain.target.region import LabelMapRegion, label_regions
 
@@ -139,8 +140,9 @@ def from_labels(
     Args:
         source: a path, or an integer array (*case spatial).
         name: of the partition; the file's name without its ending by default.
-        regions: names of the labels, by their value in the file; numbers by default. Given names make regions also of
-            labels that this image does not have, and a label without a name is told under its number.
+        regions: names of the labels, by their value in the file; by default those that a NIfTI brings of its own, or else
+            numbers. Names make regions also of labels that this image does not have, and a label without a name is told
+            under its number.
 
     Returns:
         a partition whose region 0 is ``outside``: voxels with label 0 (unless 0 has a name), and what the preparation added
@@ -155,7 +157,8 @@ def from_labels(
     values = [int(v) for v in torch.unique(labels)]
     if values[0] < 0:
         raise InputError(f"regions {own}: found the label {values[0]}, expected integers from 0 on")
-    known = {int(k): str(v) for k, v in (regions or {}).items()}
+    brought = label_names(source) if not regions and isinstance(source, (str, Path)) else {}
+    known = {int(k): str(v) for k, v in (regions or brought).items()}
     wanted = [0, *sorted({*values, *known} - {0})]
     if len(wanted) == 1:
         # a healthy person's lesions: no mistake in itself, and no reason to lose the patient

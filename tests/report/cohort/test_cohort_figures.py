@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import matplotlib._pylab_helpers as registry
@@ -195,6 +197,31 @@ def test_the_matrix_holds_means_in_the_order_of_clusters(model):
         for j, r in enumerate(order.regions):
             assert (found[i, j] == "grey") == (not lens.coloured[t, r])
     assert "spine" in share_grid(lens, order).alt
+
+
+@pytest.mark.parametrize(("lacking", "left_out"), [(7, 0), (8, 8)])
+def test_regions_that_are_in_no_case_are_left_out_where_they_are_many(lacking, left_out):
+    targets = ("a", "b", *(f"no {k}" for k in range(lacking)))
+    regions = (*targets, "outside")
+    present = np.array([["no" not in r for r in regions]] * 2)
+    mass = SimpleNamespace(
+        targets=targets, regions=regions, present=present, answered=present[:, : len(targets)]
+    )
+    order = order_of(
+        SimpleNamespace(mass=mass, tree=None, shares=SimpleNamespace(mean=np.zeros((1, len(regions)))))
+    )
+    assert order.absent == (left_out, left_out)
+    shown = [regions[r] for r in order.regions]
+    assert shown == (["a", "b", "outside"] if left_out else list(regions))
+    assert [targets[t] for t in order.targets] == [r for r in shown if r != "outside"]
+
+
+def test_what_is_left_out_of_a_matrix_is_told(model):
+    lens = model.lenses[0]
+    order = order_of(lens)
+    assert "Left out" not in level_grid(lens, order).caption
+    told = level_grid(lens, replace(order, absent=(1, 76))).caption
+    assert "Left out: 1 target and 76 regions in no case." in told
 
 
 def test_a_case_is_coloured_where_it_is_unusual(model):

@@ -75,6 +75,9 @@ def _lens_grid(
     t, r = list(order.targets), list(order.regions)
     strong = strongest(lens)
     told = [f"{e.target} from {e.region}, share {share(e.share)}" for e in strong]
+    if any(order.absent):
+        what = [count(n, w) for n, w in zip(order.absent, ("target", "region"), strict=True) if n]
+        caption += f" Left out: {listed(what)} in no case."
     verb = "that beat the nulls" if lens.tested else "known, untested"
     alt = (
         f"Matrix of {count(len(t), 'target')} and {count(len(r), 'region')}, {name}; "

@@ -42,7 +42,9 @@ class RegionSource(Section):
     )
     name: str | None = setting(None, "in the tables; predicted, label, or the file's name without {id}")
     labels: dict[int, str] = setting(
-        {}, "names of the labels; the classes' names for label, numbers for files"
+        {},
+        "names of the labels; by default the classes' names for label, and for files those that they bring, as "
+        "TotalSegmentator does, or numbers",
     )
 
     def file_of(self, case: str, label: Path | None) -> Path | None:
