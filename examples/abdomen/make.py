@@ -71,6 +71,19 @@ def trained(image: Tensor, classes: Tensor, steps: int, seed: int) -> torch.nn.M
     return network.eval()
 
 
+@torch.no_grad()
+def dice(network: torch.nn.Module, image: Tensor, classes: Tensor) -> dict[str, float]:
+    """Of each class but the background, on the scan that was learned from."""
+    pad = [(-n) % 8 for n in image.shape]
+    padded = torch.nn.functional.pad(image, (0, pad[2], 0, pad[1], 0, pad[0]))
+    found = network(padded[None, None])[0].argmax(0)[tuple(slice(n) for n in image.shape)]
+    out = {}
+    for index, name in enumerate(CLASSES[1:], 1):
+        own, true = found == index, classes == index
+        out[name] = round(2 * int((own & true).sum()) / max(int(own.sum()) + int(true.sum()), 1), 3)
+    return out
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the options, make everything, print how well the network fits."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -89,7 +102,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     assert case.label is not None
     low, high = WINDOW_HU
     image = torch.from_numpy(case.image[0]).float().sub(low).div(high - low).clamp(0, 1)
-    network = trained(image, classes_of(case.label), chosen.steps, chosen.seed)
+    classes = classes_of(case.label)
+    network = trained(image, classes, chosen.steps, chosen.seed)
     shutil.copyfile(scan, chosen.out / "ct.nii.gz")
     shutil.copyfile(labels, chosen.out / "organs.nii.gz")
     write_whole(
@@ -102,7 +116,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "seconds": seconds,
         "threads": torch.get_num_threads(),
     }
-    write_whole(chosen.out / "made.json", json.dumps(settings, indent=2).encode())
+    found = dice(network, image, classes)
+    write_whole(chosen.out / "made.json", json.dumps(settings | {"dice": found}, indent=2).encode())
+    print("Dice on the scan itself: " + ", ".join(f"{name} {value:.2f}" for name, value in found.items()))
     print(f"{chosen.out}: {seconds} s")
 
 

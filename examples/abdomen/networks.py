@@ -23,11 +23,11 @@ CLASSES = ("background", *LABELS)
 
 
 def unet() -> UNet:
-    """(N, 1, X, Y, Z) in [0, 1], axes divisible by 8, to twelve logits per voxel."""
+    """(N, 1, X, Y, Z) in [0, 1], axes divisible by 8, to one logit per class."""
     return UNet(
         spatial_dims=3,
         in_channels=1,
-        out_channels=12,
+        out_channels=len(CLASSES),
         channels=(12, 24, 48, 64),
         strides=(2, 2, 2),
         num_res_units=1,
