@@ -32,9 +32,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=HERE / "made")
     chosen = parser.parse_args(argv)
-    missing = [str(path) for path in (DATA / "models/nets.py", *(h[0] for h in HEADS.values())) if not path.exists()]
+    missing = [
+        str(path) for path in (DATA / "models/nets.py", *(h[0] for h in HEADS.values())) if not path.exists()
+    ]
     if missing:
-        raise SystemExit(f"make.py: not there: {', '.join(missing)}; set VOXPLAIN_DATA to the folder of real data")
+        raise SystemExit(
+            f"make.py: not there: {', '.join(missing)}; set VOXPLAIN_DATA to the folder of real data"
+        )
     chosen.out.mkdir(parents=True, exist_ok=True)
     link = chosen.out / "models"
     link.unlink(missing_ok=True)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from voxplain.study.running.board import Board, Group
     from voxplain.study.running.crew import Worker
 
-EVERY = 15.0  # seconds between plain lines
+EVERY = 15.0  # seconds between the first plain lines
+SLOWER = 1 / 20  # of the time that has passed is added, so that a log of hours stays one that can be read
+AT_MOST = 300.0  # seconds between plain lines
 EACH = 0.5  # seconds that a task takes beside its passes: reading, writing
 BAD_SHOWN = 10  # failures that are told one by one
 
@@ -93,11 +95,11 @@ class Watch:
         if self._bar is not None:
             self._on_bars(workers)
         elif now >= self._next:
-            self._next = now + EVERY
+            self._next = now + min(EVERY + SLOWER * (now - self._started), AT_MOST)
             done, bad = len(self.board.outcomes), sum(o.is_bad for o in self.board.outcomes.values())
             failed = f", {bad} failed" if bad else ""
             print(
-                f"{done} of {len(self.board.tasks)} tasks{failed}{self._time_left()}; {_doing(workers)}",
+                f"{done} of {len(self.board.tasks)} tasks{failed}{self._time_left(workers)}; {_doing(workers)}",
                 file=self.stream,
                 flush=True,
             )
@@ -105,7 +107,9 @@ class Watch:
     def _on_bars(self, workers: Sequence[Worker]) -> None:
         assert self._bar is not None
         assert self._all is not None
-        self._bar.update(self._all, completed=len(self.board.outcomes), left=self._time_left().strip(", "))
+        self._bar.update(
+            self._all, completed=len(self.board.outcomes), left=self._time_left(workers).strip(", ")
+        )
         for worker in workers:
             if worker.number not in self._rows:
                 self._rows[worker.number] = self._bar.add_task("", total=1, left="")
@@ -118,12 +122,14 @@ class Watch:
                 total=total or None,
             )
 
-    def _time_left(self) -> str:
-        """From what tasks were expected to take and what those that are done did take."""
+    def _time_left(self, workers: Sequence[Worker]) -> str:
+        """From what tasks were expected to take, what those that are done took, and how long others have been at work."""
         now = time.monotonic()
         if now - self._left[0] < 2:
             return self._left[1]
-        expected = took = left = 0.0
+        begun = {w.task.name: now - w.since for w in workers if w.task is not None}
+        expected = took = 0.0
+        open_tasks: list[tuple[float, float]] = []
         for task in self.board.tasks:
             seconds = self.seconds_of(task.name)
             outcome = self.board.outcomes.get(task.name)
@@ -131,11 +137,12 @@ class Watch:
                 continue
             seconds += EACH
             if outcome is None:
-                left += seconds
+                open_tasks.append((seconds, begun.get(task.name, 0.0)))
             elif outcome.seconds:
                 expected, took = expected + seconds, took + outcome.seconds
         factor = took / expected if expected > 1 else 1.0
-        text = f", about {in_words(left * factor / self.workers)} left" if left else ""
+        left = sum(max(seconds * factor - worked, EACH) for seconds, worked in open_tasks)
+        text = f", about {in_words(left / self.workers)} left" if open_tasks else ""
         self._left = now, text
         return text
 
@@ -143,7 +150,13 @@ class Watch:
 def _doing(workers: Sequence[Worker]) -> str:
     if workers and all(math.isinf(w.started) for w in workers):
         return "waiting for room on the cluster"
-    return ", ".join(w.task.name for w in workers if w.task is not None) or "starting"
+    return ", ".join(_one(w) for w in workers if w.task is not None) or "starting"
+
+
+def _one(worker: Worker) -> str:
+    what, done, total = worker.doing
+    assert worker.task is not None
+    return f"{worker.task.name} ({what}: {done} of {total})" if what and total else worker.task.name
 
 
 def in_words(seconds: float) -> str:
