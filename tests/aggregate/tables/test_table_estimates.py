@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from voxplain.aggregate.partition import Partition
-from voxplain.aggregate.tables.cells import Cells, group_sums
+from voxplain.aggregate.tables.cells import Cells, group_sums, runs_of
 from voxplain.aggregate.tables.estimates import energies, estimates, jackknife, of_draws
 
 
@@ -78,7 +78,9 @@ def test_cells_make_up_the_regions_of_every_partition():
     values = rng.normal(size=(*shape, 2))
     cells = Cells.of(partitions, shape)
     assert cells.count == len(np.unique(np.stack([own.numpy().ravel() for own in labels]), axis=1).T)
-    found = cells.to_regions @ group_sums(cells.index, values.reshape(-1, 2), cells.count)
+    found = cells.to_regions @ group_sums(
+        runs_of(cells.index), np.ascontiguousarray(values.reshape(-1, 2).T), cells.count
+    )
     truth = [values.reshape(-1, 2).sum(0)]
     truth += [
         values[own.numpy() == k].sum(0) for own, r in zip(labels, counts, strict=True) for k in range(r)

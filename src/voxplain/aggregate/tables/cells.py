@@ -51,11 +51,19 @@ class Cells:
         return Cells(index.astype(np.int32), count, scipy.sparse.vstack([whole, *blocks]).tocsr())
 
 
-def group_sums(index: NDArray[np.integer], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Sums of rows (v, S) that carry the same number (v,): (count, S), in one pass over the rows."""
+Runs = tuple[NDArray[np.intp], NDArray[np.integer]]
+
+
+def runs_of(index: NDArray[np.integer]) -> Runs:
+    """Where runs of one number begin in an array, row by row, and their numbers: regions are long, voxels many."""
     flat = index.ravel()
-    # a column per row, so that all S values of a voxel are added at once: many times faster than S bincounts
-    one_each = scipy.sparse.csc_matrix(
-        (np.ones(len(flat)), flat, np.arange(len(flat) + 1)), shape=(count, len(flat))
-    )
-    return np.asarray(one_each @ values)
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    return starts, flat[starts]
+
+
+def group_sums(runs: Runs, values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Sums of rows (S, v) over the voxels of each number: (count, S), in one pass over each row."""
+    starts, numbers = runs
+    # row by row: along the second axis of a table, reduceat is half as fast
+    summed = (np.add.reduceat(row, starts) for row in values)
+    return np.stack([np.bincount(numbers, row, minlength=count) for row in summed], axis=1)

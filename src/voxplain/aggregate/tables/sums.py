@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxplain.aggregate.shells import Distances
-from voxplain.aggregate.tables.cells import Cells, group_sums
+from voxplain.aggregate.tables.cells import Cells, Runs, group_sums, runs_of
 from voxplain.aggregate.tables.estimates import energies, estimates
 from voxplain.engine import Problem
 from voxplain.engine.layout import Slices
@@ -18,6 +18,10 @@ from voxplain.engine.layout import Slices
 Array = NDArray[np.float64]
 # voxels that are summed at once: about what stays in a processor's cache
 AT_ONCE = 1 << 15
+# pieces of the image whose runs are kept for the next target: of a piece of 2¹⁵ voxels they take some 50 kB
+KEPT = 512
+
+Edges = tuple[tuple[int, int], ...]
 
 
 class Sums:
@@ -53,10 +57,11 @@ class Sums:
         self.regions = np.zeros((targets, regions, columns))
         self.shells = np.zeros((targets, distances.count if distances else 0, columns))
         self.draws = np.zeros((draws, targets, regions))
+        self._runs = lru_cache(maxsize=KEPT)(partial(_runs_in, cells.index))
         if draws:
             padded, self._padded_times = self._padded()
             # a batch of windows is worked on at a time, with all its targets and draws
-            self._runs = lru_cache(maxsize=problem.runner.batch + 2)(partial(_runs, padded))
+            self._padded_runs = lru_cache(maxsize=problem.runner.batch + 2)(partial(_runs_in, padded))
 
     def take(self, target: int, slab: Slices, block: Tensor) -> None:
         """A finished piece (G, C, *slab) of a target's map."""
@@ -69,9 +74,9 @@ class Sums:
             part = block[:, :, start : start + planes]
             where = (slice(first.start + start, first.start + start + part.shape[2]), *slab[1:])
             values = self._values(part, where)
-            regions += self.cells.to_regions @ group_sums(self.cells.index[where], values, self.cells.count)
+            regions += self.cells.to_regions @ group_sums(self._runs(_edges(where)), values, self.cells.count)
             if bins is not None:
-                shells += group_sums(bins[where], values, len(shells))
+                shells += group_sums(runs_of(bins[where]), values, len(shells))
         self.regions[target] += regions
         self.shells[target] += shells
 
@@ -80,7 +85,7 @@ class Sums:
         values = block.double()
         if self._padded_times is not None:
             values = values * self._padded_times[(slice(None), *where)]
-        starts, cells = self._runs(tuple((s.start, s.stop) for s in where))
+        starts, cells = self._padded_runs(_edges(where))
         summed = np.add.reduceat(values.sum(0).numpy().ravel(), starts)
         # the last one is what padding adds
         found = np.bincount(cells, summed, minlength=self.cells.count + 1)[:-1]
@@ -95,7 +100,7 @@ class Sums:
         return last[: self.count], last[self.count : 2 * self.count], last[2 * self.count :]
 
     def _values(self, part: Tensor, where: Slices) -> Array:
-        """(v, S) of a piece (G, C, *box): parts above and below zero and energies, added up over channels."""
+        """(S, v) of a piece (G, C, *box): parts above and below zero and energies, added up over channels."""
         groups, channels = part.shape[:2]
         above, below = slice(0, self.count), slice(self.count, 2 * self.count)
         out = np.zeros((self.regions.shape[2], part[0, 0].numel()))
@@ -109,7 +114,7 @@ class Sums:
             out[above] += positive
             out[below] += positive - found
             out[2 * self.count :] += energies(own, self.sizes)
-        return np.ascontiguousarray(out.T)
+        return out
 
     def _padded(self) -> tuple[NDArray[np.int32], Tensor | None]:
         """Cells and factor where the windows lie: padding that repeats the image belongs to the voxel that it repeats."""
@@ -125,10 +130,9 @@ class Sums:
         return out, None if self.times is None else layout.pad(self.times.double())
 
 
-def _runs(
-    cells: NDArray[np.int32], box: tuple[tuple[int, int], ...]
-) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """Where runs of one cell begin in a box, row by row, and their cells: regions are long, voxels many."""
-    flat = cells[tuple(slice(*edge) for edge in box)].ravel()
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    return starts, flat[starts]
+def _edges(where: Slices) -> Edges:
+    return tuple((s.start, s.stop) for s in where)
+
+
+def _runs_in(index: NDArray[np.int32], box: Edges) -> Runs:
+    return runs_of(index[tuple(slice(*edge) for edge in box)])
