@@ -3,7 +3,8 @@
     python examples/heads/make.py
 
 Heads: those of the real data (`VOXPLAIN_DATA`, by default `../shared/data` beside the repository) and the MNI152 template
-that comes with nilearn. Writes made/cases.csv, and made/models, a link to the data's networks.
+that comes with nilearn. Writes made/cases.csv, made/brains.csv (the first one cut to a box around its brain, made/brain.nii.gz,
+and the template), and made/models, a link to the data's networks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+import nibabel as nib
+
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("VOXPLAIN_DATA", HERE.parents[2] / "shared" / "data")).resolve()
 TEMPLATE = Path(str(files("nilearn.datasets"))) / "data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
@@ -25,6 +28,16 @@ HEADS = {
     "ms07": (DATA / "ms_lesion/patient07/T1.nii.gz", "brain", "multiple sclerosis"),
     "ms19": (DATA / "ms_lesion/patient19/T1.nii.gz", "brain", "multiple sclerosis"),
 }
+BOX = (slice(25, 113), slice(10, 123), slice(6, 93))  # voxels of the first head: its brain and 10 mm around
+
+
+def write_table(path: Path, heads: dict[str, tuple[Path, str, str]]) -> None:
+    """Cases with what is known of them."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "image", "left", "who"])
+        writer.writerows([name, image, left, who] for name, (image, left, who) in heads.items())
+    print(path)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -43,11 +56,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     link = chosen.out / "models"
     link.unlink(missing_ok=True)
     link.symlink_to(DATA / "models", target_is_directory=True)
-    with (chosen.out / "cases.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "image", "left", "who"])
-        writer.writerows([name, path, left, who] for name, (path, left, who) in HEADS.items())
-    print(chosen.out / "cases.csv")
+    write_table(chosen.out / "cases.csv", HEADS)
+    brain = chosen.out / "brain.nii.gz"
+    nib.save(nib.load(HEADS["head"][0]).slicer[BOX], brain)
+    write_table(chosen.out / "brains.csv", {"brain": (brain, "box", "healthy"), "mni152": HEADS["mni152"]})
 
 
 if __name__ == "__main__":
