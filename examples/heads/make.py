@@ -3,7 +3,7 @@
     python examples/heads/make.py
 
 Heads: those of the real data (`VOXPLAIN_DATA`, by default `../shared/data` beside the repository) and the MNI152 template
-that comes with nilearn. Writes made/cases.csv, made/brains.csv (the first one cut to a box around its brain, made/brain.nii.gz,
+that comes with nilearn. Writes made/cases.csv, made/brains.csv (the first one cut to a box around its brain, brain.nii.gz,
 and the template), and made/models, a link to the data's networks.
 """
 
