@@ -33,6 +33,19 @@ def told(found: object) -> list[tuple[str, str]]:
     return [(e.region, e.target) for e in found.edges]  # type: ignore[attr-defined]
 
 
+def test_edges_are_chosen_by_density_among_shares_that_count() -> None:
+    mass = matrix(
+        [[[0.5, 0.3, 0.19, 0.009, 0.001]]], targets=["t"], regions=["big", "mid", "small", "tiny", "rim"]
+    )
+    density = mass.holding(np.array([[[0.7, 1.5, 4.0, 90.0, 99.0]]]), "density_ratio")
+    assert [e.region for e in graph(mass, by=density, strongest=2).edges] == ["small", "mid"]
+    assert [e.weight for e in graph(mass, by=density, strongest=2).edges] == [0.19, 0.3]
+    assert [e.region for e in graph(mass, strongest=2).edges] == ["big", "mid"]
+    assert graph(mass, by=density).edges[-1].region == "big"
+    with pytest.raises(InputError, match="other names"):
+        graph(mass, by=shares())
+
+
 def test_edges_are_directed_from_region_to_target_strongest_first() -> None:
     found = graph(shares(), leave_out=["bg"])
     assert told(found) == [("b", "a"), ("c", "a"), ("a", "b"), ("c", "b")]

@@ -15,6 +15,7 @@ from voxplain.aggregate.cohort.tree import Tree
 from voxplain.errors import InputError
 
 STRONGEST = 5
+LEAST = 0.01  # share below which an entry is no edge, however dense: a few voxels at the target's border are dense, too
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,10 @@ class Node(Told):
 
 @dataclass(frozen=True)
 class Graph(Told):
-    """Edges from regions to the targets that depend on them, strongest first within a target.
+    """Edges from regions to the targets that depend on them, those chosen first standing first within a target.
 
     Attributes:
+        chosen_by: the statistic whose largest means became edges.
         explained: by target, the sum of its edges' weights over those of all other regions but what was left out.
     """
 
@@ -65,6 +67,7 @@ class Graph(Told):
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     explained: dict[str, float]
+    chosen_by: str = "mass"
 
 
 def graph(
@@ -73,6 +76,7 @@ def graph(
     beaten: Beaten | None = None,
     strongest: int | None = STRONGEST,
     share: float | None = None,
+    by: Matrix | None = None,
     tree: Tree | None = None,
     leave_out: Collection[str] = (),
 ) -> Graph:
@@ -83,11 +87,13 @@ def graph(
         beaten: only entries that beat these nulls become edges.
         strongest: edges per target at most; None for any number.
         share: or as few of the strongest as together reach this share of the target's weights on other regions.
+        by: densities by whose means edges are chosen, among shares of `LEAST` and more, so that no region is chosen for its
+            size; by the matrix itself where missing.
         tree: whose clusters the nodes belong to.
         leave_out: regions and targets, such as background.
 
     Raises:
-        InputError: negative means, limits that are none, names that ``beaten`` has not.
+        InputError: negative means, limits that are none, names that ``beaten`` or ``by`` has not.
     """
     if strongest is not None and strongest < 1:
         raise InputError(f"strongest: found {strongest}, expected 1 or more edges per target, or None")
@@ -95,10 +101,13 @@ def graph(
         raise InputError(f"share: found {share}, expected a number above 0, up to 1")
     if beaten is not None and (beaten.targets, beaten.regions) != (matrix.targets, matrix.regions):
         raise InputError("graph: the nulls were beaten by a matrix of other names")
+    if by is not None and (by.targets, by.regions) != (matrix.targets, matrix.regions):
+        raise InputError("graph: edges are to be chosen by a matrix of other names")
     need_finite(matrix, "graph")
     summary = summarise(matrix, resamples=1)
     if (summary.mean < 0).any():
         raise InputError(f"graph: found negative means of {matrix.statistic}, expected shares or densities")
+    order, least = (summary.mean, 0.0) if by is None else (summarise(by, resamples=1).mean, LEAST)
     edges: list[Edge] = []
     explained = {}
     for t, target in enumerate(matrix.targets):
@@ -106,8 +115,13 @@ def graph(
             continue
         others = [r for r, name in enumerate(matrix.regions) if name != target and name not in leave_out]
         candidates = [
-            r for r in others if summary.mean[t, r] > 0 and (beaten is None or bool(beaten.mask[t, r]))
+            r
+            for r in others
+            if summary.mean[t, r] > 0
+            and summary.mean[t, r] >= least
+            and (beaten is None or bool(beaten.mask[t, r]))
         ]
+        candidates.sort(key=lambda r: (-np.nan_to_num(order[t, r]), r))
         total = float(np.nansum(summary.mean[t, others]))
         kept = _kept(summary.mean[t], candidates, strongest, None if share is None else share * total)
         for r in kept:
@@ -117,13 +131,14 @@ def graph(
     names = [n for n in dict.fromkeys((*matrix.targets, *matrix.regions)) if n not in leave_out]
     clusters = tree.cluster_of() if tree is not None else {}
     nodes = tuple(_node(n, matrix, summary.mean, beaten, clusters.get(n, 0)) for n in names)
-    return Graph(matrix.statistic, nodes, tuple(edges), explained)
+    return Graph(matrix.statistic, nodes, tuple(edges), explained, (by or matrix).statistic)
 
 
 def _kept(means: Numbers, candidates: list[int], strongest: int | None, enough: float | None) -> list[int]:
+    """The first candidates, until they are enough."""
     kept: list[int] = []
     total = 0.0
-    for r in sorted(candidates, key=lambda r: (-means[r], r))[:strongest]:
+    for r in candidates[:strongest]:
         if enough is not None and total >= enough:
             break
         kept.append(r)

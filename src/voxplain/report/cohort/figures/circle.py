@@ -155,7 +155,8 @@ def _node(axes: Axes, k: int, node: Node, name: str, angle: float, radius: float
 
 
 def _caption(graph: Graph, found: Shown, tested: bool) -> str:
-    which = "that beats the nulls" if tested else "(untested: the strongest of each target)"
+    by = "density, among shares of 1 % and more" if graph.chosen_by != graph.statistic else "share"
+    which = "that beats the nulls" if tested else f"(untested: the strongest of each target by {by})"
     parts = [
         f"An arrow from a region to a target: a dependence {which}; its width is the mean share. Colours and numbers are "
         "clusters of targets with like dependences; dots without a number are regions only. A ring: the target depends on "

@@ -65,7 +65,9 @@ def lens(cohort: Cohort, known: Inventory, method: str, partition: str, asked: A
         densities=None if density is None else _summary(density, asked),
         expected=expected,
         beaten=beaten,
-        graph=graph(mass, beaten=beaten if tested else None, tree=tree, leave_out=left),
+        graph=graph(
+            mass, beaten=beaten if tested else None, by=None if tested else density, tree=tree, leave_out=left
+        ),
         tree=tree,
         outliers=None if parts is None else outliers(parts, mass),
         left_out=left,
