@@ -17,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("VOXPLAIN_DATA", HERE.parents[2] / "shared" / "data")).resolve()
@@ -40,6 +41,17 @@ def write_table(path: Path, heads: dict[str, tuple[Path, str, str]]) -> None:
     print(path)
 
 
+def clipped(path: Path, name: str, out: Path) -> Path:
+    """The image without what resampling has left below 0, its background; written only where there is any."""
+    image = nib.load(path)
+    values = np.asanyarray(image.dataobj)
+    if values.min() >= 0:
+        return path
+    own = out / f"{name}.nii.gz"
+    nib.save(nib.Nifti1Image(np.clip(values, 0, None), image.affine, image.header), own)
+    return own.resolve()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the options, write the table, say what is not there."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -56,7 +68,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     link = chosen.out / "models"
     link.unlink(missing_ok=True)
     link.symlink_to(DATA / "models", target_is_directory=True)
-    write_table(chosen.out / "cases.csv", HEADS)
+    write_table(
+        chosen.out / "cases.csv",
+        {name: (clipped(h[0], name, chosen.out), *h[1:]) for name, h in HEADS.items()},
+    )
     brain = chosen.out / "brain.nii.gz"
     nib.save(nib.load(HEADS["head"][0]).slicer[BOX], brain)
     write_table(chosen.out / "brains.csv", {"brain": (brain, "box", "healthy"), "mni152": HEADS["mni152"]})

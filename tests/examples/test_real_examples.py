@@ -69,6 +69,7 @@ def test_the_heads_can_be_studied(
         heads.main(["--out", str(tmp_path / "made")])
     rows = list(csv.DictReader((tmp_path / "made/cases.csv").open(encoding="utf-8")))
     assert [row["id"] for row in rows] == ["head", "mni152", "ms07", "ms19"]
+    assert all(np.asanyarray(nib.load(row["image"]).dataobj).min() == 0 for row in rows)
     found = load_study(tmp_path / "study.yaml")
     assert len(found.cases) == (4 if classes == 18 else 2)
     box, whole = nib.load(tmp_path / "made/brain.nii.gz"), nib.load(heads.HEADS["head"][0])

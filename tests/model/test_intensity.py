@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,17 @@ def test_a_dark_image_has_no_maximum() -> None:
 def test_a_constant_image_has_no_foreground() -> None:
     with pytest.raises(InputError, match="crop: the image is constant"):
         Preparation(crop="foreground")(case(np.ones((1, 4, 4, 4))))
+
+
+def test_a_background_that_is_not_the_lowest_value_is_told_where_it_is_cropped() -> None:
+    image = np.zeros((1, 8, 8, 8))
+    image[0, 2:6, 2:6, 2:6] = np.random.default_rng(0).uniform(1, 2, (4, 4, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Preparation(scale="minmax", crop="foreground")(case(image)).image.shape == (1, 4, 4, 4)
+    image[0, 3, 3, 3] = -2.0  # as resampling leaves it
+    with pytest.warns(UserWarning, match="100% of the image's outer voxels are 0.5, but the lowest value"):
+        assert Preparation(scale=(-2, 2), crop="foreground")(case(image)).image.shape == (1, 8, 8, 8)
 
 
 def test_padding_is_background_not_zero() -> None:

@@ -5,6 +5,7 @@ Everything runs with three spatial axes: a picture is a volume of one slice, who
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,6 +163,23 @@ def _per_axis(
     return out
 
 
+def _check_background(image: Any, empty: Any) -> None:
+    """Warn where most of the image's outer faces have one value that is not what the crop takes for background.
+
+    A resampled scan often has a few values below its background: then all of it is foreground, and is scaled as such.
+    """
+    for channel, own in zip(torch.as_tensor(image), empty.flatten().tolist(), strict=True):
+        faces = [channel.select(axis, at) for axis, n in enumerate(channel.shape) if n > 1 for at in (0, -1)]
+        values, counts = torch.cat([face.flatten() for face in faces]).unique(return_counts=True)
+        most, share = float(values[counts.argmax()]), float(counts.max() / counts.sum())
+        if share > 0.5 and most != own:
+            warnings.warn(
+                f"crop: {share:.0%} of the image's outer voxels are {most:g}, but the lowest value, which is taken for "
+                f"background, is {own:g} (after scaling); set what lies below the background to it, or leave crop out",
+                stacklevel=2,
+            )
+
+
 def _frame(steps: Preparation, image: Any, flat: int | None) -> Any:
     """Crop to the foreground, and pad."""
     from monai.transforms import CropForeground, DivisiblePad
@@ -170,6 +188,7 @@ def _frame(steps: Preparation, image: Any, flat: int | None) -> Any:
     if steps.crop == "foreground":
         if not bool((image != empty).any()):
             raise InputError("crop: the image is constant, so it has no foreground; leave crop out")
+        _check_background(image, empty)
         image = CropForeground(
             select_fn=lambda x: x != empty.to(x), margin=steps.margin, allow_smaller=True, mode="constant"
         )(image)
