@@ -168,9 +168,9 @@ def _check_background(image: Any, empty: Any) -> None:
 
     A resampled scan often has a few values below its background: then all of it is foreground, and is scaled as such.
     """
-    for channel, own in zip(torch.as_tensor(image), empty.flatten().tolist(), strict=True):
-        faces = [channel.select(axis, at) for axis, n in enumerate(channel.shape) if n > 1 for at in (0, -1)]
-        values, counts = torch.cat([face.flatten() for face in faces]).unique(return_counts=True)
+    for channel, own in zip(image.cpu().numpy(), empty.flatten().tolist(), strict=True):
+        faces = [channel.take(at, axis) for axis, n in enumerate(channel.shape) if n > 1 for at in (0, -1)]
+        values, counts = np.unique(np.concatenate([face.flatten() for face in faces]), return_counts=True)
         most, share = float(values[counts.argmax()]), float(counts.max() / counts.sum())
         if share > 0.5 and most != own:
             warnings.warn(
