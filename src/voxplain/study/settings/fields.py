@@ -93,12 +93,12 @@ def existing(path: Path) -> Path:
 
 
 def as_text(value: Any) -> Any:
-    """YAML reads ``series: 1`` as a number, but means a name.
+    """YAML reads ``series: 1`` and ``baseline: 0.5`` as numbers, but means what is written there.
 
-    >>> as_text(1), as_text(None)
-    ('1', None)
+    >>> as_text(1), as_text(0.5), as_text(None)
+    ('1', '0.5', None)
     """
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def as_list(value: Any) -> Any:

@@ -87,7 +87,9 @@ class GameSettings(Section):
         """The name of its tasks, safe as a file's."""
         from voxplain.target.scene import slug
 
-        return slug(self.baseline if self.of is None else f"{self.baseline}-{self.of}")
+        # a slug has no sign, and 1 and -1 are two games
+        name = f"minus {self.baseline[1:]}" if self.baseline.startswith("-") else self.baseline
+        return slug(name if self.of is None else f"{name}-{self.of}")
 
 
 class RegionSettings(Section):
