@@ -57,7 +57,7 @@ def test_what_nobody_asked_for(folder: Path, voxplain: Callable[..., Ran], asked
     settings, how = asked[0]
     assert settings.out.name == "cohort"
     assert [source.told for source in settings.regions.of] == ["predicted"]
-    assert (settings.regions.redrawn, settings.regions.games) == (1, ())
+    assert (settings.regions.redrawn, settings.regions.games) == (4, ())
     assert how["shard"] == (1, 2)
 
 

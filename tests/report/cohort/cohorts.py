@@ -54,7 +54,8 @@ class Made:
         shape = (cases, len(targets), len(regions))
         base = 1000 * np.exp(rng.normal(0, 0.8, len(regions)))
         self.voxels = np.round(base * np.exp(rng.normal(0, 0.1, (cases, len(regions)))))
-        density = np.exp(rng.normal(0, noise, shape))
+        shared = np.exp(rng.normal(0, noise, shape))
+        density = shared.copy()
         for table, where in ((uses or {}, range(cases)), (south or {}, range((cases + 1) // 2, cases))):
             for (t, r), factor in table.items():
                 for c in where:
@@ -64,7 +65,8 @@ class Made:
         for c, r in lacks:
             self.voxels[c, self.regions.index(r)] = 0
         self.absolute = density * self.voxels[:, None]
-        self.blind = np.exp(rng.normal(0, noise, shape)) * self.voxels[:, None]
+        # other networks see the same case, so that most of its noise is shared
+        self.blind = np.exp(rng.normal(0, noise / 4, shape)) * shared * self.voxels[:, None]
         for (t, r), factor in (blind or {}).items():
             self.blind[:, self.targets.index(t), self.regions.index(r)] *= factor
         for c, r in lacks:

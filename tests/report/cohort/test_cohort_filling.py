@@ -10,6 +10,8 @@ from report.cohort.cohorts import FAST, GAME, METHOD, Made, filled, read
 from scipy.stats import spearmanr
 
 from voxplain.aggregate.cohort import Outliers, false_discovery
+from voxplain.aggregate.cohort.expected import VOLUME, WEIGHTS
+from voxplain.aggregate.cohort.inventory import Inventory
 from voxplain.aggregate.cohort.nulls import JOINER
 from voxplain.aggregate.faithfulness import Faithfulness
 from voxplain.aggregate.tables.make import RADIUS
@@ -17,8 +19,6 @@ from voxplain.errors import InputError
 from voxplain.report.cohort import Asked, Faithful
 from voxplain.report.cohort.drawings import game_grid
 from voxplain.report.cohort.filling.compared import group_columns
-from voxplain.report.cohort.filling.expected import VOLUME, WEIGHTS
-from voxplain.report.cohort.filling.inventory import Inventory
 from voxplain.report.cohort.shown.compared import compared, correction
 from voxplain.report.cohort.shown.entries import own, strongest
 from voxplain.report.cohort.shown.faithful import truthful
@@ -74,7 +74,7 @@ def test_density_is_that_of_the_tables(whole):
 
 def test_planted_dependences_beat_the_nulls_and_nothing_else_does(whole):
     lens = whole[2].lenses[0]
-    assert set(lens.expected) == {VOLUME, WEIGHTS}
+    assert set(lens.beaten.nulls) == {VOLUME, WEIGHTS}
     assert entries(lens) == {("liver", "spine")}  # the shortcut of the south does not stand out among all
     (strong, *_) = strongest(lens)
     assert (strong.target, strong.region) == ("liver", "spine")
@@ -96,7 +96,7 @@ def test_what_distance_explains_is_no_finding(tmp_path):
     without = filled(made.write(tmp_path / "a")).models[0].lenses[0]
     assert entries(without) == {("liver", "spine"), ("spleen", "spine")}
     lens = filled(made.near("liver", "spine").write(tmp_path / "b")).models[0].lenses[0]
-    assert "distance" in lens.expected and entries(lens) == {("spleen", "spine")}
+    assert "distance" in lens.expected.nulls and entries(lens) == {("spleen", "spine")}
     assert any(n.startswith("no null of distance") for n in without.notes)
     assert not any("distance" in n for n in lens.notes)
 
@@ -133,11 +133,8 @@ def test_the_shortcut_is_singled_out_and_other_columns_stay_silent(whole):
     assert row.more == "south" and row.beats
     within = groups["site"].within
     kidney = TARGETS.index("kidney"), REGIONS.index("stomach")
-    assert (
-        set(within) == {"north", "south"}
-        and within["south"].mask[kidney]
-        and not within["north"].mask[kidney]
-    )
+    assert set(within) == {"north", "south"}
+    assert within["south"].p[kidney] <= 0.05 < within["north"].p[kidney]
     assert compared(groups["site"], ("stomach",), 0.05)[0].region != "stomach"
 
 
@@ -341,7 +338,9 @@ def test_a_region_alone_and_the_spread_over_its_parts_are_told(tmp_path):
 def test_faithfulness_is_rank_correlation_case_by_case(whole):
     cohort, _, model = whole
     found = {(f.method, f.statistic): f for f in model.faithful}
-    assert set(found) == {(m, s) for m in (METHOD, f"{METHOD}~redrawn-1") for s in ("net", "absolute")}
+    assert set(found) == {(m, s) for m in (METHOD, f"{METHOD}~redrawn-1") for s in ("net", "absolute")} | {
+        (GAME, "shapley")
+    }
     assert [found[METHOD, "net"].reference, found[f"{METHOD}~redrawn-1", "net"].reference] == [False, True]
     mean, n = found[METHOD, "absolute"].mean("spearman")
     np.testing.assert_allclose(mean, 1.0)  # effects are the absolute sums themselves
@@ -375,13 +374,13 @@ def test_a_table_is_faithful_where_it_beats_chance_and_size():
         for s in (spearman, [0.7, 1.0, np.nan, np.nan])
     ]
     ((name, (row,)),) = truthful(
-        (Faithful("m", "net", "occlusion", "p", ("a", "b", "c", "d"), False, tuple(cases)),)
+        (Faithful("m", "net", "occlusion", "p", ("a", "b", "c", "d"), False, ("x", "y"), tuple(cases)),)
     )
     assert name == "occlusion, p regions"
     np.testing.assert_allclose(row.spearman, [0.75, 0.9, 0.3, np.nan])
     np.testing.assert_array_equal(row.n, [2, 2, 1, 0])
     # a beats chance, but not size; b meets chance and does not beat it; c beats size only
-    assert row.row()[4:] == (0, 3) and row.row()[0] == pytest.approx((0.75 + 0.9 + 0.3) / 3)
+    assert row.above == (0, 3) and row.means()["spearman"] == pytest.approx((0.75 + 0.9 + 0.3) / 3)
 
 
 # ---- what there is ---------------------------------------------------------------------------------------------------

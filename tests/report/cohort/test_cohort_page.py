@@ -150,7 +150,7 @@ def test_a_region_that_one_site_images_otherwise_is_no_crowd_of_suspects(tmp_pat
 
 
 def test_nothing_found_is_said_plainly(tmp_path):
-    quiet = Made(12, TARGETS, REGIONS, noise=0.1)
+    quiet = Made(12, TARGETS, REGIONS, noise=0.1, seed=1)
     cohort = quiet.tables().write(tmp_path, {"site": quiet.site, "age": list(range(12))})
     found = findings(filled(cohort).models[0].lenses[0], 0.05)
     depends = lines(found, "What depends on what")
@@ -187,7 +187,9 @@ def test_tables_hold_the_statistics_numbers(page, reader):
     pairs = reader.table("Pairs of regions")
     assert len(pairs) == 1 + 4 and pairs[1][1] == "background × liver"
     faithful = {line[0]: line[1:] for line in reader.table(f"Rank correlations with occlusion of {GAME}")}
-    assert faithful[f"{METHOD}, absolute"][0] == "1" and faithful[f"{METHOD}, absolute"][4] == "4 of 4"
+    assert faithful[f"{METHOD}, absolute"][0] == "1" and faithful[f"{METHOD}, absolute"][5] == "4 of 4"
+    assert faithful[f"{METHOD}, absolute"][6].startswith("beats chance, sizes alone and redrawn weights (q ")
+    assert faithful[f"{METHOD}~redrawn-1, absolute null"][6] == "–"
     assert f"{METHOD}~redrawn-1, absolute null" in faithful
     words = reader.words
     for told in ("labels were shuffled", "3 of 20 tasks", "implausible in 1 of 6 regions", "Smilkov 2017",

@@ -5,6 +5,8 @@ from voxplain.aggregate.cohort.cohort import Cohort
 from voxplain.aggregate.cohort.composition import Compositions, compose
 from voxplain.aggregate.cohort.difference import Difference
 from voxplain.aggregate.cohort.distances import Distances, between_cases, between_targets
+from voxplain.aggregate.cohort.effects import Signed, signed
+from voxplain.aggregate.cohort.expected import Expected, expected
 from voxplain.aggregate.cohort.graph import Edge, Graph, Node, graph
 from voxplain.aggregate.cohort.groups import GroupComparison, compare_groups
 from voxplain.aggregate.cohort.matrix import Matrix
@@ -25,6 +27,7 @@ __all__ = [
     "Difference",
     "Distances",
     "Edge",
+    "Expected",
     "Graph",
     "GroupComparison",
     "Matrix",
@@ -33,6 +36,7 @@ __all__ = [
     "Outliers",
     "RadiusCurves",
     "Relations",
+    "Signed",
     "Summary",
     "Tree",
     "beats",
@@ -43,11 +47,13 @@ __all__ = [
     "cluster",
     "compare_groups",
     "compose",
+    "expected",
     "false_discovery",
     "graph",
     "outliers",
     "radius_curves",
     "relate_entries",
     "relate_outliers",
+    "signed",
     "summarise",
 ]

@@ -19,7 +19,7 @@ from voxplain.report.cohort.figures.shares import shares
 from voxplain.report.cohort.page import CohortPage, Game, Groups, Lens, ModelCohort
 from voxplain.report.cohort.shown.compared import DRAWN, TOLD, Compared, compared, correction
 from voxplain.report.cohort.shown.entries import Entry, own, strongest
-from voxplain.report.cohort.shown.faithful import Truthful, truthful
+from voxplain.report.cohort.shown.faithful import Truthful, answer, truthful
 from voxplain.report.cohort.shown.findings import findings
 from voxplain.report.cohort.shown.limits import score_limits
 from voxplain.report.cohort.shown.lines import Findings
@@ -114,6 +114,7 @@ class FaithfulPart:
     name: str
     figure: Drawing | None
     rows: tuple[Truthful, ...]
+    answer: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +142,10 @@ def chapter(number: int, model: ModelCohort, page: CohortPage) -> Chapter:
         lenses[0] if lenses else None,
         tuple(lenses[1:]),
         tuple(_game(g, model) for g in model.games),
-        tuple(FaithfulPart(name, agree(rows), rows) for name, rows in truthful(model.faithful)),
+        tuple(
+            FaithfulPart(name, agree(rows), rows, answer(rows, page.level))
+            for name, rows in truthful(model.faithful)
+        ),
         {c.local.case: f"case-{number}-{c.local.number}" for part in lenses[:1] for c in part.cases},
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from voxplain.aggregate.cohort import Summary
+from voxplain.aggregate.cohort import Signed, Summary
 from voxplain.report.cohort.figures.grid import LARGE, MIDDLE, Grid, grid
 from voxplain.report.cohort.figures.hover import Hovered
 from voxplain.report.cohort.figures.shades import Scale, limit_of
@@ -150,14 +150,15 @@ def game_grid(game: Game, lens: Lens | None, order: Order | None) -> Hovered | N
         r = [s.regions.index(lens.mass.regions[i]) for i in order.regions]
     else:
         t, r = list(range(len(s.targets))), list(range(len(s.regions)))
-    several = bool((s.n >= 3).any())
-    sure = (s.low > 0) | (s.high < 0) if several else ~np.isnan(s.mean)
+    tested = game.signed is not None and game.signed.possible
+    sure = game.signed.mask if game.signed is not None and tested else ~np.isnan(s.mean)
     off = s.mean[np.array([[a != b for b in s.regions] for a in s.targets])] if s.mean.size else s.mean
     which = "of the effects’ sizes within each target"
+    level = game.signed.level if game.signed is not None else 0.0
     how = (
-        "Coloured: the 95 % interval over cases leaves out 0."
-        if several
-        else "Fewer than three cases: nothing tested, all coloured."
+        f"Coloured: of one sign over cases (signed ranks, q ≤ {level:g} over the table); the colour tells how large."
+        if tested
+        else "Too few cases: nothing tested, all coloured."
     )
     what = EFFECTS[game.statistic]
     told = sorted(
@@ -176,11 +177,11 @@ def game_grid(game: Game, lens: Lens | None, order: Order | None) -> Hovered | N
             scale=Scale(limit_of(off, 0.01)),
             write=_percent,
             scale_name="mean share of effects, %",
-            grey_name="grey: interval holds 0; hatched: in no case",
+            grey_name="grey: not of one sign; hatched: in no case" if tested else "hatched: in no case",
             caption=f"{game.method}, {game.statistic}: {what}, as signed share {which}; blue speaks for the target. {how}",
             alt=f"Matrix of {game.statistic} of {game.method}; strongest: "
             f"{listed([f'{a} from {b} {share(abs(v))}' + (' against' if v < 0 else '') for v, a, b in told], 8)}.",
-            hover=[[_game_hover(s, i, j) for j in r] for i in t],
+            hover=[[_game_hover(s, game.signed, i, j) for j in r] for i in t],
             row_breaks=order.row_breaks if same and order is not None else (),
             column_breaks=order.column_breaks if same and order is not None else (),
             largest=MIDDLE,
@@ -188,10 +189,12 @@ def game_grid(game: Game, lens: Lens | None, order: Order | None) -> Hovered | N
     )
 
 
-def _game_hover(s: Summary, t: int, r: int) -> str:
+def _game_hover(s: Summary, tested: Signed | None, t: int, r: int) -> str:
+    name = f"{s.targets[t]} ← {s.regions[r]}"
     if not s.n[t, r]:
-        return f"{s.targets[t]} ← {s.regions[r]}: in no case"
-    return f"{s.targets[t]} ← {s.regions[r]}: {_percent(float(s.mean[t, r]))} %, n {int(s.n[t, r])}"
+        return f"{name}: in no case"
+    q = f", q {chance(float(tested.q[t, r]))}" if tested is not None and tested.possible else ""
+    return f"{name}: {_percent(float(s.mean[t, r]))} %{q}, n {int(s.n[t, r])}"
 
 
 def case_grid(lens: Lens, case: str, z: Numbers | None, order: Order) -> Hovered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from voxplain.aggregate.cohort import (
     Beaten,
+    Expected,
     Graph,
     GroupComparison,
     Matrix,
@@ -17,6 +18,7 @@ from voxplain.aggregate.cohort import (
     Outliers,
     RadiusCurves,
     Relations,
+    Signed,
     Summary,
     Tree,
 )
@@ -52,7 +54,7 @@ class Lens:
         ratios: log₂ of density, or of the share where nobody counted voxels; shares of 0 replaced. What is compared.
         levels: their summary.
         density: share over share of voxels, and its summary; None where nobody counted voxels.
-        expected: what each null expects of ``mass``, by name.
+        expected: what the nulls expect of ``mass``.
         beaten: None without nulls.
         tree: of the targets; None for fewer than three.
         radius: None without shells; ``unit`` of its edges, ``open_end`` whether the last shell has no end.
@@ -68,7 +70,7 @@ class Lens:
     levels: Summary
     density: Matrix | None
     densities: Summary | None
-    expected: Mapping[str, Matrix]
+    expected: Expected
     beaten: Beaten | None
     graph: Graph
     tree: Tree | None = None
@@ -142,7 +144,7 @@ class Game:
 
     Args:
         statistic: ``shapley``, ``occlusion``, ``alone``, or ``interaction`` where nothing but pairs was asked for.
-        summary: of effects over the sum of their sizes within the target; None of interactions.
+        summary: of effects over the sum of their sizes within the target; None of interactions. ``signed`` its test.
         pairs: interactions, the largest first.
         warnings: of the baseline's plausibility.
         parts: from Owen values, regions with the largest effects first.
@@ -152,6 +154,7 @@ class Game:
     statistic: str
     partition: str
     summary: Summary | None
+    signed: Signed | None = None
     pairs: tuple[Pair, ...] = ()
     warnings: tuple[str, ...] = ()
     parts: tuple[Spread, ...] = ()
@@ -165,7 +168,8 @@ class Faithful:
         statistic: of the method that was compared, ``net`` or ``absolute``.
         effect: what it was compared with.
         reference: whether it is a null: the method on redrawn weights.
-        found: one per case that has both.
+        cases: that have both.
+        found: one per case.
     """
 
     method: str
@@ -174,7 +178,16 @@ class Faithful:
     partition: str
     targets: tuple[str, ...]
     reference: bool
+    cases: tuple[str, ...]
     found: tuple[Faithfulness, ...]
+
+    def of(self, name: str, cases: Sequence[str]) -> Numbers:
+        """(cases, targets) one of `Faithfulness`'s numbers; NaN for cases that it has not."""
+        known = dict(zip(self.cases, self.found, strict=True))
+        nothing = np.full(len(self.targets), np.nan)
+        return np.stack(
+            [np.asarray(getattr(known[c], name) if c in known else nothing, dtype=np.float64) for c in cases]
+        )
 
     def mean(self, name: str) -> tuple[Numbers, NDArray[np.int64]]:
         """Over cases, of one of `Faithfulness`'s numbers: mean and cases, (targets,)."""

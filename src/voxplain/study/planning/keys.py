@@ -10,6 +10,7 @@ import voxplain
 from voxplain.study.ledger.fingerprint import of_named_files, of_parts
 from voxplain.study.ledger.journal import versions
 from voxplain.study.ledger.ledger import digest
+from voxplain.study.planning.redrawn import draw_of
 from voxplain.study.planning.task import ALL_MAPS, NULLS
 from voxplain.study.settings.region_config import LABEL, PREDICTED
 
@@ -103,7 +104,7 @@ class Keys:
                 "parameters": asked.method.parameters(),
                 "files": of_named_files(asked.spec.parameters),
                 "shells": list(regions.shells),
-                "weights": task.family,
+                "weights": draw_of(task.family, self.plan.case_ids[task.case]) if task.family else "",
             }
         )
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from voxplain.study.explaining.unit import unit_names
 from voxplain.study.make import Asked, AskedMetric, make_methods, make_metrics
+from voxplain.study.planning.redrawn import families
 from voxplain.study.planning.task import ALL_MAPS, NULLS, Task
 from voxplain.study.settings.names import case_id
 from voxplain.target.scene import slug
 
 if TYPE_CHECKING:
-    from voxplain.study.settings.region_config import GameSettings, RegionSettings
+    from voxplain.study.settings.region_config import GameSettings
     from voxplain.study.settings.study_config import StudySettings
 
 SHARED = "shared"
@@ -75,7 +76,8 @@ def plan(settings: StudySettings) -> Plan:
         for case in range(len(ids)):
             tasks += _group(model, case, ids[case], list(methods), metrics)
             if regions is not None:
-                tasks += _of_regions(model, case, ids[case], list(tables), list(games), regions)
+                drawn = families(regions.redrawn, len(ids))
+                tasks += _of_regions(model, case, ids[case], list(tables), list(games), drawn)
     return Plan(settings, methods, metrics, ids, tuple(tasks), tables, games)
 
 
@@ -103,12 +105,12 @@ def _group(
 
 
 def _of_regions(
-    model: str, case: int, case_id: str, tables: Sequence[str], games: Sequence[str], regions: RegionSettings
+    model: str, case: int, case_id: str, tables: Sequence[str], games: Sequence[str], drawn: Sequence[str]
 ) -> Iterator[Task]:
     place = folder_of(model, case_id)
     needs = (f"{place}/ask",)
     for name in tables:
-        for family in ("", *(f"redrawn-{k + 1}" for k in range(regions.redrawn))):
+        for family in ("", *drawn):
             ending = f"-{family}" if family else ""
             yield Task(f"{place}/table-{name}{ending}", "table", model, case, name, family, needs)
     for name in games:

@@ -110,7 +110,10 @@ class RegionSettings(Section):
         (5.0, 10.0, 20.0, 40.0, 80.0), "edges of the shells around a target; none: no shells", "mm"
     )
     redrawn: int = setting(
-        1, "networks with redrawn weights whose tables stand beside, as a null", "networks", ge=0
+        4,
+        "networks with redrawn weights as a null: at least so many over all cases, each case its own; 0: none",
+        "networks",
+        ge=0,
     )
     games: Annotated[
         tuple[Annotated[GameSettings, BeforeValidator(_game)], ...], BeforeValidator(as_list)

@@ -11,6 +11,7 @@ from voxplain.aggregate.tables import region_table
 from voxplain.errors import StorageError
 from voxplain.metric.randomisation.redraw import Redrawn, layers
 from voxplain.study.explaining.unit import refusal_of
+from voxplain.study.planning.redrawn import draw_of
 from voxplain.study.working.regions import NO_LABEL, asked_regions, partitions
 
 if TYPE_CHECKING:
@@ -55,6 +56,6 @@ def _asked_of(held: Held, task: Task) -> Problem:
     problem = held.problem(task)
     if not task.family:
         return problem
-    number = int(task.family.removeprefix("redrawn-"))
+    number = draw_of(task.family, held.plan.case_ids[task.case])
     # targets and regions stay those of the network itself
     return Redrawn(problem, "permutation").at(frozenset(layers(problem)), number)

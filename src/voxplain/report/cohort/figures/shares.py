@@ -93,9 +93,9 @@ def _draw(axes: Axes, lanes: list[Numbers], beats: list[bool]) -> None:
 
 def _volume(axes: Axes, lens: Lens, t: int, regions: list[int]) -> None:
     """What volume alone would give: a tick per region."""
-    if "volume" not in lens.expected:
+    if "volume" not in lens.expected.nulls:
         return
-    expected = [_known(lens.expected["volume"].values[:, t, r]) for r in regions]
+    expected = [_known(lens.expected.nulls["volume"].values[:, t, r]) for r in regions]
     ticks: list[list[Point]] = [
         [(float(np.median(v)), n - 0.42), (float(np.median(v)), n + 0.42)]
         for n, v in enumerate(expected)

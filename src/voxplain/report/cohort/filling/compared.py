@@ -12,7 +12,6 @@ from voxplain.aggregate.cohort import (
     Cohort,
     Matrix,
     Metadata,
-    beats,
     compare_groups,
     relate_entries,
     relate_outliers,
@@ -103,9 +102,8 @@ def _within(
     told = {}
     for group in groups if made.expected else ():
         cases = [c for c, label in zip(made.mass.cases, labels, strict=True) if label == group]
-        expected = {name: m.pick(cases=cases) for name, m in made.expected.items()}
-        beaten = beats(made.mass.pick(cases=cases), expected, level=level)
-        if not beaten.note:
+        beaten = made.expected.pick(cases).against(made.mass.pick(cases=cases), level=level)
+        if beaten is not None and not beaten.note:
             told[group] = beaten
     return told
 

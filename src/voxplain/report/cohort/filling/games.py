@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from voxplain.aggregate.cohort import Cohort, Matrix, summarise
+from voxplain.aggregate.cohort import Cohort, Matrix, signed, summarise
+from voxplain.aggregate.cohort.inventory import Inventory
 from voxplain.report.cohort.filling.asked import Asked
-from voxplain.report.cohort.filling.inventory import Inventory
 from voxplain.report.cohort.filling.parts import spreads
 from voxplain.report.cohort.page import Game, Numbers, Pair
 
@@ -35,10 +35,11 @@ def games(
                     effects = cohort.matrix(statistic, model=known.model, method=method, partition=partition)
                     shares = effects.holding(relative(effects), f"{statistic} share")
                     summary = summarise(shares, resamples=asked.resamples, seed=asked.seed)
-                    made.append(Game(method, statistic, partition, summary, pairs, told, parts))
+                    tested = signed(shares, level=asked.level)
+                    made.append(Game(method, statistic, partition, summary, tested, pairs, told, parts))
                     pairs, parts = (), ()
             if pairs or parts:
-                made.append(Game(method, "interaction", partition, None, pairs, told, parts))
+                made.append(Game(method, "interaction", partition, None, None, pairs, told, parts))
     return tuple(made)
 
 

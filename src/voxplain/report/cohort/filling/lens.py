@@ -15,7 +15,6 @@ from voxplain.aggregate.cohort import (
     RadiusCurves,
     Summary,
     Tree,
-    beats,
     between_targets,
     cluster,
     compose,
@@ -24,12 +23,12 @@ from voxplain.aggregate.cohort import (
     radius_curves,
     summarise,
 )
+from voxplain.aggregate.cohort.expected import VOLUME, expected, sizes
+from voxplain.aggregate.cohort.inventory import Inventory
 from voxplain.aggregate.tables.make import DISTANCE
 from voxplain.errors import InputError
 from voxplain.report.cohort.filling.asked import Asked
 from voxplain.report.cohort.filling.compared import with_metadata
-from voxplain.report.cohort.filling.expected import VOLUME, nulls, sizes
-from voxplain.report.cohort.filling.inventory import Inventory
 from voxplain.report.cohort.filling.shells import edges_of
 from voxplain.report.cohort.page import Lens
 from voxplain.report.cohort.shown.words import listed
@@ -45,13 +44,14 @@ def lens(cohort: Cohort, known: Inventory, method: str, partition: str, asked: A
     """
     mass = cohort.matrix("mass", model=known.model, method=method, partition=partition)
     counts = sizes(cohort, known, method, partition)
-    expected, notes = nulls(cohort, known, mass, counts)
-    notes += _without(mass)
-    beaten = beats(mass, expected, level=asked.level) if expected else None
+    nulls = expected(cohort, mass)
+    notes = [*nulls.notes, *_without(mass)]
+    beaten = nulls.against(mass, level=asked.level)
     parts = _or_note(lambda: compose(mass), notes, "no log-ratios, outliers, clusters or group comparison")
     tree = _tree(parts, notes)
-    density = mass.holding(mass.values / expected[VOLUME].values, "density") if VOLUME in expected else None
-    ratios = _ratios(mass, parts, expected.get(VOLUME))
+    volume = nulls.nulls.get(VOLUME)
+    density = None if volume is None else mass.holding(mass.values / volume.values, "density")
+    ratios = _ratios(mass, parts, volume)
     left = tuple(n for n in asked.leave_out if n in {*mass.targets, *mass.regions})
     tested = beaten is not None and not beaten.note
     made = Lens(
@@ -63,7 +63,7 @@ def lens(cohort: Cohort, known: Inventory, method: str, partition: str, asked: A
         levels=_summary(ratios, asked),
         density=density,
         densities=None if density is None else _summary(density, asked),
-        expected=expected,
+        expected=nulls,
         beaten=beaten,
         graph=graph(
             mass, beaten=beaten if tested else None, by=None if tested else density, tree=tree, leave_out=left

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from voxplain.aggregate.cohort import Cohort
+from voxplain.aggregate.cohort.inventory import Inventory, inventories
 from voxplain.errors import InputError, suggest
 from voxplain.report.cohort.filling.asked import Asked
 from voxplain.report.cohort.filling.faithful import faithful
 from voxplain.report.cohort.filling.games import games
-from voxplain.report.cohort.filling.inventory import Inventory, inventories
 from voxplain.report.cohort.filling.lens import lens
 from voxplain.report.cohort.page import CohortPage, Facts, Failure, ModelCohort
 from voxplain.report.page import MethodCard, Picture

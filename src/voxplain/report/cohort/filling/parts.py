@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voxplain.aggregate.cohort import Cohort
-from voxplain.report.cohort.filling.inventory import Inventory
+from voxplain.aggregate.cohort.inventory import Inventory
 from voxplain.report.cohort.page import Spread
 
 MOST = 20

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voxplain.aggregate.cohort.graph import LEAST
+from voxplain.aggregate.cohort.networks import WEIGHTS
 from voxplain.report.cohort.page import Lens
 
 
@@ -68,11 +70,15 @@ def entry(lens: Lens, t: int, r: int) -> Entry:
 def judges(lens: Lens, t: int, r: int) -> tuple[str, ...]:
     """Nulls that expect something of an entry in any case that has it."""
     own = ~np.isnan(lens.mass.values[:, t, r])
-    return tuple(k for k, m in lens.expected.items() if (own & ~np.isnan(m.values[:, t, r])).any())
+    nulls = [*lens.expected.nulls.items(), *((WEIGHTS, m) for m in lens.expected.redrawn)]
+    return tuple(dict.fromkeys(k for k, m in nulls if (own & ~np.isnan(m.values[:, t, r])).any()))
 
 
 def strongest(lens: Lens, *, most: int | None = None) -> list[Entry]:
-    """Entries on other regions that beat the nulls, or, where nothing was tested, all that are known; strongest first."""
+    """Entries on other regions that beat the nulls, or, where nothing was tested, all that are known; strongest first.
+
+    Those with less than a hundredth of the target's attribution come last: small regions have large densities.
+    """
     coloured = lens.coloured
     found = [
         entry(lens, t, r)
@@ -81,7 +87,7 @@ def strongest(lens: Lens, *, most: int | None = None) -> list[Entry]:
         and not {lens.mass.targets[t], lens.mass.regions[r]} & set(lens.left_out)
         and lens.shares.mean[t, r] > 0
     ]
-    found.sort(key=lambda e: (-e.strength, e.target, e.region))
+    found.sort(key=lambda e: (e.share < LEAST, -e.strength, e.target, e.region))
     return found[:most]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voxplain.aggregate.cohort import Cohort
+from voxplain.aggregate.cohort.cohort import Cohort
 from voxplain.aggregate.cohort.nulls import JOINER
 from voxplain.aggregate.tables.make import DISTANCE, RADIUS
 
