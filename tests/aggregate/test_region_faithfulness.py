@@ -229,3 +229,9 @@ def test_exact_answers_fail_the_published_benchmark_and_pass_this_one(linear):
     assert ranked["gradient"].pearson[0] < 0.999
     # Captum's habit, summed over a region, is the value times the region's voxels: mostly the background's
     assert ranked["undivided"].pearson[0] < 0.9
+
+
+def test_no_p_is_smaller_than_one_of_the_permutations_and_the_order_itself():
+    x = np.arange(30.0)[None]
+    found = region_faithfulness(x, x, np.ones(30), permutations=99)
+    assert found.pearson_p[0] == found.spearman_p[0] == 1 / 100  # no shuffling of 30 reaches the order itself

@@ -24,6 +24,7 @@ from voxplain.errors import InputError
 from voxplain.metric.randomisation.redraw import Redrawn, layers
 from voxplain.study import load_aggregate
 from voxplain.study.planning.plan import plan
+from voxplain.study.planning.redrawn import draw_of, families
 from voxplain.study.working.held import Held
 from voxplain.study.working.regions import partitions
 
@@ -119,10 +120,22 @@ def test_tables_of_redrawn_weights_keep_targets_and_regions(done: Place, held: H
     counted = [key for key in own if key[3] == "voxels"]
     assert [own[key] for key in counted] == [redrawn[key] for key in counted]
     problem = asked(held, 0)
-    other = Redrawn(problem, "permutation").at(frozenset(layers(problem)), 1)
+    other = Redrawn(problem, "permutation").at(frozenset(layers(problem)), draw_of("redrawn-1", "0"))
     table = region_table(other, divided(problem, 0), method("gradient"), shells=Shells((4.0, 9.0)))
     same(redrawn, table.rows())
     assert own != redrawn
+
+
+def test_each_case_has_redrawn_networks_of_its_own(held: Held) -> None:
+    """Four networks over two cases, or one for each of more cases."""
+    drawn = {
+        (task.case, task.family): draw_of(task.family, held.plan.case_ids[task.case])
+        for task in held.plan.tasks
+        if task.kind == "table" and task.family and task.who == "gradient"
+    }
+    assert set(drawn) == {(c, f"redrawn-{k}") for c in (0, 1) for k in (1, 2)}
+    assert len(set(drawn.values())) == 4
+    assert families(4, cases=28) == ("redrawn-1",)
 
 
 def test_games_are_those_of_the_public_api(done: Place, held: Held) -> None:
@@ -162,11 +175,11 @@ def test_nothing_that_is_finished_is_done_again(done: Place) -> None:
     [
         ("title=Another", ""),
         ("regions.of=[predicted, {source: 'regions-{id}.nii.gz', labels: {1: left, 2: right, 3: nowhere}}, label]",
-         "8 of 12 results are of other settings"),
+         "12 of 16 results are of other settings"),
         ("regions.games=[{baseline: blur, of: regions, budget: 300}]",
-         "2 of 12 results are of other settings, files or versions than today's: 2 of game-blur-regions;"),
-        ("seed=4", "12 of 12 results are of other settings"),
-        ("models.net.source='nets.py:linear'", "12 of 12 results are of other settings"),
+         "2 of 16 results are of other settings, files or versions than today's: 2 of game-blur-regions;"),
+        ("seed=4", "16 of 16 results are of other settings"),
+        ("models.net.source='nets.py:linear'", "16 of 16 results are of other settings"),
     ],
 )  # fmt: skip
 def test_a_page_that_is_made_again_says_how_much_of_it_is_of_other_settings(

@@ -12,6 +12,7 @@ from scipy import stats
 
 from voxplain.aggregate.cohort import compare_groups
 from voxplain.aggregate.cohort.arrangements import arrangements, shuffles
+from voxplain.aggregate.cohort.groups import _statistic, _within
 from voxplain.errors import InputError
 
 SITES = list("AAAABBBB")
@@ -210,3 +211,19 @@ def test_arrangements_are_all_and_distinct() -> None:
     np.testing.assert_array_equal(np.sort(few.labels[:, :4]), np.tile([0, 0, 1, 2], (11, 1)))
     assert len({tuple(o) for o in shuffles(4, 24, seed=0)[0].tolist()}) == 24
     assert shuffles(4, 23, seed=0)[1] is False
+
+
+def test_the_statistic_is_the_f_of_a_linear_model_with_strata() -> None:
+    """Residual degrees of freedom: cases less strata less groups but one, of each entry's own cases and strata."""
+    x = values(3, 12, 2)
+    x[[0, 1, 2], 1] = np.nan  # the second entry lacks a whole stratum
+    stratum, labels = np.repeat([0, 1, 2, 3], 3), np.array([0, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 1])
+    there = ~np.isnan(x)
+    centred, layers = _within(x, there, stratum)
+    # the groups' means as they stand within strata: between of centred values, as the function defines it
+    found = _statistic(centred, there, (centred**2).sum(0), labels[None], 2, layers)[1][0]
+    for e, strata in enumerate((4, 3)):
+        mine, group = centred[there[:, e], e], labels[there[:, e]]
+        between = sum(mine[group == k].sum() ** 2 / (group == k).sum() for k in (0, 1))
+        inside = (mine**2).sum() - between
+        assert found[e] == pytest.approx(between / (inside / (len(mine) - strata - 1)))

@@ -7,9 +7,10 @@ import json
 import numpy as np
 import pytest
 from aggregate.cohort.made import NAN, matrix
+from scipy import stats
 
 from voxplain.aggregate.cohort import Matrix, Outliers, compose, outliers
-from voxplain.aggregate.cohort.outliers import _far, _whitened
+from voxplain.aggregate.cohort.outliers import QN_EFFICIENCY, _far, _whitened
 from voxplain.aggregate.cohort.typical import correlation, standardised, whitening
 from voxplain.errors import InputError
 
@@ -201,3 +202,21 @@ def test_the_matrix_must_be_the_same_cases() -> None:
     made: Matrix = matrix(np.ones((9, 1, 3)))
     with pytest.raises(InputError, match="other cases"):
         outliers(compose(made), made.pick(cases=["c1"]))
+
+
+def test_the_p_of_a_score_counts_the_doubt_of_the_median() -> None:
+    """t = score / √(1 + π/2n): the median of n normal numbers has the variance π/2n of theirs."""
+    total, parts = np.random.default_rng(0).chisquare(4, 9), np.full(9, 4)
+    score, p = _far(total, parts)
+    expected = stats.t.sf(score / np.sqrt(1 + np.pi / 18), QN_EFFICIENCY * 8)
+    np.testing.assert_allclose(p, expected, rtol=1e-12)
+
+
+def test_a_region_is_unusual_that_fewer_than_half_of_the_cases_have() -> None:
+    logs = np.random.default_rng(0).normal(size=(10, 1, 5))
+    logs[:6, 0, 3] = NAN  # 4 of 10 have it
+    logs[:4, 0, 4] = NAN  # 6 of 10 do
+    found = judged(logs)
+    np.testing.assert_array_equal(found.unusual[:, 3], [False] * 6 + [True] * 4)
+    np.testing.assert_array_equal(found.missing[:, 4], [True] * 4 + [False] * 6)
+    assert not found.unusual[:, 4].any() and not found.missing[:, 3].any()
