@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,31 @@ def test_a_study_with_nothing_to_do_is_refused(tmp_path: Path, monkeypatch: pyte
     ran = place.run()
     assert ran.code == 2
     assert "methods: found none, and no regions" in ran.err
+
+
+def test_what_a_worker_warns_of_is_told_noted_and_not_lost_when_the_run_goes_on(tmp_path: Path) -> None:
+    """Several tasks of a case read the same empty file."""
+    place = cohort(tmp_path)
+    text = COHORT.replace(", labels: {1: left, 2: right, 3: nowhere}", "")
+    text = text.replace("  merge: {both: [left, right]}\n", "").replace("games: [", "redrawn: 0\n  games: [")
+    (tmp_path / "cohort.yaml").write_text(text, encoding="utf-8")
+    for number in range(2):
+        nothing = Geometry(np.diag([-2.0, 2.0, 2.0, 1.0]), (12, 10, 8))
+        write_array(tmp_path / f"regions-{number}.nii.gz", np.zeros((12, 10, 8), dtype=np.uint8), nothing)
+    says = "regions regions: found no label above 0, so that all of"
+    for again in (False, True):
+        ran = place.run(config="cohort.yaml", command="aggregate")
+        assert ran.code == 0, ran.err
+        told = [line for line in ran.err.splitlines() if says in line]
+        assert sorted(told) == (
+            [] if again else [f"voxplain: warning: {c}: {says} {c} is 'outside'" for c in "01"]
+        )
+        page = html.unescape((tmp_path / "out/cohort.html").read_text(encoding="utf-8"))
+        assert page.count(f"0: {says} 0 is 'outside'") == 1
+        (tmp_path / "out/cohort.html").unlink()
+    log = (tmp_path / "out/log.jsonl").read_text(encoding="utf-8").splitlines()
+    noted = [n for n in map(json.loads, log) if n["event"] == "warning" and says in n["text"]]
+    assert len(noted) == 2
 
 
 def test_a_damaged_region_file_and_an_empty_one_lose_nothing_else(tmp_path: Path) -> None:

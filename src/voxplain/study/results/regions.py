@@ -59,7 +59,7 @@ def show_regions(board: Board, table: Path, notes: Sequence[str] = ()) -> Path |
         failures={m: list(_failures(board, m)) for m in shown},
         model_facts={m: board.models.get(m, {}).get("facts", {}) for m in shown},
         facts=_facts(board),
-        notes=tuple(dict.fromkeys([*notes, *_notes(board)])),
+        notes=tuple(notes),
         cards=[
             MethodCard(
                 name,
@@ -85,11 +85,6 @@ def _facts(board: Board) -> dict[str, object]:
         "region games": ", ".join(plan.games) or "none",
         "seed": plan.settings.seed,
     }
-
-
-def _notes(board: Board) -> Iterable[str]:
-    for task in (t for t in board.plan.tasks if t.kind == "ask"):
-        yield from board.ledger.last(task.name).get("notes", ())
 
 
 def _failures(board: Board, model: str) -> Iterable[Failure]:

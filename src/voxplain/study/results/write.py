@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -12,6 +13,7 @@ from voxplain.report import MethodCard
 from voxplain.report.study import StudyPage, write_study_page
 from voxplain.study.ledger.journal import versions
 from voxplain.study.results.compared import compared
+from voxplain.study.results.notes import notes as known_notes, nowhere
 from voxplain.study.results.regions import show_regions, write_regions
 from voxplain.study.results.rows import Judged, all_judged
 from voxplain.study.results.tables import FIGURES, MAPS, gather_parquet, write_csv, write_parquet
@@ -54,12 +56,16 @@ def write_results(board: Board, *, whole: bool, notes: Sequence[str] = ()) -> in
     models = {m: [one for one in found if one.model == m] for m in plan.settings.models}
     pages = [compared(board, model, ones) for model, ones in models.items()]
     _write_comparison(board, pages)
+    gone = nowhere(board)
+    for line in gone:
+        warnings.warn(line, stacklevel=2)
+    known = [*notes, *known_notes(board)]
     shown = []
     if plan.methods:
-        shown.append(write_study_page(out / "report.html", _page(board, pages, found, notes)))
+        shown.append(write_study_page(out / "report.html", _page(board, pages, found, known)))
     if plan.settings.regions is not None:
         parts = write_regions(board)
-        cohort = show_regions(board, parts, notes)
+        cohort = show_regions(board, parts, [*known, *gone])
         shown += [cohort] if cohort is not None else []
     for comparison in (p for p in pages if p.verdicts):
         print(f"\n{comparison.name}")
@@ -143,7 +149,6 @@ def _write_comparison(board: Board, pages: Sequence[ModelComparison]) -> None:
 def _page(
     board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged], notes: Sequence[str]
 ) -> StudyPage:
-    of_cases = [*_absent(found), *(n for one in found for n in one.asked["notes"])]
     settings = board.plan.settings
     asked = {t["name"] for one in found for t in one.asked["targets"]}
     counted = Counter(row.status for page in pages for row in page.tasks)
@@ -165,7 +170,7 @@ def _page(
             for name, case in zip(board.plan.case_ids, settings.cases, strict=True)
         },
         targets=tuple(sorted(asked)),
-        notes=tuple(dict.fromkeys([*notes, *of_cases])),
+        notes=(*notes, *_absent(found)),
         missing=tuple(
             f"{n} of {sum(counted.values())} tasks {s}"
             for s, n in counted.items()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from voxplain.errors import InputError, ModelError, StorageError
 from voxplain.study.running.outcome import Outcome, Status
+from voxplain.study.running.warned import Warned
 from voxplain.study.working.process import DISK_FULL
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Driver:
         self._unasked = {task.model for task in board.tasks if task.kind == "ask"}
         run = board.plan.settings.run
         self.timeout, self.attempts = run.timeout, run.attempts
+        self._warned = Warned(board.plan, watch, journal)
         self._running: dict[str, Worker] = {}
         self._tried: Counter[str] = Counter()
         # what memory ran out for, and waits until nothing else runs; whether it then goes one sample at a time
@@ -169,6 +171,8 @@ class Driver:
         if message is None:
             self._ended(worker)
             return
+        if worker.task is not None:
+            self._warned.hear(worker.task, message.get("warnings", ()))
         match message["event"]:
             case "ready":
                 worker.ready, self._stillborn = True, 0
@@ -212,7 +216,8 @@ class Driver:
         if status == "out-of-memory" and task.name not in self._alone:
             self._later_alone(task, one_by_one=False)
             return
-        self._fail(task, status, self._memory_note(note) if status == "out-of-memory" else note)
+        told = self._memory_note(note) if status == "out-of-memory" else note
+        self._fail(task, status, told, message.get("warnings", ()))
 
     def _ended(self, worker: Worker) -> None:
         """A worker is gone: ended by us, by itself, by the system or by somebody."""
@@ -294,10 +299,17 @@ class Driver:
             "memory", task, note="later, when nothing else runs" + (", one sample at a time" * one_by_one)
         )
 
-    def _fail(self, task: Task, status: Status, note: str) -> None:
+    def _fail(self, task: Task, status: Status, note: str, warnings: Sequence[str] = ()) -> None:
         """Note a failure where the next run, the table and the page find it."""
         self._alone.pop(task.name, None)
-        result = {"status": status, "note": note, "who": task.who, "attempts": self._tried[task.name]}
+        result: dict[str, Any] = {
+            "status": status,
+            "note": note,
+            "who": task.who,
+            "attempts": self._tried[task.name],
+        }
+        if warnings:
+            result["warnings"] = list(warnings)
         self.board.ledger.fail(task.name, result)
         self._settle(task, Outcome(status, note))
 

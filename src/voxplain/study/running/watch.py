@@ -19,7 +19,7 @@ EVERY = 15.0  # seconds between the first plain lines
 SLOWER = 1 / 20  # of the time that has passed is added, so that a log of hours stays one that can be read
 AT_MOST = 300.0  # seconds between plain lines
 EACH = 0.5  # seconds that a task takes beside its passes: reading, writing
-BAD_SHOWN = 10  # failures that are told one by one
+BAD_SHOWN = 10  # failures, and as many warnings, that are told one by one
 
 
 class Watch:
@@ -44,7 +44,7 @@ class Watch:
         self._bar: Progress | None = None
         self._all: TaskID | None = None
         self._rows: dict[int, TaskID] = {}
-        self._told = 0
+        self._told = self._warned = 0
         self._left: tuple[float, str] = (0.0, "")
 
     def __enter__(self) -> Watch:
@@ -84,6 +84,19 @@ class Watch:
         line = f"voxplain: {text}"
         if self._told == BAD_SHOWN:
             line += "\nvoxplain: further failures are in the table and on the page"
+        self._print(line)
+
+    def warn(self, text: str) -> None:
+        """Tell a warning, likewise; they do not use up the room of failures."""
+        self._warned += 1
+        if self._warned > BAD_SHOWN:
+            return
+        line = f"voxplain: warning: {text}"
+        if self._warned == BAD_SHOWN:
+            line += "\nvoxplain: further warnings are in log.jsonl and on the page"
+        self._print(line)
+
+    def _print(self, line: str) -> None:
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False)
         else:

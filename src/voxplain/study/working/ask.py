@@ -62,6 +62,7 @@ def describe_model(held: Held, task: Task) -> dict[str, Any]:
             "classes": len(model.classes),
             "device": str(model.device),
         },
+        "warnings": held.warned_of_model,
     }
 
 
@@ -99,7 +100,7 @@ def ask(held: Held, task: Task, key: str, question: str, *, tell: bool) -> dict[
         "unable": (unable := _unable(held, problem)),
         **(_costs(held, task, problem.afresh(clean=asked.scores), unable) if tell else {}),
     }
-    return held.ledger.finish(task.name, key, files, result)
+    return held.finish(task, key, files, result)
 
 
 @dataclass(frozen=True)

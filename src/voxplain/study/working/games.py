@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -27,21 +26,17 @@ def play_game(held: Held, task: Task, key: str) -> dict[str, Any]:
     asked = held.plan.games[task.who]
     source = asked_regions(held).division_of(asked)
     if not has_division(held, task, source):
-        return held.ledger.finish(task.name, key, [], {"status": "refused", "note": NO_LABEL})
+        return held.finish(task, key, [], {"status": "refused", "note": NO_LABEL})
     problem = held.problem(task)
     partition = division(held, task, problem, source)
     started = perf_counter()
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")  # what they say is in the result
-        game = region_game(
-            problem, partition, baseline=asked.baseline, values=asked.values, budget=asked.budget
+    game = region_game(problem, partition, baseline=asked.baseline, values=asked.values, budget=asked.budget)
+    rows = game.rows()
+    if asked.parts is not None:
+        owen = owen_game(
+            problem, partition, supervoxels=asked.parts, baseline=asked.baseline, budget=asked.budget
         )
-        rows = game.rows()
-        if asked.parts is not None:
-            owen = owen_game(
-                problem, partition, supervoxels=asked.parts, baseline=asked.baseline, budget=asked.budget
-            )
-            rows += owen.rows()
+        rows += owen.rows()
     path = write_parquet(held.places.of_regions(task), rows, TYPES)
     result = {
         "status": "ok",
@@ -54,7 +49,7 @@ def play_game(held: Held, task: Task, key: str) -> dict[str, Any]:
         "passes": asdict(problem.passes),
         "seconds": perf_counter() - started,
     }
-    return held.ledger.finish(task.name, key, [path], result)
+    return held.finish(task, key, [path], result)
 
 
 def game_cost(asked: GameSettings, problem: Problem, partition: Partition) -> Passes:

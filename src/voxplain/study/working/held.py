@@ -16,9 +16,10 @@ from voxplain.study.ledger.fingerprint import of_model
 from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.make import load, make_target, texts_of
 from voxplain.study.places import Places
+from voxplain.study.working.warned import warned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from voxplain.attribution.method import Method
     from voxplain.case import Case
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from voxplain.model import Model
     from voxplain.study.planning.plan import Plan
     from voxplain.study.planning.task import Task
+    from voxplain.study.working.warned import Said
     from voxplain.target import Target
 
 
@@ -45,6 +47,8 @@ class Held:
         self.ledger = Ledger(plan.settings.out, trusting=True)
         self.one_by_one = False  # after memory ran out
         self.network = ""  # the hash that the model must have
+        self.warned: Said = list  # what was warned of while the task is done
+        self.warned_of_model: list[str] = []
         self._model: tuple[str, Model] | None = None
         self._problem: tuple[tuple[str, int, bool], Problem, torch.Tensor] | None = None
 
@@ -60,7 +64,10 @@ class Held:
             asked = (
                 settings if settings.device != "auto" else settings.model_copy(update={"device": self.device})
             )
-            model = load(asked, settings.prepare, settings.windows)
+            # the model's own task tells what loading it warns of, and not every task whose worker loads it again
+            with warned() as said:
+                model = load(asked, settings.prepare, settings.windows)
+            self.warned_of_model = said()
             model.name = name
             self._require_same(name, of_model(model, settings.source))
             self._model = name, model
@@ -148,6 +155,20 @@ class Held:
     def metric(self, name: str) -> Metric:
         """A metric of the settings."""
         return self.plan.metrics[name].metric
+
+    def finish(
+        self, task: Task, key: str, files: Iterable[Path], result: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Mark a task as done, with what was warned of, which a later run has no other way to know."""
+        return self.ledger.finish(task.name, key, files, self._with_warnings(result))
+
+    def fail(self, task: Task, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Note that a task failed, likewise; what it found so far is kept."""
+        return self.ledger.fail(task.name, self._with_warnings(result), keep=True)
+
+    def _with_warnings(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        said = self.warned()
+        return {**result, "warnings": said} if said else dict(result)
 
     def let_go(self) -> None:
         """Forget everything that takes memory."""

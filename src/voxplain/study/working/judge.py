@@ -64,8 +64,8 @@ def judge(held: Held, task: Task, key: str, metric_keys: Mapping[str, str]) -> d
             print(f"{task.name}: {name}\n{found[name]['trace']}", flush=True)
         kept = {n: f for n, f in found.items() if n not in failed}
         _write(path, kept)
-        return held.ledger.fail(task.name, result, keep=True)
-    return held.ledger.finish(task.name, key, [path], result)
+        return held.fail(task, result)
+    return held.finish(task, key, [path], result)
 
 
 def known(path: Path) -> Found:

@@ -33,7 +33,7 @@ def make_maps(held: Held, task: Task, key: str, map_key: str) -> dict[str, Any]:
     if isinstance(refused, MemoryError | StorageError):
         raise refused  # what holds now only is no property of the method
     if refused is not None:
-        return held.ledger.finish(task.name, key, [], {"status": "refused", "note": str(refused)})
+        return held.finish(task, key, [], {"status": "refused", "note": str(refused)})
     working = held.places.working(task, task.who)
     notes: dict[str, str] = {}
     attribution = _made(held, task, problem, working, map_key)
@@ -81,7 +81,7 @@ def make_maps(held: Held, task: Task, key: str, map_key: str) -> dict[str, Any]:
         "seconds": attribution.seconds,
         "peak_mb": round(attribution.peak_bytes / 2**20, 1),
     }
-    return held.ledger.finish(task.name, key, files, result)
+    return held.finish(task, key, files, result)
 
 
 def _made(held: Held, task: Task, problem: Problem, working: Path, map_key: str) -> Attribution:

@@ -16,10 +16,11 @@ import sys
 import threading
 import time
 import traceback
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
+
+from voxplain.study.working.warned import warned
 
 QUIET = 0.5  # seconds between words on progress
 DISK_FULL = "disk-full"
@@ -88,7 +89,6 @@ class _Worker:
 
         settings = StudySettings.model_validate(setup["settings"], context=CHECKED)
         torch.set_num_threads(settings.run.threads)
-        warnings.simplefilter("ignore")
         self.held = Held(plan(settings), setup["device"], self._progress)
         self.held.places.driver = setup["driver"]
 
@@ -98,8 +98,15 @@ class _Worker:
         limit_memory(order.get("memory"))
         self.held.one_by_one = bool(order.get("one_by_one"))
         self.held.network = order.get("network", "")
+        with warned() as self.held.warned:
+            answer = self._answer(order)
+            said = self.held.warned()
+        self._told = 0.0
+        return {**answer, "took": time.perf_counter() - started, "warnings": said}
+
+    def _answer(self, order: dict[str, Any]) -> dict[str, Any]:
         try:
-            result = self._result(order)
+            return {"event": "done", "result": self._result(order)}
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  whatever a task does, others go on
             from voxplain.engine.process_memory import ran_out
 
@@ -108,9 +115,6 @@ class _Worker:
             if status == "out-of-memory":
                 self.held.let_go()
             return {"event": "failed", "status": status, "note": _one_line(error), "trace": trace}
-        finally:
-            self._told = 0.0
-        return {"event": "done", "result": result, "took": time.perf_counter() - started}
 
     def _result(self, order: dict[str, Any]) -> dict[str, Any]:
         from voxplain.study.planning.task import Task

@@ -28,10 +28,10 @@ def make_table(held: Held, task: Task, key: str) -> dict[str, Any]:
     if isinstance(refused, MemoryError | StorageError):
         raise refused  # what holds now only is no property of the method
     if refused is not None:
-        return held.ledger.finish(task.name, key, [], {"status": "refused", "note": str(refused)})
+        return held.finish(task, key, [], {"status": "refused", "note": str(refused)})
     edges, divided = asked_regions(held).shells, partitions(held, task, problem)
     if not divided and not edges:
-        return held.ledger.finish(task.name, key, [], {"status": "refused", "note": NO_LABEL})
+        return held.finish(task, key, [], {"status": "refused", "note": NO_LABEL})
     started, before = perf_counter(), problem.passes.copy()
     table = region_table(
         problem,
@@ -48,7 +48,7 @@ def make_table(held: Held, task: Task, key: str) -> dict[str, Any]:
         "passes": asdict(problem.passes - before),
         "seconds": perf_counter() - started,
     }
-    return held.ledger.finish(task.name, key, [path], result)
+    return held.finish(task, key, [path], result)
 
 
 def _asked_of(held: Held, task: Task) -> Problem:
