@@ -128,6 +128,29 @@ def test_a_table_has_a_case_per_row(here: Path, ending: str, mark: str, newline:
     assert spelled_out(path).places == [f"cases: {path} line 3", f"cases: {path} line 5"]
 
 
+@pytest.mark.parametrize(("mark", "is_read"), [(";", True), ("\t", True), (",", False)])
+def test_decimals_have_a_comma_where_none_stands_between_columns(
+    here: Path, mark: str, is_read: bool
+) -> None:
+    rows = [
+        ["image", "id", "age", "site"],
+        ['"t1.nii;t2.nii"', '"1,5"', '"63,5"', "north"],
+        ["a.nii", "2", "-7", ""],
+    ]
+    (here / "c.csv").write_text("\n".join(map(mark.join, rows)) + "\n", encoding="utf-8")
+    images = [f"{here}/t1.nii", f"{here}/t2.nii"]
+    age = "63.5" if is_read else "63,5"
+    assert cases(here / "c.csv") == [
+        {"image": images, "id": "1,5", "meta": {"age": age, "site": "north"}},
+        {"image": [f"{here}/a.nii"], "id": "2", "meta": {"age": "-7"}},
+    ]
+
+
+def test_a_number_with_a_point_says_that_commas_are_none(here: Path) -> None:
+    (here / "c.csv").write_text("image;age;dice\na.nii;63,5;0.81\n", encoding="utf-8")
+    assert cases(here / "c.csv")[0]["meta"] == {"age": "63,5", "dice": "0.81"}
+
+
 def test_absolute_paths_line_breaks_in_cells_and_empty_column_names(here: Path) -> None:
     (here / "c.csv").write_text('image,,note\n/data/a.nii,x,"two\nlines"\n', encoding="utf-8")
     assert cases(here / "c.csv") == [{"image": ["/data/a.nii"], "meta": {"note": "two\nlines"}}]
@@ -137,7 +160,8 @@ def test_absolute_paths_line_breaks_in_cells_and_empty_column_names(here: Path) 
     ("content", "says"),
     [
         (b"imgae,sex\na.nii,f\n", "has no column image; did you mean 'imgae'?"),
-        (b"image;age\na.nii;60\n", "columns are separated by commas or tabs"),
+        (b"imgae;sex\na.nii;f\n", "has no column image; did you mean 'imgae'?"),
+        (b"image;age\na.nii;b.nii;60\n", "line 2: found 3 cells, expected 2 as in the header"),
         (b"", "has no column image"),
         (b"image,age,age\na.nii,1,2\n", "column 'age' is there 2 times"),
         (b"image,age\na.nii,60\nb,c.nii,61\n", "line 3: found 3 cells, expected 2 as in the header"),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from pathlib import Path
 from typing import NamedTuple
 
+from voxplain.case.table import MARKS, decimal_of
 from voxplain.errors import InputError
-
-MARKS = (",", ";", "\t")
-DECIMAL = {mark: re.compile(rf"\s*[-+]?\d+{re.escape(mark)}\d+\s*") for mark in (",", ".")}
 
 
 class Cut(NamedTuple):
@@ -23,8 +20,6 @@ class Cut(NamedTuple):
 
 def cut(path: Path, column: str) -> Cut:
     """Of comma, semicolon and tab, the one that cuts the first line into names with this column among them.
-
-    Spreadsheets write semicolons where decimals come after a comma: so they are read, unless a number has a point.
 
     Raises:
         InputError: it is no text, no mark does, or a row has more or fewer cells than the header.
@@ -46,8 +41,7 @@ def cut(path: Path, column: str) -> Cut:
                 f"metadata {path} line {line}: found {len(row)} cells, expected {width} as in the header"
             )
     cells = [cell for _, row in rows[1:] for cell in row]
-    comma, point = (any(map(DECIMAL[decimal].fullmatch, cells)) for decimal in (",", "."))
-    return Cut(mark, "," if mark != "," and comma and not point else ".")
+    return Cut(mark, decimal_of(mark, cells))
 
 
 def _text(path: Path) -> str:
