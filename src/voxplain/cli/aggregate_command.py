@@ -49,7 +49,8 @@ def aggregate(
     cases: Annotated[
         Text,
         typer.Option(
-            help="A .csv or .tsv with a column image, or a path in which {id} stands for each case."
+            help="A .csv or .tsv with a column image, a folder of images or of folders with one image each, or a path in "
+            "which {id} stands for each case."
         ),
     ] = None,
     model: Source = None,

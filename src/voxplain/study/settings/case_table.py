@@ -21,7 +21,7 @@ def rows_of(path: Path) -> list[tuple[int, dict[str, Any]]]:
     Raises:
         InputError: it cannot be read, has no column ``image``, or rows that do not fit its header; one line per mistake.
     """
-    expected = "a list, or a .csv with a column image"
+    expected = "a list, a folder, or a .csv with a column image"
     rows = read_table(path, ["image"], what="cases", expected=expected, verbatim=NAMES)
     return [(line, _case(row, path.parent)) for line, row in rows]
 

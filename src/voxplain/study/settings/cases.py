@@ -1,4 +1,4 @@
-"""Many cases in few words: ``{id}`` in a path stands for every name that fits, a table has one case per row."""
+"""Many cases in few words: ``{id}`` in a path stands for every name that fits; tables and folders."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voxplain.errors import InputError
+from voxplain.study.settings.case_folder import cases_in
 from voxplain.study.settings.case_table import rows_of
 
 ID = "{id}"
@@ -23,7 +24,7 @@ class SpelledOut:
     Attributes:
         cases: what the validation is to see: a list, or whatever else was given for it to refuse.
         places: where each of them was written, for people: ``cases.2``, or a line of a table.
-        complaints: a table that cannot be read, patterns that fit no file.
+        complaints: a table or folder that cannot be read, patterns that fit no file.
     """
 
     cases: Any
@@ -35,12 +36,13 @@ def spelled_out(cases: Any) -> SpelledOut:
     """The list of cases that was meant.
 
     Args:
-        cases: a list whose paths are absolute, or the path of a table.
+        cases: a list whose paths are absolute, or the path of a table or a folder.
     """
     if isinstance(cases, str | Path) and ID in str(cases):
         cases = [{"image": str(cases)}]
     if isinstance(cases, str | Path):
-        return _of_table(Path(cases))
+        path = Path(cases)
+        return _of_folder(path) if path.is_dir() else _of_table(path)
     if not isinstance(cases, list | tuple):
         return SpelledOut(cases)
     out = SpelledOut([])
@@ -54,6 +56,14 @@ def spelled_out(cases: Any) -> SpelledOut:
             out.cases += found
             out.places += [place] * len(found)
     return out
+
+
+def _of_folder(path: Path) -> SpelledOut:
+    try:
+        found = cases_in(path)
+    except InputError as error:
+        return SpelledOut([], complaints=[str(error)])
+    return SpelledOut(found, [f"cases: {case['image']}" for case in found])
 
 
 def _of_table(path: Path) -> SpelledOut:

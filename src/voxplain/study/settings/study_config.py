@@ -153,7 +153,7 @@ class StudySettings(Section):
     description: str = setting("", "what the study asks, for the page; also told where a file is missing")
     models: dict[str, StudyModel] = Field(description="a name and settings for each network", min_length=1)
     cases: tuple[StudyCase, ...] = Field(
-        description="a list; {id} in paths stands for every name that fits; or a .csv or .tsv with a column image",
+        description="a list; {id} in paths stands for every name that fits; a .csv or .tsv with a column image; or a folder",
         min_length=1,
     )
     targets: Annotated[tuple[TargetSpec, ...], BeforeValidator(as_list)] = setting(
