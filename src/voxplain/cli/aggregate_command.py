@@ -81,7 +81,10 @@ def aggregate(
     ] = None,
     game: Annotated[
         Words,
-        typer.Option(help="Also take regions away; what stands there instead: infill, blur, …; repeatable."),
+        typer.Option(
+            help="Also take regions away; what stands there instead: infill, blur, …, with settings behind it: "
+            "infill:parts=64 (Owen values), blur:values=[shapley,interaction],budget=20000; repeatable."
+        ),
     ] = None,
     out: Out = None,
     workers: Workers = None,

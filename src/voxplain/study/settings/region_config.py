@@ -11,6 +11,7 @@ from voxplain.errors import suggest
 from voxplain.study.settings.checks import no_repeats
 from voxplain.study.settings.config import Method, Section, setting
 from voxplain.study.settings.fields import as_list, as_text
+from voxplain.study.settings.game_text import game_in, without_owen
 
 PREDICTED, LABEL = "predicted", "label"
 
@@ -21,8 +22,8 @@ def _source(value: Any) -> Any:
 
 
 def _game(value: Any) -> Any:
-    """A baseline stands for ``{baseline: …}``."""
-    return value if isinstance(value, dict | GameSettings) else {"baseline": value}
+    """A baseline stands for ``{baseline: …}``, and may have settings behind it."""
+    return value if isinstance(value, dict | GameSettings) else game_in(value)
 
 
 def _check_baseline(value: str) -> str:
@@ -71,6 +72,7 @@ class GameSettings(Section):
     values: Annotated[
         tuple[Literal["shapley", "occlusion", "interaction"], ...],
         BeforeValidator(as_list),
+        BeforeValidator(without_owen),
         Field(min_length=1),
     ] = setting(("shapley", "occlusion"), "what is found; interaction asks for many more passes")
     of: str | None = setting(None, "which of the divisions, by name; the first by default")
@@ -117,7 +119,7 @@ class RegionSettings(Section):
     )
     games: Annotated[
         tuple[Annotated[GameSettings, BeforeValidator(_game)], ...], BeforeValidator(as_list)
-    ] = setting((), "baselines, or settings of games")
+    ] = setting((), "baselines, BASELINE:parts=64,budget=20000, or settings of games")
     groups: Annotated[tuple[str, ...], BeforeValidator(as_list)] = setting(
         (), "columns of the cases' table that are compared; none: all with two to six values"
     )
