@@ -11,6 +11,7 @@ from networks import InstanceNormSegmenter, classifier, random_case, smooth_segm
 from torch import nn
 
 from voxplain.aggregate.cohort import Cohort
+from voxplain.aggregate.games import region_game
 from voxplain.aggregate.partition import Partition, from_labels, predicted
 from voxplain.aggregate.shells import Shells
 from voxplain.aggregate.tables import make, region_table, sums, table_of
@@ -466,6 +467,16 @@ def test_names_of_methods_and_partitions():
         found.matrix("absolut", "given")
     only = region_table(p, [], "gradient", shells=SHELLS)
     assert [part.partition for part in only.parts] == ["distance", "context radius"]
+
+
+def test_classes_whose_names_are_one_file_name_keep_their_regions():
+    names = ("air", "a/b", "a b")
+    model = Model(smooth_segmenter(2).double(), spatial_dims=2, windows=Windows(), classes=names)
+    p = Problem(model, random_case((9, 14)), AllClasses(background=True), dtype=torch.float64)
+    assert [t.name for t in p.targets] == ["air", "a-b", "a-b-2"]
+    assert region_table(p, [predicted(p)], "gradient").targets == predicted(p).regions == names
+    game = region_game(p, predicted(p), baseline="mean")
+    assert game.targets == game.regions == names
 
 
 def test_memory_of_the_band_is_the_problems(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxplain.aggregate.cohort import Cohort
-from voxplain.aggregate.targets import target_name
+from voxplain.aggregate.targets import names_of
 from voxplain.report.cohort import Asked, Failure, cohort_page, write_cohort_page
 from voxplain.report.page import MethodCard
 from voxplain.study.ledger.journal import versions
@@ -121,10 +121,11 @@ def _known(board: Board, model: str) -> Iterable[dict[str, Any]]:
         task = next(t for t in board.plan.tasks if t.kind == "ask" and t.group == (model, number))
         asked = board.ledger.last(task.name)
         of_class = asked.get("dice", {})
+        pairs = [(t["name"], t.get("class") or "") for t in asked.get("targets", ())]
         dice = {
-            f"dice:{target_name(t['name'], t['class'])}": round(of_class[t["class"]], 6)
-            for t in asked.get("targets", ())
-            if t.get("class") in of_class
+            f"dice:{told}": round(of_class[of], 6)
+            for told, (_, of) in zip(names_of(pairs), pairs, strict=True)
+            if of in of_class
         }
         own = {("meta_case" if k == "case" else k): v for k, v in case.meta.items()}
         yield {"case": name, **own, **dice}
