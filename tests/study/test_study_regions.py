@@ -69,6 +69,28 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     yield place
 
 
+def test_regions_alone_leave_no_empty_tables_of_maps_and_metrics(done: Place) -> None:
+    tables = done.folder / "out/tables"
+    assert sorted(path.name for path in tables.iterdir()) == [
+        "cases",
+        "cases.csv",
+        "regions.parquet",
+        "tasks.csv",
+    ]
+    assert [path.name for path in (tables / "cases").iterdir()] == ["net.csv"]
+
+
+def test_a_page_that_was_not_written_is_not_named(tmp_path: Path) -> None:
+    place = cohort(tmp_path)
+    for number in range(2):
+        (tmp_path / f"case-{number}.nii.gz").write_bytes(b"no image")
+    ran = place.run(config="cohort.yaml", command="aggregate")
+    assert ran.code == 1
+    assert not (tmp_path / "out/cohort.html").exists()
+    (line,) = [line for line in ran.out.splitlines() if "; see " in line]
+    assert line.endswith(f"blocked; see {tmp_path}/out/tables/tasks.csv")
+
+
 @pytest.fixture
 def held(done: Place, monkeypatch: pytest.MonkeyPatch) -> Held:
     monkeypatch.chdir(done.folder)

@@ -68,7 +68,7 @@ def test_many_warnings_leave_room_for_failures() -> None:
     lines = stream.getvalue().splitlines()
     assert len(lines) == BAD_SHOWN + 2
     assert lines[-2:] == [
-        "voxplain: further warnings are in log.jsonl and on the page",
+        "voxplain: further warnings are in log.jsonl",
         "voxplain: net/0/ask failed: why",
     ]
 

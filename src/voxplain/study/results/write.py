@@ -21,8 +21,6 @@ from voxplain.study.running.board import Board
 from voxplain.study.running.unsettled import unsettled
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from voxplain.report.study import ModelComparison
     from voxplain.study.running.board import Group
 
@@ -52,10 +50,12 @@ def write_results(board: Board, *, whole: bool, notes: Sequence[str] = ()) -> in
         )
         return code
     found = list(all_judged(board, groups))
-    parts = _write_tables(board, found)
     models = {m: [one for one in found if one.model == m] for m in plan.settings.models}
     pages = [compared(board, model, ones) for model, ones in models.items()]
-    _write_comparison(board, pages)
+    _write_cases_and_tasks(board, pages)
+    if plan.methods:  # a study of regions alone judges no maps
+        _write_tables(board, found)
+        _write_comparison(board, pages)
     gone = nowhere(board)
     for line in gone:
         warnings.warn(line, stacklevel=2)
@@ -64,20 +64,20 @@ def write_results(board: Board, *, whole: bool, notes: Sequence[str] = ()) -> in
     if plan.methods:
         shown.append(write_study_page(out / "report.html", _page(board, pages, found, known)))
     if plan.settings.regions is not None:
-        parts = write_regions(board)
-        cohort = show_regions(board, parts, [*known, *gone])
+        cohort = show_regions(board, write_regions(board), [*known, *gone])
         shown += [cohort] if cohort is not None else []
     for comparison in (p for p in pages if p.verdicts):
         print(f"\n{comparison.name}")
         width = max((len(v.method) for v in comparison.verdicts), default=0)
         for verdict in comparison.verdicts:
             print(f"  {verdict.method:<{width}}  {verdict.text}")
-    print(f"\ntables  {parts.parent}")
+    print(f"\ntables  {out / 'tables'}")
     for page in shown:
         print(f"report  {page}", flush=True)
     if bad:
         counted = ", ".join(f"{n} {s}" for s, n in Counter(o.status for _, o in bad).items())
-        print(f"voxplain: {counted}; see the page, or {out / 'tables' / 'tasks.csv'}", flush=True)
+        where = "the page, or " if shown else ""
+        print(f"voxplain: {counted}; see {where}{out / 'tables' / 'tasks.csv'}", flush=True)
     return code
 
 
@@ -87,7 +87,7 @@ def _left(board: Board, groups: Sequence[Group]) -> int:
     return sum(len(unsettled(board, group)) for group in groups if group not in mine)
 
 
-def _write_tables(board: Board, found: Sequence[Judged]) -> Path:
+def _write_tables(board: Board, found: Sequence[Judged]) -> None:
     out = board.plan.settings.out
     parts = []
     for one in found:
@@ -101,7 +101,6 @@ def _write_tables(board: Board, found: Sequence[Judged]) -> Path:
         {**row, "model": one.model} for one in found for made in one.maps.values() for row in made["rows"]
     ]
     write_parquet(out / "tables" / "maps.parquet", maps, MAPS)
-    return out / "tables" / "metrics.parquet"
 
 
 def _case_rows(board: Board) -> list[dict[str, Any]]:
@@ -142,6 +141,10 @@ def _write_comparison(board: Board, pages: Sequence[ModelComparison]) -> None:
         ],
         ("model", "method", "level", "here", "cases", "text"),
     )
+
+
+def _write_cases_and_tasks(board: Board, pages: Sequence[ModelComparison]) -> None:
+    tables = board.plan.settings.out / "tables"
     write_csv(tables / "cases.csv", _case_rows(board))
     write_csv(tables / "tasks.csv", [{"model": p.name, **vars(t)} for p in pages for t in p.tasks])
 

@@ -77,13 +77,13 @@ class Watch:
             print(line, flush=True)
 
     def say(self, text: str) -> None:
-        """Tell something that should stay to be read; after some of these, only the page tells the others."""
+        """Tell something that should stay to be read; after some of these, only the table of tasks tells the others."""
         self._told += 1
         if self._told > BAD_SHOWN:
             return
         line = f"voxplain: {text}"
         if self._told == BAD_SHOWN:
-            line += "\nvoxplain: further failures are in the table and on the page"
+            line += "\nvoxplain: further failures are in tables/tasks.csv"
         self._print(line)
 
     def warn(self, text: str) -> None:
@@ -93,7 +93,7 @@ class Watch:
             return
         line = f"voxplain: warning: {text}"
         if self._warned == BAD_SHOWN:
-            line += "\nvoxplain: further warnings are in log.jsonl and on the page"
+            line += "\nvoxplain: further warnings are in log.jsonl"
         self._print(line)
 
     def _print(self, line: str) -> None:
