@@ -241,6 +241,15 @@ def test_few_cases_are_not_overinterpreted(tmp_path, cases):
     assert ("cannot tell" in shown.words) and not re.search(r"\bnan\b", shown.words)
 
 
+@pytest.mark.parametrize("cases", [1, 2])
+def test_what_was_not_tested_has_no_q(tmp_path, cases):
+    rows = read(filled(made(cases).tables().write(tmp_path))).table("Largest entries on other regions")
+    head, *entries = rows
+    assert entries and {(row[head.index("Nulls")], row[head.index("q")]) for row in entries} == {
+        ("not tested", "–")
+    }
+
+
 def test_one_class_one_region_and_nothing_known(tmp_path):
     lone = Made(9, ["organ"], ["background", "organ"], uses={("organ", "organ"): 3.0}).tables()
     shown = read(filled(lone.write(tmp_path / "a")))

@@ -19,7 +19,7 @@ class Entry:
         share: mean over cases; ``share_low``, ``share_high`` its interval.
         density: share over share of voxels; NaN where nobody counted voxels. Likewise its interval.
         beats: whether it is more than all nulls expect; None where nothing was tested.
-        q: against the nulls.
+        q: against the nulls; NaN where nothing was tested.
         nulls: those that can judge it. ``hardest`` the one that is beaten least.
         n: cases.
     """
@@ -48,7 +48,8 @@ class Entry:
 def entry(lens: Lens, t: int, r: int) -> Entry:
     """One of them."""
     shares, dense, beaten = lens.shares, lens.densities, lens.beaten
-    q = float("nan") if beaten is None else float(beaten.q[t, r])
+    # of too few cases to test, q is 1 whatever they say
+    q = float(beaten.q[t, r]) if beaten is not None and lens.tested else float("nan")
     worst = -1 if beaten is None else int(beaten.worst[t, r])
     return Entry(
         target=lens.mass.targets[t],
