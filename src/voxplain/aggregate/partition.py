@@ -172,6 +172,19 @@ def from_labels(
     return Partition(own, dense, tuple(names), known_spacing(problem))
 
 
+def require_fitting(problem: Problem, partition: Partition) -> None:
+    """Refuse a partition of another image.
+
+    Raises:
+        InputError: it is.
+    """
+    found, expected = tuple(partition.labels.shape), problem.spatial_shape
+    if found != expected:
+        raise InputError(
+            f"partition {partition.name}: found labels of {found}, expected {expected} as the prepared image"
+        )
+
+
 def _unused(name: str, taken: Sequence[str]) -> str:
     while name in taken:
         name += " (no class)"

@@ -71,7 +71,7 @@ class Shells:
         return tuple(f"r{100 * share:g}" for share in self.shares)
 
 
-class Distances:
+class DistancesFromTargets:
     """Every present target's distances as numbers of fine shells; one target's are made at a time, when first asked for.
 
     They lie in scratch files, two bytes per voxel, unless all of them fit into the limit.

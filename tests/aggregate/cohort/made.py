@@ -11,7 +11,7 @@ import numpy as np
 
 from voxplain.aggregate.cohort import Matrix
 from voxplain.aggregate.cohort.metadata import Metadata, make_column
-from voxplain.aggregate.cohort.source import COLUMNS
+from voxplain.aggregate.long_table import COLUMNS, TYPES
 
 NAN = float("nan")
 
@@ -63,7 +63,7 @@ def row(case: str, target: str, region: str, value: float | None, **given: Any) 
 
 
 def write(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
-    kinds = ", ".join(f'"{c}" {"DOUBLE" if c in ("value", "error") else "VARCHAR"}' for c in COLUMNS)
+    kinds = ", ".join(f'"{column}" {kind}' for column, kind in TYPES.items())
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE t ({kinds})")
         for r in rows:

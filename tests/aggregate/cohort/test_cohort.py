@@ -20,8 +20,8 @@ def example(folder: Path) -> Path:
                                  row("a", "liver", "spleen", 0.2), row("a", "liver", "liver", 0.8)])  # fmt: skip
     write(folder / "b.parquet", [row("b", "spleen", "spleen", None, status="absent"), row("b", "liver", "spleen", 0.0),
                                  row("b", "liver", "liver", 1.0),
-                                 row("b", "liver", "spleen", 0.0, statistic="count", method="other"),
-                                 row("b", "liver", "liver", 90.0, statistic="count")])  # fmt: skip
+                                 row("b", "liver", "spleen", 0.0, statistic="voxels", method="other"),
+                                 row("b", "liver", "liver", 90.0, statistic="voxels")])  # fmt: skip
     write(
         folder / "c.parquet",
         [row("c", "spleen", "spleen", 0.6), row("c", "liver", "spleen", 0.4, status="absent")],
@@ -56,7 +56,7 @@ def test_matrix_has_every_case_and_nan_for_what_is_missing(tmp_path: Path) -> No
 
 
 def test_a_present_region_without_mass_keeps_its_zero(tmp_path: Path) -> None:
-    rows = [row("a", "x", "x", 1.0), row("a", "x", "y", 0.0), row("a", "", "y", 5.0, statistic="count")]
+    rows = [row("a", "x", "x", 1.0), row("a", "x", "y", 0.0), row("a", "", "y", 5.0, statistic="voxels")]
     found = Cohort.read(write(tmp_path / "t.parquet", rows)).matrix("mass")
     np.testing.assert_array_equal(found.values, [[[1.0, 0.0]]])
 
@@ -98,8 +98,8 @@ def test_one_file_and_many_say_the_same(tmp_path: Path) -> None:
         ({"statistic": "mas"}, "statistic 'mas': not in the tables; did you mean 'mass'"),
         ({"statistic": "mass", "method": "gradients"}, r"method 'gradients'.*'gradient'"),
         (
-            {"statistic": "count"},
-            r"method: found 2 of statistic 'count', model 'net' \(gradient, other\), expected one",
+            {"statistic": "voxels"},
+            r"method: found 2 of statistic 'voxels', model 'net' \(gradient, other\), expected one",
         ),
         ({"statistic": "mass", "partition": "distance"}, r"partition 'distance'.*known: predicted"),
     ],

@@ -182,7 +182,7 @@ def test_outlier_scores_against_dice_with_the_targets_own_volume() -> None:
     logs[:, 1, 4] += bad
     made = matrix(np.exp(logs), targets=("r0", "other"))
     scores = outliers(compose(made), made)
-    volumes = matrix(rng.gamma(4, size=(30, 1, 8)), statistic="count", targets=("r0",))
+    volumes = matrix(rng.gamma(4, size=(30, 1, 8)), statistic="voxels", targets=("r0",))
     found = relate_outliers(scores, metadata(30, dice=1 - bad / 10), volumes=volumes)
     assert found.effect.shape == (1, 2, 1)
     assert found.effect[0, 1, 0] == pytest.approx(stats.spearmanr(scores.score[:, 1], 1 - bad / 10).statistic)

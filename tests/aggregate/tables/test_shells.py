@@ -10,7 +10,7 @@ from networks import classifier, random_case
 
 from voxplain.aggregate import shells as module
 from voxplain.aggregate.partition import from_labels
-from voxplain.aggregate.shells import Distances, Shells
+from voxplain.aggregate.shells import DistancesFromTargets, Shells
 from voxplain.aggregate.tables import region_table, table_of
 from voxplain.attribution import method
 from voxplain.engine import Problem
@@ -25,7 +25,7 @@ def test_shells_hold_what_brute_force_finds_at_their_distance(shape, memory, tmp
     monkeypatch.setattr(module, "AT_ONCE", 60)  # a plane or two at a time
     p = problem(shape=shape, scratch=tmp_path)
     asked = Shells(edges=(1.5, 3, 5))
-    distances = Distances(p, asked, limit=memory)
+    distances = DistancesFromTargets(p, asked, limit=memory)
     spacing = SPACING if len(shape) == 3 else (1.0, 1.0)
     assert distances.unit == ("mm" if len(shape) == 3 else "px")
     rng = np.random.default_rng(0)
@@ -70,7 +70,7 @@ def test_tables_sum_the_shells_of_each_target():
 def test_the_radius_is_where_the_share_is_reached():
     """Sums of 2 inside and of 1, 4, 1 in the next three shells of 1 mm: half of 8 is reached a quarter into the third."""
     p = problem(Voxel(index=(0, 0, 0), class_name=1))
-    distances = Distances(p, Shells(edges=(2,), resolution=1.0, shares=(0.2, 0.5, 0.9)), limit=0)
+    distances = DistancesFromTargets(p, Shells(edges=(2,), resolution=1.0, shares=(0.2, 0.5, 0.9)), limit=0)
     sums = np.zeros((2, distances.count))
     sums[0, :4] = [2, 1, 4, 1]
     np.testing.assert_allclose(distances.edges[:3], [1, 2, 3])
@@ -115,15 +115,15 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path):
         Shells(shares=(0.5, 1.0))
     p = problem()
     with pytest.raises(InputError, match="resolution"):
-        Distances(p, Shells(resolution=1e-4), limit=0)
+        DistancesFromTargets(p, Shells(resolution=1e-4), limit=0)
     net = Model(classifier(2).double(), spatial_dims=2)
     q = Problem(net, random_case((8, 9)), "0", dtype=torch.float64)
     with pytest.raises(InputError, match="no region"):
-        Distances(q, Shells(), limit=0)
+        DistancesFromTargets(q, Shells(), limit=0)
     (tmp_path / "file").write_text("not a folder")
     r = problem(scratch=tmp_path / "file" / "inside")
     with pytest.raises(StorageError, match="cannot write distances"):
-        Distances(r, Shells(), limit=0).bins(0)
+        DistancesFromTargets(r, Shells(), limit=0).bins(0)
 
 
 def test_only_what_is_asked_for_is_measured(monkeypatch):
@@ -131,7 +131,7 @@ def test_only_what_is_asked_for_is_measured(monkeypatch):
     calls = []
     original = module._binned
     monkeypatch.setattr(module, "_binned", lambda *a: calls.append(1) or original(*a))
-    distances = Distances(p, Shells(), limit=1 << 30)
+    distances = DistancesFromTargets(p, Shells(), limit=1 << 30)
     assert not calls
     distances.bins(1), distances.counts(1), distances.bins(1)
     assert len(calls) == 1

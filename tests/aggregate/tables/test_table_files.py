@@ -8,10 +8,10 @@ import pytest
 import torch
 from networks import random_case, smooth_segmenter
 
+from voxplain.aggregate.long_table import TYPES
 from voxplain.aggregate.partition import from_labels, predicted
 from voxplain.aggregate.shells import Shells
 from voxplain.aggregate.tables import RegionTable, region_table
-from voxplain.aggregate.tables.table import KEYS
 from voxplain.engine import Problem
 from voxplain.errors import InputError, StorageError
 from voxplain.model import Model, Windows
@@ -45,7 +45,7 @@ def test_a_table_comes_back_from_its_file(table, tmp_path):
 def test_columns_are_those_that_a_cohort_expects(table, tmp_path):
     path = table.write(tmp_path / "t.parquet")
     found = duckdb.sql(f"DESCRIBE SELECT * FROM '{path}'").fetchall()
-    kinds = {k: "DOUBLE" if k in ("value", "error") else "VARCHAR" for k in KEYS}
+    kinds = TYPES
     assert {row[0]: row[1] for row in found} == kinds
     rows = table.rows()
     ((missing,),) = duckdb.sql(f"SELECT count(*) FROM '{path}' WHERE value IS NULL").fetchall()

@@ -10,7 +10,7 @@ import numpy as np
 from report.study_pages import Reader
 
 from voxplain.aggregate.cohort import Cohort
-from voxplain.aggregate.cohort.nulls import JOINER
+from voxplain.aggregate.long_table import JOINER
 from voxplain.aggregate.tables.make import DISTANCE
 from voxplain.aggregate.tables.statistics import from_signed
 from voxplain.case.parquet import copy_as_parquet

@@ -12,8 +12,8 @@ from scipy.stats import spearmanr
 from voxplain.aggregate.cohort import Outliers, false_discovery
 from voxplain.aggregate.cohort.expected import VOLUME, WEIGHTS
 from voxplain.aggregate.cohort.inventory import Inventory
-from voxplain.aggregate.cohort.nulls import JOINER
 from voxplain.aggregate.faithfulness import Faithfulness
+from voxplain.aggregate.long_table import JOINER
 from voxplain.aggregate.tables.make import RADIUS
 from voxplain.errors import InputError
 from voxplain.report.cohort import Asked, Faithful

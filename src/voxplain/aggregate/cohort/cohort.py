@@ -21,12 +21,12 @@ from voxplain.aggregate.cohort.source import (
     open_tables,
     run,
 )
+from voxplain.aggregate.long_table import SIZES
 from voxplain.errors import InputError, suggest
 
 if TYPE_CHECKING:
     import duckdb
 
-SIZES = ("voxels", "count", "volume_ml")  # statistics of a region that are known whatever the attribution
 NO_FIGURE = ("absent", "failed")  # of a row's status: whatever its value says, nothing was measured
 
 

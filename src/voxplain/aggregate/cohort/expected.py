@@ -10,7 +10,8 @@ from voxplain.aggregate.cohort.cohort import Cohort
 from voxplain.aggregate.cohort.inventory import Inventory, inventories
 from voxplain.aggregate.cohort.matrix import Matrix
 from voxplain.aggregate.cohort.networks import WEIGHTS
-from voxplain.aggregate.cohort.nulls import JOINER, by_distance, by_volume
+from voxplain.aggregate.cohort.nulls import by_distance, by_volume
+from voxplain.aggregate.long_table import JOINER
 from voxplain.aggregate.tables.make import DISTANCE
 from voxplain.errors import InputError
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voxplain.aggregate.cohort.cohort import Cohort
-from voxplain.aggregate.cohort.nulls import JOINER
+from voxplain.aggregate.long_table import JOINER, SIZES
 from voxplain.aggregate.tables.make import DISTANCE, RADIUS
 
-SIZES = ("voxels", "count", "volume_ml")
 _GAME = re.compile(r"game\(.*\)")
 _REDRAWN = re.compile(r"(.+)~(redrawn-\d+)")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from voxplain.aggregate.cohort.matrix import Matrix, Numbers, place
+from voxplain.aggregate.long_table import JOINER
 from voxplain.errors import InputError
 
-JOINER = " × "  # region × shell, as the partition of the same name lists them
+__all__ = ["JOINER", "by_distance", "by_volume"]
 
 
 def by_volume(counts: Matrix, like: Matrix) -> Matrix:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.aggregate.cohort.matrix import Matrix, Numbers, need_finite
+from voxplain.aggregate.cohort.robust import quartiles
 from voxplain.aggregate.cohort.told import Told
 from voxplain.errors import InputError
-
-BEYOND = 1e300
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +71,10 @@ def radius_curves(matrix: Matrix, *, edges: Sequence[float] | None = None, half:
     total = amounts.sum(2)
     curves = np.cumsum(amounts, 2) / np.where(total > 0, total, np.nan)[..., None]
     radius = _reached(curves, outer, half)
-    q1, middle, q3 = _quartiles(curves)
+    q1, middle, q3 = quartiles(curves)
     n = (~np.isnan(curves[..., 0])).sum(0)
     return RadiusCurves(
-        matrix.targets, matrix.regions, outer, n, curves, q1, middle, q3, radius, _quartiles(radius), half
+        matrix.targets, matrix.regions, outer, n, curves, q1, middle, q3, radius, quartiles(radius), half
     )
 
 
@@ -114,13 +113,3 @@ def _reached(curves: Numbers, outer: Numbers, half: float) -> Numbers:
     with np.errstate(invalid="ignore"):
         found = radii[shell] + part * (radii[shell + 1] - radii[shell])
     return np.asarray(np.where(np.isnan(curves[..., 0]), np.nan, found))
-
-
-def _quartiles(values: Numbers) -> Numbers:
-    """(3, ...) over the first axis; NaN where nothing is there."""
-    out = np.full((3, *values.shape[1:]), np.nan)
-    some = ~np.isnan(values).all(0)
-    bounded = np.where(values == np.inf, BEYOND, values)  # between a number and ∞ there would be no quantile
-    found = np.nanquantile(bounded[:, some], [0.25, 0.5, 0.75], axis=0)
-    out[:, some] = np.where(found > BEYOND / 1e100, np.inf, found)
-    return out

@@ -9,6 +9,7 @@ import scipy
 
 from voxplain.aggregate.cohort.matrix import Numbers
 
+BEYOND = 1e300  # stands for ∞
 QN_CONSISTENT = 1 / (
     np.sqrt(2) * NormalDist().inv_cdf(5 / 8)
 )  # 2.2191: makes Qn the standard deviation of a normal
@@ -22,6 +23,20 @@ def median(values: Numbers) -> Numbers:
     out = np.full(values.shape[1], np.nan)
     some = ~np.isnan(values).all(0)
     out[some] = np.nanmedian(values[:, some], axis=0)
+    return out
+
+
+def quartiles(values: Numbers) -> Numbers:
+    """(3, ...) over what is there along the first axis; NaN where nothing is.
+
+    >>> quartiles(np.array([1.0, 2.0, 3.0, np.inf, np.nan])[:, None]).ravel()
+    array([1.75, 2.5 ,  inf])
+    """
+    out = np.full((3, *values.shape[1:]), np.nan)
+    some = ~np.isnan(values).all(0)
+    bounded = np.where(values == np.inf, BEYOND, values)  # between a number and ∞ there would be no quantile
+    found = np.nanquantile(bounded[:, some], [0.25, 0.5, 0.75], axis=0)
+    out[:, some] = np.where(found > BEYOND / 1e100, np.inf, found)
     return out
 
 

@@ -7,27 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxplain.aggregate.cohort.separator import cut
+from voxplain.aggregate.long_table import COLUMNS, TYPES
 from voxplain.case.parquet import quoted, quoted_path
 from voxplain.errors import InputError
 
 if TYPE_CHECKING:
     import duckdb
 
-COLUMNS = (
-    "case",
-    "model",
-    "method",
-    "target",
-    "partition",
-    "region",
-    "statistic",
-    "value",
-    "error",
-    "status",
-)
 DIALECT = """header=true, quote='"', escape='"', comment='', skip=0"""
 # no truth values: F is a sex before it is "false"
-TYPES = "auto_type_candidates=['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
+GUESSED = "auto_type_candidates=['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
 Paths = str | Path | Sequence[str | Path]
 # as R, pandas, SQL, BIDS and spreadsheets write what is not known
 MISSING = "['', 'NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NaN', 'nan', 'NULL', 'null', 'None']"
@@ -69,10 +58,7 @@ def open_tables(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) ->
         raise InputError(
             f"tables {paths[0]}: found no column {lacking[0]!r}, expected the columns {', '.join(COLUMNS)}"
         )
-    fields = ", ".join(
-        f"{name(c)}::DOUBLE AS {name(c)}" if c in ("value", "error") else f"{name(c)}::VARCHAR AS {name(c)}"
-        for c in COLUMNS
-    )
+    fields = ", ".join(f"{name(c)}::{kind} AS {name(c)}" for c, kind in TYPES.items())
     run(
         connection, f"CREATE VIEW placed AS SELECT {fields}, file_row_number AS place FROM {source}", "tables"
     )
@@ -94,7 +80,7 @@ def open_metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         found = cut(path, "case")
         source = (
             f"read_csv({quoted_path(path)}, delim={quoted(found.separator)}, decimal_separator={quoted(found.decimal)}, "
-            f"{DIALECT}, nullstr={MISSING}, {TYPES}, "
+            f"{DIALECT}, nullstr={MISSING}, {GUESSED}, "
             "types={'case': 'VARCHAR'}, sample_size=-1)"
         )
     columns = [row[0] for row in run(connection, f"DESCRIBE SELECT * FROM {source}", f"metadata {path}")]

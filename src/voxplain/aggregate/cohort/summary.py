@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from voxplain.aggregate.cohort.bootstrap import interval, redrawn
 from voxplain.aggregate.cohort.matrix import Matrix, Numbers, need_finite
+from voxplain.aggregate.cohort.robust import quartiles
 from voxplain.aggregate.cohort.told import Told
 from voxplain.errors import InputError
 
@@ -61,7 +62,7 @@ def summarise(matrix: Matrix, *, level: float = 0.95, resamples: int = 2000, see
     n = (~np.isnan(given)).sum(0)
     mean = _mean(given)
     spread = np.sqrt(np.nansum((given - mean) ** 2, 0) / np.where(n > 1, n - 1, np.nan))
-    q1, middle, q3 = _quartiles(given)
+    q1, middle, q3 = quartiles(given)
     low, high = _interval(given, n, level, resamples, seed)
     between = np.sqrt(np.maximum(spread**2 - _mean(errors**2), 0.0))
     variation = spread / np.where(mean == 0, np.nan, np.abs(mean))
@@ -75,13 +76,6 @@ def summarise(matrix: Matrix, *, level: float = 0.95, resamples: int = 2000, see
 def _mean(values: Numbers) -> Numbers:
     n = (~np.isnan(values)).sum(0)
     return np.asarray(np.nansum(values, 0) / np.where(n > 0, n, np.nan))
-
-
-def _quartiles(values: Numbers) -> Numbers:
-    out = np.full((3, values.shape[1]), np.nan)
-    some = ~np.isnan(values).all(0)
-    out[:, some] = np.nanquantile(values[:, some], [0.25, 0.5, 0.75], axis=0)
-    return out
 
 
 def _interval(

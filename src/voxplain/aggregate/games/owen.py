@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from voxplain.aggregate.games.play import Play, Wanted
-from voxplain.aggregate.games.region import BUDGET, efficiency_gap, require_fitting
+from voxplain.aggregate.games.region import BUDGET, efficiency_gap
 from voxplain.aggregate.games.result import Row, long_row
-from voxplain.aggregate.partition import Partition
+from voxplain.aggregate.partition import Partition, require_fitting
 from voxplain.aggregate.targets import target_names
 from voxplain.attribution.baseline import Baseline, name_of, parse_baseline
 from voxplain.attribution.baselines.plausibility import Plausibility, plausibility

@@ -12,7 +12,7 @@ from torch import Tensor
 from voxplain.aggregate.games.play import Play, Wanted
 from voxplain.aggregate.games.result import RegionGame
 from voxplain.aggregate.games.sums import Sums
-from voxplain.aggregate.partition import Partition
+from voxplain.aggregate.partition import Partition, require_fitting
 from voxplain.aggregate.targets import target_names
 from voxplain.attribution.baseline import Baseline, name_of, parse_baseline
 from voxplain.attribution.baselines.plausibility import plausibility
@@ -111,15 +111,6 @@ def efficiency_gap(sums: Sums) -> Tensor:
     total, difference = sums.share.nansum(1), sums.full - sums.empty
     gaps = [relative_gap(float(a), float(b)) for a, b in zip(total, difference, strict=True)]
     return torch.tensor(gaps, dtype=torch.float64).where(~difference.isnan(), torch.nan)
-
-
-def require_fitting(problem: Problem, partition: Partition) -> None:
-    """Refuse a partition of another image."""
-    found, expected = tuple(partition.labels.shape), problem.spatial_shape
-    if found != expected:
-        raise InputError(
-            f"partition {partition.name}: found labels of {found}, expected {expected} as the prepared image"
-        )
 
 
 def _play(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from voxplain.aggregate.long_table import JOINER
 from voxplain.attribution.baselines.plausibility import Plausibility
 from voxplain.engine import Passes
 
@@ -86,7 +87,7 @@ class RegionGame:
             for i, j in zip(
                 *torch.triu_indices(len(self.regions), len(self.regions), 1).tolist(), strict=True
             ):
-                pair = f"{self.regions[i]} × {self.regions[j]}"
+                pair = f"{self.regions[i]}{JOINER}{self.regions[j]}"
                 found, off = float(self.interaction[t, i, j]), float(self.interaction_error[t, i, j])
                 yield self._row(t, pair, "interaction", found, off)
 

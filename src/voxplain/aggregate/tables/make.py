@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from voxplain.aggregate.partition import Partition, known_spacing, voxel_ml
-from voxplain.aggregate.shells import Distances, Shells
+from voxplain.aggregate.long_table import JOINER
+from voxplain.aggregate.partition import Partition, known_spacing, require_fitting, voxel_ml
+from voxplain.aggregate.shells import DistancesFromTargets, Shells
 from voxplain.aggregate.tables.cells import Cells
 from voxplain.aggregate.tables.estimates import jackknife, of_draws
 from voxplain.aggregate.tables.statistics import columns
@@ -26,7 +27,6 @@ from voxplain.errors import InputError
 
 Array = NDArray[np.float64]
 DISTANCE, RADIUS = "distance", "context radius"
-JOINER = " × "  # of two names
 NO_STATUS = np.empty(0, dtype=object)
 # Of the memory for maps, what the numbers of the shells may take.
 SHELLS_SHARE = 8
@@ -117,23 +117,19 @@ def _check(problem: Problem, partitions: Sequence[Partition], shells: Shells | N
     if twice:
         raise InputError(f"regions: found the partition {twice[0]!r} twice, expected one of each name")
     for partition in partitions:
-        if tuple(partition.labels.shape) != problem.spatial_shape:
-            raise InputError(
-                f"partition {partition.name}: found labels of {tuple(partition.labels.shape)}, expected "
-                f"{problem.spatial_shape} as the prepared image"
-            )
+        require_fitting(problem, partition)
 
 
 def _divided(
     problem: Problem, partitions: Sequence[Partition], shells: Shells | None
-) -> tuple[Cells, Distances | None]:
+) -> tuple[Cells, DistancesFromTargets | None]:
     cells = Cells.of(partitions, problem.spatial_shape)
     limit = problem.memory // SHELLS_SHARE
-    return cells, None if shells is None else Distances(problem, shells, limit=limit)
+    return cells, None if shells is None else DistancesFromTargets(problem, shells, limit=limit)
 
 
 def _streamed(
-    problem: Problem, streamed: Streamed, cells: Cells, distances: Distances | None, groups: int
+    problem: Problem, streamed: Streamed, cells: Cells, distances: DistancesFromTargets | None, groups: int
 ) -> tuple[Sums, Tensor | None]:
     """The sums, and the clean scores where they came with them."""
     draws = len(streamed.make(problem))
@@ -172,7 +168,7 @@ def _table(sums: Sums, partitions: Sequence[Partition], method: str, status: tup
     return RegionTable(problem.case.id, problem.model.name, method, names, tuple(parts))
 
 
-def _of_shells(sums: Sums, distances: Distances, status: tuple[str, ...]) -> list[Part]:
+def _of_shells(sums: Sums, distances: DistancesFromTargets, status: tuple[str, ...]) -> list[Part]:
     """The shells, and the radii."""
     problem = sums.problem
     fine = np.full(sums.shells.shape[:2], np.nan)
@@ -192,7 +188,9 @@ def _of_shells(sums: Sums, distances: Distances, status: tuple[str, ...]) -> lis
     return [shells, Part(RADIUS, distances.shells.radii, values, errors, own)]
 
 
-def _crossed(problem: Problem, partition: Partition, distances: Distances, status: tuple[str, ...]) -> Part:
+def _crossed(
+    problem: Problem, partition: Partition, distances: DistancesFromTargets, status: tuple[str, ...]
+) -> Part:
     """Voxels of every region in every shell of a target: what a dependence on distance alone would give a region."""
     shells = distances.shells.names(distances.unit)
     voxels = np.full((len(status), len(partition.regions), len(shells)), np.nan)

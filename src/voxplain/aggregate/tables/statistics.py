@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voxplain.aggregate.long_table import SIZES
 from voxplain.aggregate.tables.estimates import jackknife
 
 Array = NDArray[np.float64]
@@ -24,8 +25,6 @@ STATISTICS = (
     "density_ratio",
     "log_enrichment",
 )
-# known of a region whatever the attribution
-SIZES = ("voxels", "volume_ml")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from voxplain.aggregate.shells import Distances
+from voxplain.aggregate.shells import DistancesFromTargets
 from voxplain.aggregate.tables.cells import Cells, Runs, group_sums, runs_of
 from voxplain.aggregate.tables.estimates import energies, estimates
 from voxplain.engine import Problem
@@ -44,7 +44,7 @@ class Sums:
         self,
         problem: Problem,
         cells: Cells,
-        distances: Distances | None,
+        distances: DistancesFromTargets | None,
         sizes: Array,
         times: Tensor | None = None,
         draws: int = 0,

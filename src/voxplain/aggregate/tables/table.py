@@ -10,26 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxplain.aggregate.tables.statistics import SIZES
+from voxplain.aggregate.long_table import COLUMNS, NUMBERS, SIZES
 from voxplain.attribution.told import WITH_MAP
 from voxplain.case.atomic import whole
 from voxplain.case.parquet import as_os_error, copy_as_parquet, quoted_path
 from voxplain.errors import InputError, suggest
 
 Array = NDArray[np.float64]
-KEYS = (
-    "case",
-    "model",
-    "method",
-    "target",
-    "partition",
-    "region",
-    "statistic",
-    "value",
-    "error",
-    "status",
-)
-_TEXTS = tuple(k for k in KEYS if k not in ("value", "error"))
+_TEXTS = tuple(c for c in COLUMNS if c not in NUMBERS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,14 +113,16 @@ class RegionTable:
                 for part in self.parts
             ]
             out[key] = np.concatenate(blocks, axis=1).ravel()
-        return {key: out[key] for key in KEYS}
+        return {key: out[key] for key in COLUMNS}
 
     def rows(self) -> list[dict[str, Any]]:
-        """The long table, one dictionary with the keys `KEYS` per row; value and error are ``None`` where not known."""
+        """The long table, one dictionary with the keys `COLUMNS` per row; value and error are ``None`` where not known."""
         found = self.columns()
         lists = {k: found[k].tolist() for k in _TEXTS}
         lists |= {k: [None if np.isnan(v) else v for v in found[k].tolist()] for k in ("value", "error")}
-        return [dict(zip(KEYS, row, strict=True)) for row in zip(*(lists[k] for k in KEYS), strict=True)]
+        return [
+            dict(zip(COLUMNS, row, strict=True)) for row in zip(*(lists[c] for c in COLUMNS), strict=True)
+        ]
 
     def write(self, path: Path) -> Path:
         """The long table as Parquet, whole or not at all.
@@ -167,7 +157,7 @@ def _rows_of(path: Path) -> list[tuple[Any, ...]]:
         raise InputError(f"table {path}: no such file")
     try:
         with as_os_error(), duckdb.connect() as connection:
-            names = ", ".join(f'"{k}"' for k in KEYS)
+            names = ", ".join(f'"{c}"' for c in COLUMNS)
             return connection.execute(f"SELECT {names} FROM read_parquet({quoted_path(path)})").fetchall()
     except (duckdb.Error, OSError) as error:
         raise InputError(

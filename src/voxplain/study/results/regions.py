@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxplain.aggregate.cohort import Cohort
+from voxplain.aggregate.long_table import TYPES
 from voxplain.aggregate.targets import names_of
 from voxplain.report.cohort import Asked, Failure, cohort_page, write_cohort_page
 from voxplain.report.page import MethodCard
 from voxplain.study.ledger.journal import versions
 from voxplain.study.results.tables import gather_parquet, write_csv, write_parquet
-from voxplain.study.working.games import TYPES
 
 if TYPE_CHECKING:
     from voxplain.study.planning.task import Task

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from voxplain.aggregate.games import owen_game, owen_game_cost, region_game, region_game_cost
-from voxplain.aggregate.tables.table import KEYS
+from voxplain.aggregate.long_table import TYPES
 from voxplain.study.results.tables import write_parquet
 from voxplain.study.working.regions import NO_LABEL, asked_regions, division, has_division
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from voxplain.study.planning.task import Task
     from voxplain.study.settings.region_config import GameSettings
     from voxplain.study.working.held import Held
-
-TYPES = {key: "DOUBLE" if key in ("value", "error") else "VARCHAR" for key in KEYS}
 
 
 def play_game(held: Held, task: Task, key: str) -> dict[str, Any]:
