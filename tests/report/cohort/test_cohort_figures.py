@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 import matplotlib._pylab_helpers as registry
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from report.cohort.cohorts import FAST, METHOD, Made, filled
 
 from voxplain.aggregate.cohort import Edge, Graph, Node, Tree
@@ -214,6 +216,31 @@ def test_regions_that_are_in_no_case_are_left_out_where_they_are_many(lacking, l
     shown = [regions[r] for r in order.regions]
     assert shown == (["a", "b", "outside"] if left_out else list(regions))
     assert [targets[t] for t in order.targets] == [r for r in shown if r != "outside"]
+
+
+@pytest.mark.parametrize("name", ["what", "mean share of the effects of a very large number of regions, %"])
+def test_the_legend_fits_and_hatched_is_drawn_hatched(name):
+    drawing = made_grid(
+        [[NAN, 1.0]],
+        scale_name=name,
+        grey_name="grey: interval holds 0; hatched: in no case, or too rare for it",
+    )
+    wide, _ = drawing.figure.get_size_inches() * drawing.figure.dpi
+    renderer = FigureCanvasAgg(drawing.figure).get_renderer()
+    for text in drawing.figure.axes[0].texts:
+        where = text.get_window_extent(renderer)
+        assert where.x0 >= 0 and where.x1 <= wide and where.y0 >= 0, text.get_text()
+    grey, hatched, struck = (
+        artists(drawing, f"legend-{k}")[f"legend-{k}"] for k in ("grey", "hatched", "struck")
+    )
+    assert to_hex(grey.get_facecolor()) == GREY != to_hex(hatched.get_facecolor())
+    (swatch,) = pieces(hatched)
+    lines = pieces(struck)
+    assert len(lines) == 2
+    for line in lines:
+        assert (line >= swatch.min(0) - 1e-9).all() and (line <= swatch.max(0) + 1e-9).all()
+    assert {"grey: interval holds 0", "hatched: in no case, or too rare for it"} <= set(texts(drawing))
+    assert not artists(made_grid([[1.0]], grey_name=""), "legend-grey")
 
 
 def test_what_is_left_out_of_a_matrix_is_told(model):

@@ -138,7 +138,7 @@ def test_the_shortcut_is_singled_out_and_other_columns_stay_silent(whole):
     assert compared(groups["site"], ("stomach",), 0.05)[0].region != "stomach"
 
 
-@pytest.mark.parametrize(("least", "name"), [(0.002, "q"), (0.0025, "p of any"), (0.2, "p of any")])
+@pytest.mark.parametrize(("least", "name"), [(0.002, "q"), (0.0025, "corrected p"), (0.2, "corrected p")])
 def test_the_correction_follows_from_the_design_alone(whole, least, name):
     """24 tests: 24 · 0.002 < 0.05 < 24 · 0.0025."""
     comparison = whole[2].lenses[0].groups[0].comparison

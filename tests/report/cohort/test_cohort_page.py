@@ -15,6 +15,7 @@ from report.study_pages import PNG
 from voxplain.errors import InputError
 from voxplain.report import MethodCard, Picture
 from voxplain.report.cohort import CohortPage, Failure, ModelCohort, render_cohort, write_cohort_page
+from voxplain.report.cohort.chapter import chapter
 from voxplain.report.cohort.shown.compared import Compared
 from voxplain.report.cohort.shown.findings import findings
 from voxplain.report.cohort.shown.suspects import shared
@@ -268,6 +269,43 @@ def test_regions_and_targets_that_nobody_has(tmp_path):
     assert "in no case: kidney and spine" in shown.words
     assert not re.search(r"\bnan\b", shown.words)
     assert "kidney ← liver: in no case" in text
+
+
+def test_missing_regions_of_every_division_are_told_first(tmp_path):
+    both = made(12)
+    both.tables()
+    both.voxels[4, REGIONS.index("spine")] = 0
+    both.voxels[:, 0] = 0
+    both.tables(partition="organs")
+    model = filled(both.write(tmp_path)).models[0]
+    assert [lens.partition for lens in model.lenses] == ["predicted", "organs"]
+    (kind,) = [f for f in chapter(1, model, CohortPage("t", (model,))).first.findings if "Missing" in f.title]
+    told = [line.text for line in kind.lines]
+    assert told[0] == f"in no case (organs regions): {both.regions[0]}"
+    assert "case-04 lacks spine (organs regions)" in told
+    # of one division nothing has to be named
+    (alone,) = [f for f in findings(model.lenses[1], 0.05) if "Missing" in f.title]
+    assert "case-04 lacks spine" in [line.text for line in alone.lines]
+
+
+@pytest.mark.parametrize(("cases", "has"), [(1, False), (12, True)])
+def test_intervals_are_promised_only_where_there_are_any(tmp_path, cases, has):
+    planted = made(cases)
+    shown = read(filled(planted.tables().write(tmp_path, {"site": planted.site})))
+    (caption,) = [c for c in shown.captions if "on other regions" in c]
+    rows = shown.table(caption[:20])[1:]
+    assert (
+        ("by the lower end of the density’s interval" in caption) == has == any("[" in row[3] for row in rows)
+    )
+    assert ("the band is the middle half" in shown.words) == has
+    assert ("lines: middle half of the cases" in shown.words) == has
+
+
+def test_what_is_called_is_told_in_plain_words(tmp_path):
+    planted = made(12)
+    few = filled(planted.tables().write(tmp_path, {"site": planted.site}))
+    words = read(few).words
+    assert "corrected p" in words and "p of any" not in words
 
 
 def test_long_names_stay_whole_in_tables(tmp_path):

@@ -177,7 +177,7 @@ def _coded(labels: Sequence[str | None], what: str, least: int = 2) -> tuple[tup
 def _tested(
     values: Numbers, labels: Labels, stratum: Labels, ways: Arrangements
 ) -> tuple[Numbers, Numbers, Numbers]:
-    """η², p, and p of any: (E,)."""
+    """η², p, and p corrected for all entries: (E,)."""
     there = ~np.isnan(values)
     centred, layers = _within(values, there, stratum)
     squares = (centred**2).sum(0)

@@ -12,13 +12,13 @@ from voxplain.report.cohort.figures.dendrogram import dendrogram
 from voxplain.report.cohort.figures.differences import differences
 from voxplain.report.cohort.figures.grid import MIDDLE
 from voxplain.report.cohort.figures.hover import Hovered
-from voxplain.report.cohort.figures.reach import radii, reach
+from voxplain.report.cohort.figures.reach import FEWEST, radii, reach
 from voxplain.report.cohort.figures.scatter import scatter
 from voxplain.report.cohort.figures.scores import scores
 from voxplain.report.cohort.figures.shares import shares
 from voxplain.report.cohort.page import CohortPage, Game, Groups, Lens, ModelCohort
 from voxplain.report.cohort.shown.compared import DRAWN, TOLD, Compared, compared, correction
-from voxplain.report.cohort.shown.entries import Entry, own, strongest
+from voxplain.report.cohort.shown.entries import Entry, order_told, own, strongest
 from voxplain.report.cohort.shown.faithful import Truthful, answer, truthful
 from voxplain.report.cohort.shown.findings import findings
 from voxplain.report.cohort.shown.limits import score_limits
@@ -75,6 +75,7 @@ class LensPart:
         number: from 1.
         limits: by target, the score from which on a case is called.
         quiet: cases without a figure of their own.
+        ordered: by what the strongest entries are.
     """
 
     number: int
@@ -83,6 +84,7 @@ class LensPart:
     levels: Hovered
     shares: Hovered
     strongest: tuple[Entry, ...]
+    ordered: str
     total: int
     graph: Drawing
     tree: Drawing | None
@@ -95,6 +97,11 @@ class LensPart:
     scatter: Drawing | None
     groups: tuple[GroupPart, ...]
     cases: tuple[LocalPart, ...]
+
+    @property
+    def banded(self) -> bool:
+        """Whether any target's curve has a band."""
+        return self.lens.radius is not None and bool((self.lens.radius.n >= FEWEST).any())
 
 
 @dataclass(frozen=True)
@@ -160,10 +167,11 @@ def _lens(number: int, model: ModelCohort, lens: Lens, level: float, drawn: int)
     return LensPart(
         number=number,
         lens=lens,
-        findings=findings(lens, level),
+        findings=findings(lens, level, _divisions(model) if first else ()),
         levels=level_grid(lens, order),
         shares=share_grid(lens, order),
         strongest=tuple(found[:TABLE]),
+        ordered=order_told(found),
         total=len(found),
         graph=circle(lens.graph, _names(lens, order), tested=lens.tested),
         tree=None if lens.tree is None else dendrogram(lens.tree),
@@ -177,6 +185,14 @@ def _lens(number: int, model: ModelCohort, lens: Lens, level: float, drawn: int)
         groups=tuple(_group(g, lens, level) for g in lens.groups),
         cases=_cases(model, lens, order, level, drawn) if first else (),
     )
+
+
+def _divisions(model: ModelCohort) -> tuple[Lens, ...]:
+    """One lens of each partition, in their order: which regions a case lacks depends on no method."""
+    first: dict[str, Lens] = {}
+    for lens in model.lenses:
+        first.setdefault(lens.partition, lens)
+    return tuple(first.values())
 
 
 def _names(lens: Lens, order: Order) -> list[str]:

@@ -62,13 +62,11 @@ def differences(
         flat(f"difference in {statistic}"), fontsize=TEXT, color=INK, labelpad=3, parse_math=False
     )
     found_any = any(r.called for r in rows)
-    caption = (
-        f"The {len(rows)} surest entries by {column}; second group less first, with 95 % intervals over cases. "
-        + (
-            f"Orange, filled: {by} ≤ {level:g}."
-            if found_any
-            else f"None survives the correction ({by} ≤ {level:g}): all are hollow."
-        )
+    intervals = ", with 95 % intervals over cases" if any(np.isfinite(r.low) for r in rows) else ""
+    caption = f"The {len(rows)} surest entries by {column}; second group less first{intervals}. " + (
+        f"Orange, filled: {by} ≤ {level:g}."
+        if found_any
+        else f"None survives the correction ({by} ≤ {level:g}): all are hollow."
     )
     told = [
         f"{r.target} from {r.region} {number(r.difference, 2)} ({by} {chance(r.corrected)})" for r in rows

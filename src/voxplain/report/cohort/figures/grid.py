@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.report.cohort.figures.hover import Hovered, Spot
+from voxplain.report.cohort.figures.legend import STRUCK, Legend
 from voxplain.report.cohort.figures.shades import GREY, Scale, colour, is_dark
 from voxplain.report.study.figures.compound import Point, box, segments, shapes
 from voxplain.report.study.figures.sheet import FAINT, INK, flat, panel, room, sheet, short, write
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 LARGE, MIDDLE, SMALL = 0.31, 0.2, 0.087  # inches of a cell
 _TIGHT = 0.17  # cells below it have names on both sides in turn
-_SWATCH, _FOOT, _EDGE = 0.24, 0.68, 0.12
+_FOOT, _EDGE = 0.68, 0.12
 _LONGEST, _SMALLER = 24, 0.9  # letters of such names, and their size
 _NUMBERS = 0.28  # cells from which on values are written in them
 
@@ -36,7 +37,7 @@ class Grid:
         write: a value as a cell has it, short.
         hover: (targets, regions) texts; None for none.
         scale_name: what the colours are.
-        grey_name: what grey means; empty where nothing is grey.
+        grey_name: what grey and hatched cells are, as `Legend` has it; empty where there are none.
         row_breaks, column_breaks: places of lines between clusters.
         largest: inches of a cell at most; small ones hold no numbers.
     """
@@ -66,7 +67,8 @@ def grid(found: Grid) -> Hovered:
     right = left if tall < _TIGHT else _EDGE
     head = _room(columns, wide) + 0.28
     foot = _FOOT + (_room(columns, wide) if wide < _TIGHT else 0.0)
-    inner = max(width, 4.2 - left)
+    legend = Legend(found.scale, found.write, found.scale_name, found.grey_name)
+    inner = max(width, 4.2 - left, _EDGE + legend.width - left - right)
     figure = sheet(left + inner + right, head + height + foot)
     axes = panel(figure, left, foot, width, height)
     axes.set_xlim(-0.5, max(len(columns), 1) - 0.5)
@@ -80,7 +82,7 @@ def grid(found: Grid) -> Hovered:
     _names(axes, columns, wide, height, upright=True)
     write(axes, -0.05 / width, 1 + 0.06 / height, "target ← region", ha="right", va="bottom", style="italic", color=FAINT,
           transform=axes.transAxes, fontsize=7.5)  # fmt: skip
-    _legend(axes, found, width, height, left, foot)
+    _legend(axes, found, legend, width, height, left, foot)
     return Hovered(figure, found.caption, found.alt, _spots(found, left, head, wide, tall))
 
 
@@ -117,7 +119,7 @@ def _cells(axes: Axes, found: Grid) -> None:
         gone += [[(j - 0.5, i + 0.5), (j + 0.5, i - 0.5)] for j in range(a, b)] + [
             [(a - 0.5, i), (b - 0.5, i)]
         ]
-    segments(axes, gone, "absent", ec="#a5acb5", lw=0.5, clip_on=False)
+    segments(axes, gone, "absent", ec=STRUCK, lw=0.5, clip_on=False)
     own = [
         box(j - 0.5, j + 0.5, i - 0.5, i + 0.5)
         for i, t in enumerate(found.targets)
@@ -184,47 +186,18 @@ def _names(axes: Axes, names: Sequence[str], cell: float, across: float, *, upri
                   ha="left" if far else "right", va="center")  # fmt: skip
 
 
-def _legend(axes: Axes, found: Grid, width: float, height: float, left: float, foot: float) -> None:
-    """A swatch per step, its ends named, and what grey and hatching mean; in inches below the cells."""
-    steps = found.scale.all_steps
+def _legend(
+    axes: Axes, found: Grid, legend: Legend, width: float, height: float, left: float, foot: float
+) -> None:
+    """In inches below the cells."""
     x, y = _EDGE - left, 0.36 - foot
+    columns, rows = max(len(found.regions), 1), max(len(found.targets), 1)
 
     def at(inches_x: float, inches_y: float) -> Point:
-        """Data coordinates of a place in inches from the cells' lower left corner."""
-        cells_x, cells_y = max(len(found.regions), 1), max(len(found.targets), 1)
-        return inches_x / width * cells_x - 0.5, cells_y - 0.5 - inches_y / height * cells_y
+        """Data coordinates of a place in inches from the legend's corner."""
+        return (x + inches_x) / width * columns - 0.5, rows - 0.5 - (y + inches_y) / height * rows
 
-    def swatch(start: float) -> list[Point]:
-        (x0, y0), (x1, y1) = at(start, y), at(start + _SWATCH, y + 0.14)
-        return box(x0, x1, y0, y1)
-
-    for k, step in enumerate(steps):
-        shapes(
-            axes,
-            [swatch(x + k * _SWATCH)],
-            f"legend-{step}",
-            fc=colour(step),
-            ec="white",
-            lw=0.5,
-            clip_on=False,
-        )
-    ends = {0: -found.scale.limit if found.scale.signed else 0.0, len(steps): found.scale.limit}
-    if found.scale.signed:
-        ends[len(steps) // 2] = 0.0
-    for k, value in ends.items():
-        write(axes, *at(x + k * _SWATCH, y - 0.03), found.write(value), ha="center", va="top", fontsize=7.5)
-    write(
-        axes,
-        *at(x + len(steps) * _SWATCH + 0.2, y + 0.07),
-        found.scale_name,
-        ha="left",
-        va="center",
-        fontsize=8,
-    )
-    if found.grey_name:
-        (x0, y0), (x1, y1) = at(x, y - 0.29), at(x + _SWATCH, y - 0.17)
-        shapes(axes, [box(x0, x1, y0, y1)], "legend-grey", fc=GREY, ec="white", lw=0.5, clip_on=False)
-        write(axes, *at(x + _SWATCH + 0.08, y - 0.23), found.grey_name, ha="left", va="center", fontsize=8)
+    legend.draw(axes, at)
 
 
 def _spots(found: Grid, left: float, top: float, wide: float, tall: float) -> tuple[Spot, ...]:

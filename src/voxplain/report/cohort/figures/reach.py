@@ -102,9 +102,14 @@ def radii(lens: Lens) -> Drawing | None:
     for row, name in enumerate(names):
         write(axes, -0.02, row, name, ha="right", va="center", transform=axes.get_yaxis_transform())
     axes.set_xlabel(_label(lens), fontsize=TEXT, color=INK, labelpad=3)
+    spread = (
+        "Dots: median over cases, lines: middle half of the cases."
+        if found.n.max() > 1
+        else "Dots: one case."
+    )
     caption = (
         f"Distance from the target’s own border within which {share(found.half)} of its attribution lies; 0 is inside it. "
-        "Dots: median over cases, lines: middle half of the cases. Between the shells’ edges it is interpolated."
+        f"{spread} Between the shells’ edges it is interpolated."
     )
     told = [f"{found.targets[t]} {number(float(middle[t]))} {lens.unit}".strip() for t in order]
     return Drawing(

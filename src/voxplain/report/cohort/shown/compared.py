@@ -51,7 +51,7 @@ class Correction:
     """By what entries are called.
 
     Attributes:
-        name: ``q``, a share of false alarms, or ``p of any``, the chance of any false alarm at all.
+        name: ``q``, a share of false alarms, or ``corrected p``, the chance of any false alarm at all.
         values, called: (targets, regions).
         possible: whether any outcome could have been called.
     """
@@ -69,7 +69,7 @@ def correction(c: GroupComparison, level: float) -> Correction:
     both would double the false alarms.
     """
     tests = int((~np.isnan(c.p)).sum())
-    name, values = ("q", c.q) if c.least * tests <= level else ("p of any", c.p_any)
+    name, values = ("q", c.q) if c.least * tests <= level else ("corrected p", c.p_any)
     return Correction(name, values, np.asarray(values <= level), c.least <= level)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,15 @@ class Entry:
         """What entries are ordered by: the lower end of the interval of the density, or what there is instead."""
         best = (self.low, self.density) if np.isfinite(self.density) else (self.share_low, self.share)
         return next((float(v) for v in best if np.isfinite(v)), -np.inf)
+
+
+def order_told(entries: Sequence[Entry]) -> str:
+    """By what `strongest` orders them, in words: an interval only where any has one."""
+    dense = any(np.isfinite(e.density) for e in entries)
+    what = "density" if dense else "share"
+    if any(np.isfinite(e.low if dense else e.share_low) for e in entries):
+        return f"by the lower end of the {what}’s interval"
+    return f"by {what}"
 
 
 def entry(lens: Lens, t: int, r: int) -> Entry:

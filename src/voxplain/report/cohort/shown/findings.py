@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from voxplain.report.cohort.page import Lens
@@ -13,12 +15,16 @@ from voxplain.report.cohort.shown.words import depends, equal, interval, listed,
 from voxplain.report.study.words import count, number
 
 
-def findings(lens: Lens, level: float) -> tuple[Findings, ...]:
-    """All kinds, each with at least one line."""
+def findings(lens: Lens, level: float, divisions: Sequence[Lens] = ()) -> tuple[Findings, ...]:
+    """All kinds, each with at least one line.
+
+    Args:
+        divisions: lenses over the partitions whose missing regions are told; this one's alone by default.
+    """
     made = [_dependences(lens), *(suspects(g, lens.left_out, level) for g in lens.groups)]
     if not lens.groups:
         made.append(none("Shortcut suspects", "not asked", "no groups of cases were compared"))
-    made += [outlier_cases(lens, level), missing_regions(lens), relations(lens, level)]
+    made += [outlier_cases(lens, level), missing_regions(divisions or (lens,)), relations(lens, level)]
     return tuple(made)
 
 

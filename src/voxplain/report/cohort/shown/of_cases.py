@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,41 +60,46 @@ def cause(found: dict[str, Any]) -> str:
     )
 
 
-def missing_regions(lens: Lens) -> Findings:
-    """Of each case, and in all."""
+def missing_regions(divisions: Sequence[Lens]) -> Findings:
+    """Of each case, and in all; of several divisions with their names.
+
+    Args:
+        divisions: one lens of each.
+    """
     title = "Missing and unusual regions"
-    if len(lens.mass.cases) < 2 or lens.outliers is None:
-        lacking = [
-            r
-            for r, there in zip(lens.mass.regions, np.any(lens.mass.present, axis=0), strict=True)
-            if not there
-        ]
-        if lacking:
-            return none(title, "missing", f"in no case: {listed(lacking, 12)}")
-        return none(title, "nothing", "nothing found: all regions are there")
-    lines = []
-    for f in lens.outliers.flags():
+    several = len(divisions) > 1
+    lines = [
+        line
+        for lens in divisions
+        for line in _missing(lens, f" ({lens.partition} regions)" if several else "")
+    ]
+    if lines:
+        # what no case has comes first: it is one line for many cases
+        return cut(title, sorted(lines, key=lambda line: bool(line.case)))
+    compared = any(_is_compared(lens) for lens in divisions)
+    told = "every case has the usual regions" if compared else "all regions are there"
+    return none(title, "nothing", f"nothing found: {told}")
+
+
+def _is_compared(lens: Lens) -> bool:
+    """Whether there is anything that is usual."""
+    return len(lens.mass.cases) > 1 and lens.outliers is not None
+
+
+def _missing(lens: Lens, of: str) -> Iterator[Line]:
+    flags = lens.outliers.flags() if lens.outliers is not None and _is_compared(lens) else []
+    for f in flags:
         told = [
             f"{'lacks' if k == 'missing' else 'has the unusual'} {listed(f[k], 6)}"
             for k in ("missing", "unusual")
             if f[k]
         ]
-        lines.append(
-            Line(
-                "info",
-                "missing" if f["missing"] else "unusual",
-                f"{f['case']} {' and '.join(told)}",
-                f["case"],
-            )
-        )
-    never = [
-        r for r, there in zip(lens.mass.regions, np.any(lens.mass.present, axis=0), strict=True) if not there
-    ]
+        word = "missing" if f["missing"] else "unusual"
+        yield Line("info", word, f"{f['case']} {' and '.join(told)}{of}", f["case"])
+    there = np.any(lens.mass.present, axis=0)
+    never = [r for r, known in zip(lens.mass.regions, there, strict=True) if not known]
     if never:
-        lines.append(Line("info", "missing", f"in no case: {listed(never, 12)}"))
-    if not lines:
-        return none(title, "nothing", "nothing found: every case has the usual regions")
-    return cut(title, lines)
+        yield Line("info", "missing", f"in no case{of}: {listed(never, 12)}")
 
 
 def relations(lens: Lens, level: float) -> Findings:
