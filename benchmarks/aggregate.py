@@ -139,7 +139,7 @@ def measure_reduction(chosen: Namespace) -> None:
         },
         chosen.repeats,
     )
-    found = np.stack([sums.regions[: len(maps), 1:, column] for column in range(3)])
+    found = np.concatenate(sums.signed(sums.regions[: len(maps), 1:]))
     here = int((regions.counts > 0).sum())
     print(f"sums of {len(maps)} maps over {len(regions.regions)} regions, of which {here} are there")
     print(f"  largest difference {np.abs(found - truth).max() / np.abs(truth).max():.0e}")

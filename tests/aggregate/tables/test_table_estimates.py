@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from voxplain.aggregate.partition import Partition
-from voxplain.aggregate.tables.cells import Cells, group_sums, runs_of
+from voxplain.aggregate.tables.cells import Cells, group_sums, runs_of, sorted_by
 from voxplain.aggregate.tables.estimates import energies, estimates, jackknife, of_draws
 
 
@@ -92,3 +92,16 @@ def test_without_partitions_there_is_one_cell():
     cells = Cells.of([], (3, 4))
     assert cells.count == 1 and cells.to_regions.shape == (1, 1)
     assert not cells.index.any()
+
+
+@pytest.mark.parametrize("regions", [3, 70_000])  # the second is more than 16 bits hold
+def test_sums_in_order_are_those_in_place(regions: int) -> None:
+    rng = np.random.default_rng(0)
+    index = rng.integers(0, regions, (5, 60, 50)).astype(np.int32)
+    values = rng.normal(size=(2, index.size))
+    order, runs = sorted_by(index)
+    assert order.dtype == np.uint16
+    assert (np.diff(runs[1].astype(np.int64)) > 0).all()  # each number is one run
+    found = group_sums(runs, values[:, order], regions)
+    expected = np.stack([np.bincount(index.ravel(), v, minlength=regions) for v in values], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-12)

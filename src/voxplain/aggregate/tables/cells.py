@@ -61,6 +61,18 @@ def runs_of(index: NDArray[np.integer]) -> Runs:
     return starts, flat[starts]
 
 
+def sorted_by(index: NDArray[np.integer]) -> tuple[NDArray[np.unsignedinteger], Runs]:
+    """An order of an array's voxels in which each number is one run, and these runs.
+
+    Values that are put in that order once are summed in few long runs, however ragged regions are.
+    """
+    flat = index.ravel()
+    # small numbers are sorted by counting
+    small = flat.astype(np.uint16) if flat.max(initial=0) < 1 << 16 else flat
+    order = np.argsort(small, kind="stable")
+    return order.astype(np.min_scalar_type(max(len(flat) - 1, 0))), runs_of(flat[order])
+
+
 def group_sums(runs: Runs, values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Sums of rows (S, v) over the voxels of each number: (count, S), in one pass over each row."""
     starts, numbers = runs

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxplain.aggregate.shells import DistancesFromTargets
-from voxplain.aggregate.tables.cells import Cells, Runs, group_sums, runs_of
+from voxplain.aggregate.tables.cells import Cells, Runs, group_sums, runs_of, sorted_by
 from voxplain.aggregate.tables.estimates import energies, estimates
 from voxplain.engine import Problem
 from voxplain.engine.layout import Slices
 
 Array = NDArray[np.float64]
 # voxels that are summed at once: about what stays in a processor's cache
-AT_ONCE = 1 << 15
-# pieces of the image whose runs are kept for the next target: of a piece of 2¹⁵ voxels they take some 50 kB
+AT_ONCE = 1 << 16
+# pieces of the image whose order is kept for the next target: of a piece of 2¹⁶ voxels it takes 128 kB
 KEPT = 512
 
 Edges = tuple[tuple[int, int], ...]
@@ -57,7 +57,7 @@ class Sums:
         self.regions = np.zeros((targets, regions, columns))
         self.shells = np.zeros((targets, distances.count if distances else 0, columns))
         self.draws = np.zeros((draws, targets, regions))
-        self._runs = lru_cache(maxsize=KEPT)(partial(_runs_in, cells.index))
+        self._sorted = lru_cache(maxsize=KEPT)(partial(_sorted_in, cells.index))
         if draws:
             padded, self._padded_times = self._padded()
             # a batch of windows is worked on at a time, with all its targets and draws
@@ -73,10 +73,11 @@ class Sums:
         for start in range(0, first.stop - first.start, planes):
             part = block[:, :, start : start + planes]
             where = (slice(first.start + start, first.start + start + part.shape[2]), *slab[1:])
-            values = self._values(part, where)
-            regions += self.cells.to_regions @ group_sums(self._runs(_edges(where)), values, self.cells.count)
+            order, runs = self._sorted(_edges(where))
+            values = self._values(part, where, order)
+            regions += self.cells.to_regions @ group_sums(runs, values, self.cells.count)
             if bins is not None:
-                shells += group_sums(runs_of(bins[where]), values, len(shells))
+                shells += group_sums(runs_of(bins[where].ravel()[order]), values, len(shells))
         self.regions[target] += regions
         self.shells[target] += shells
 
@@ -97,23 +98,28 @@ class Sums:
         Energies without a group are missing below three groups.
         """
         last = np.moveaxis(sums, -1, 0)
-        return last[: self.count], last[self.count : 2 * self.count], last[2 * self.count :]
+        net, absolute = last[: self.count], last[self.count : 2 * self.count]
+        # where all values are of one sign, both sums are of the same numbers, and the other part is 0 exactly
+        return (absolute + net) / 2, (absolute - net) / 2, last[2 * self.count :]
 
-    def _values(self, part: Tensor, where: Slices) -> Array:
-        """(S, v) of a piece (G, C, *box): parts above and below zero and energies, added up over channels."""
+    def _values(self, part: Tensor, where: Slices, order: NDArray[np.unsignedinteger]) -> Array:
+        """(S, v) of a piece (G, C, *box): values, their sizes and energies, added up over channels; voxels in that order."""
         groups, channels = part.shape[:2]
-        above, below = slice(0, self.count), slice(self.count, 2 * self.count)
-        out = np.zeros((self.regions.shape[2], part[0, 0].numel()))
+        net, absolute = slice(0, self.count), slice(self.count, 2 * self.count)
+        out = np.empty((self.regions.shape[2], part[0, 0].numel()))
         for channel in range(channels):
-            values = part[:, channel].double()
+            # in order first, while values are small
+            own = part[:, channel].reshape(groups, -1).numpy().take(order, axis=1).astype(np.float64)
             if self.times is not None:
-                values = values * self.times[channel][where]
-            own = values.reshape(groups, -1).numpy()
-            found = estimates(own, self.sizes)
-            positive = np.maximum(found, 0)
-            out[above] += positive
-            out[below] += positive - found
-            out[2 * self.count :] += energies(own, self.sizes)
+                own *= self.times[channel][where].double().reshape(-1).numpy()[order]
+            found, squares = estimates(own, self.sizes), energies(own, self.sizes)
+            if channel == 0:  # most images have no other
+                out[net], out[2 * self.count :] = found, squares
+                np.abs(found, out=out[absolute])
+            else:
+                out[net] += found
+                out[absolute] += np.abs(found)
+                out[2 * self.count :] += squares
         return out
 
     def _padded(self) -> tuple[NDArray[np.int32], Tensor | None]:
@@ -132,6 +138,10 @@ class Sums:
 
 def _edges(where: Slices) -> Edges:
     return tuple((s.start, s.stop) for s in where)
+
+
+def _sorted_in(index: NDArray[np.int32], box: Edges) -> tuple[NDArray[np.unsignedinteger], Runs]:
+    return sorted_by(index[tuple(slice(*edge) for edge in box)])
 
 
 def _runs_in(index: NDArray[np.int32], box: Edges) -> Runs:

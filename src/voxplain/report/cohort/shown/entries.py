@@ -79,9 +79,10 @@ def entry(lens: Lens, t: int, r: int) -> Entry:
 
 
 def judges(lens: Lens, t: int, r: int) -> tuple[str, ...]:
-    """Nulls that expect something of an entry in any case that has it."""
+    """Nulls that expect something of an entry in any case that has it; redrawn weights judge no target's own region."""
     own = ~np.isnan(lens.mass.values[:, t, r])
-    nulls = [*lens.expected.nulls.items(), *((WEIGHTS, m) for m in lens.expected.redrawn)]
+    redrawn = () if lens.mass.targets[t] == lens.mass.regions[r] else lens.expected.redrawn
+    nulls = [*lens.expected.nulls.items(), *((WEIGHTS, m) for m in redrawn)]
     return tuple(dict.fromkeys(k for k, m in nulls if (own & ~np.isnan(m.values[:, t, r])).any()))
 
 
