@@ -113,7 +113,7 @@ def _hover(lens: Lens, t: int, r: int) -> str:
     told = [f"share {share(float(lens.shares.mean[t, r]))}"]
     if lens.densities is not None and np.isfinite(lens.densities.mean[t, r]):
         told.append(f"density {number(float(lens.densities.mean[t, r]), 2)}")
-    if lens.beaten is not None and np.isfinite(lens.beaten.q[t, r]):
+    if lens.beaten is not None and lens.tested and np.isfinite(lens.beaten.q[t, r]):
         told.append(f"q {chance(float(lens.beaten.q[t, r]))}")
     return f"{target} ← {region}: {', '.join(told)}, n {n}"
 
