@@ -12,6 +12,7 @@ from typing import Any
 from voxplain.study.ledger.journal import Journal
 from voxplain.study.planning.task import Task
 from voxplain.study.results.notes import notes, nowhere
+from voxplain.study.results.regions import _doubts
 from voxplain.study.running.warned import Warned
 from voxplain.study.running.watch import BAD_SHOWN, Watch
 from voxplain.study.working.warned import warned
@@ -93,3 +94,14 @@ def test_targets_that_no_case_has_are_told() -> None:
     ) == ["net: 2 of 4 targets are absent in every case, so nothing is told of them: heart, crop"]
     assert nowhere(board(anna=targets(liver="ok"))) == []
     assert nowhere(board()) == []
+
+
+def test_doubts_about_a_baseline_are_one_line_for_all_cases() -> None:
+    """Ten cases that say the same of the same kidney would be a page of it."""
+    x, y = {"warning": "w1", "implausible": ["x"]}, {"warning": "w2", "implausible": ["x", "y"]}
+    nothing = {"warning": "", "implausible": []}
+    assert _doubts([("a", x), ("b", nothing), ("c", y)]) == [
+        "implausible in 2 of 3 cases (x in 2, y in 1); a: w1"
+    ]
+    assert _doubts([("a", x)]) == ["w1"]
+    assert _doubts([("a", nothing), ("b", nothing)]) == []

@@ -63,7 +63,9 @@ def region_game(
     image = asked.over(problem, partition.parts)
     checked = plausibility(problem, partition.parts, partition.regions, image)
     if checked.warning:
-        warnings.warn(f"{problem.case.id}: baseline {name_of(asked)}: {checked.warning}", stacklevel=2)
+        name = name_of(asked)
+        hint = "" if name.startswith("infill") else "; 'infill' usually stays nearer"
+        warnings.warn(f"{problem.case.id}: baseline {name}: {checked.warning}{hint}", stacklevel=2)
     play = _play(problem, partition, image, values, budget, seed)
     before = problem.passes.copy()
     sums = play.run()

@@ -58,7 +58,7 @@ class Plausibility:
         return (
             f"implausible in {len(bad)} of {len(self.regions)} regions ({shown}): in {worst} {foreign:.0%} lies outside the "
             f"range of what surrounds it, and the border jumps {jump:.1f} times as much as the image's own; effects of such "
-            "an image are partly effects of the foreign values; 'infill' usually stays nearer"
+            "an image are partly effects of the foreign values"
         )
 
     def _of(self, name: str) -> tuple[float, float]:

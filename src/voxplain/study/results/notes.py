@@ -31,7 +31,7 @@ def _said(task: Task, found: dict[str, Any]) -> Iterable[str]:
     yield from found.get("notes", ()) if task.kind == "ask" else ()
     # doubts about a game's baseline stand with the game
     beside = found.get("warning") if task.kind == "game" else None
-    yield from (w for w in found.get("warnings", ()) if not (beside and w.endswith(beside)))
+    yield from (w for w in found.get("warnings", ()) if not (beside and beside in w))
 
 
 def nowhere(board: Board) -> list[str]:

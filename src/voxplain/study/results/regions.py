@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,13 +100,25 @@ def _failures(board: Board, model: str) -> Iterable[Failure]:
 
 
 def _warnings(board: Board, model: str) -> dict[str, list[str]]:
-    """What is doubtful about the baselines of games, once each."""
-    said: dict[str, dict[str, None]] = {}
+    """What is doubtful about the baselines of games: a line for each, with one case as an example."""
+    games: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for task in (t for t in done(board) if t.model == model and t.kind == "game"):
         found = board.ledger.last(task.name)
-        if found.get("warning"):
-            said.setdefault(f"game({found['baseline']})", {})[found["warning"]] = None
-    return {name: list(texts) for name, texts in said.items()}
+        games.setdefault(f"game({found['baseline']})", []).append((board.plan.case_ids[task.case], found))
+    return {name: told for name, played in games.items() if (told := _doubts(played))}
+
+
+def _doubts(played: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    doubtful = [(case, found) for case, found in played if found.get("warning")]
+    if not doubtful:
+        return []
+    counts = Counter(region for _, found in doubtful for region in found.get("implausible", ()))
+    regions = [f"{region} in {n}" for region, n in counts.most_common(5)]
+    case, found = doubtful[0]
+    if len(played) == 1:
+        return [str(found["warning"])]
+    told = f" ({', '.join(regions)}{', …' if len(counts) > 5 else ''})" if regions else ""
+    return [f"implausible in {len(doubtful)} of {len(played)} cases{told}; {case}: {found['warning']}"]
 
 
 def write_known(board: Board, model: str) -> Path:

@@ -41,6 +41,7 @@ def play_game(held: Held, task: Task, key: str) -> dict[str, Any]:
         "note": "",
         "baseline": game.baseline,
         "warning": game.plausibility.warning,
+        "implausible": list(game.plausibility.implausible),
         "exact": [bool(e) for e in game.exact],
         "full": game.full.tolist(),
         "empty": game.empty.tolist(),

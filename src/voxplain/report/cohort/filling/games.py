@@ -37,7 +37,7 @@ def games(
                     summary = summarise(shares, resamples=asked.resamples, seed=asked.seed)
                     tested = signed(shares, level=asked.level)
                     made.append(Game(method, statistic, partition, summary, tested, pairs, told, parts))
-                    pairs, parts = (), ()
+                    pairs, parts, told = (), (), ()
             if pairs or parts:
                 made.append(Game(method, "interaction", partition, None, None, pairs, told, parts))
     return tuple(made)
