@@ -122,3 +122,13 @@ def test_a_share_of_nothing_does_not_decide_alone() -> None:
         matrix(np.full((4, 1, 2), 1e-20)), {}, redrawn=[matrix(np.full((4, 1, 2), 1e-300)) for _ in range(2)]
     )
     np.testing.assert_array_equal(found.p, [[0.5, 0.5]])
+
+
+def test_a_targets_own_region_is_not_judged_by_redrawn_weights() -> None:
+    """Any network looks at what it labels: against untrained ones a target would seem not to depend on itself."""
+    own = matrix(np.tile([[0.5, 0.3, 0.2]], (8, 1, 1)), targets=("r0",))
+    volume = matrix(np.full((8, 1, 3), 0.25), targets=("r0",))
+    untrained = matrix(np.tile([[0.8, 0.1, 0.1]], (8, 1, 1)), targets=("r0",))
+    found = beats(own, {"volume": volume}, redrawn=[untrained])
+    assert found.mask[0, 0] and found.p[0, 0] == 1 / 2**8 and found.worst[0, 0] == 0
+    assert found.n[0, 0] == 8
