@@ -113,7 +113,7 @@ class RegionSettings(Section):
     )
     redrawn: int = setting(
         4,
-        "networks with redrawn weights as a null: at least so many over all cases, each case its own; 0: none",
+        "at least so many networks with redrawn weights over all cases, as a null; 0: none",
         "networks",
         ge=0,
     )
