@@ -1,0 +1,116 @@
+"""GP-ReconResNet: a residual reconstruction network that classifies."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from torch import Tensor, nn
+
+from voxplain.errors import InputError
+from voxplain.inherent.classifier import EvidenceClassifier
+from voxplain.inherent.networks.blocks import act_layer, conv, dropout_layer, norm_layer
+from voxplain.inherent.networks.fitting import Fitted
+from voxplain.inherent.networks.sinc import SincUpsample
+from voxplain.inherent.pools import Pool
+
+NORM = ("instance", {"affine": False})
+
+
+class GPReconResNet(EvidenceClassifier):
+    """7×7 convolution, two strided ones, residual blocks, two sinc upsamplings; no skip connections. Chatterjee et al.
+
+    `published` has the 17,272,918 parameters of the released 2-D network. What differs from that, by default or always:
+
+    - the pool comes after the read-out (released: `head(max over space of every feature)`);
+    - no InstanceNorm before the read-out (``last_norm``): it makes every feature zero on average in every image, so that
+      evidence says how peaked an image is, and a healthy one cannot be told by its level;
+    - dropout is a share below one; the released training script can pass 1, with which no residual block learns;
+    - sizes are padded and cropped once instead of upsampling to the encoder's odd sizes.
+
+    Args:
+        in_channels: C.
+        classes: K.
+        spatial_dims: 2 or 3.
+        width: features at full size; twice and four times as many below.
+        blocks: residual blocks at a quarter of the size.
+        pool, pool_at, multi_label: see `EvidenceClassifier`.
+        dropout: of feature maps within the residual blocks (published: 0.2 or 0.5).
+        last_norm: InstanceNorm behind the last convolution, as published.
+
+    Raises:
+        InputError: an argument that cannot be.
+
+    >>> sum(p.numel() for p in GPReconResNet.published().parameters())
+    17272918
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        classes: int,
+        *,
+        spatial_dims: int = 2,
+        width: int = 64,
+        blocks: int = 14,
+        pool: Pool | str = "topk:share=0.03",
+        pool_at: Literal["after", "before"] = "after",
+        multi_label: bool = False,
+        dropout: float = 0.0,
+        last_norm: bool = False,
+    ) -> None:
+        if blocks < 0 or width < 1:
+            raise InputError(f"found width={width} and blocks={blocks}, expected at least 1 and 0")
+        dims, layers = spatial_dims, _entrance(spatial_dims, in_channels, width)
+        layers += [_Residual(dims, 4 * width, dropout) for _ in range(blocks)]
+        layers += _way_up(dims, 4 * width, 2 * width, norm=True)
+        layers += _way_up(dims, 2 * width, width, norm=last_norm)
+        super().__init__(
+            # a quarter of it must be more than the one voxel that is reflected
+            Fitted(nn.Sequential(*layers), divisible=4, at_least=8),
+            width,
+            classes,
+            pool,
+            spatial_dims=spatial_dims,
+            pool_at=pool_at,
+            multi_label=multi_label,
+        )
+
+    @classmethod
+    def published(cls, in_channels: int = 4, classes: int = 3, **other: Any) -> Self:
+        """The released 2-D form: InstanceNorm, max over space of every feature, then the read-out; not faithful."""
+        return cls(in_channels, classes, **{"pool": "max", "pool_at": "before", "last_norm": True, **other})
+
+
+class _Residual(nn.Module):
+    def __init__(self, dims: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv(dims, width, width, padding_mode="reflect"),
+            *norm_layer(NORM, dims, width),
+            act_layer("prelu"),
+            *dropout_layer(dims, dropout),
+            conv(dims, width, width, padding_mode="reflect"),
+            *norm_layer(NORM, dims, width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        changed: Tensor = x + self.body(x)
+        return changed
+
+
+def _entrance(dims: int, inputs: int, width: int) -> list[nn.Module]:
+    first = conv(dims, inputs, width, 7, padding_mode="reflect")
+    layers: list[nn.Module] = [first, *norm_layer(NORM, dims, width), act_layer("prelu")]
+    for fine in (width, 2 * width):
+        layers += [
+            conv(dims, fine, 2 * fine, stride=2),
+            *norm_layer(NORM, dims, 2 * fine),
+            act_layer("prelu"),
+        ]
+    return layers
+
+
+def _way_up(dims: int, deep: int, fine: int, *, norm: bool) -> list[nn.Module]:
+    # a convolution with stride 2 looks at every other place from the first on
+    layers: list[nn.Module] = [SincUpsample(centred=False), conv(dims, deep, fine, padding_mode="reflect")]
+    return [*layers, *norm_layer(NORM if norm else None, dims, fine), act_layer("prelu")]
