@@ -59,6 +59,15 @@ def classifier(dims: int, channels: int = 1, classes: int = 3, seed: int = 0) ->
     )
 
 
+def self_explaining(dims: int, channels: int = 1, classes: int = 3, seed: int = 0) -> nn.Module:
+    """A classifier that gives the places' shares of its logits itself."""
+    from voxplain.inherent import EvidenceClassifier
+
+    torch.manual_seed(seed)
+    backbone = nn.Sequential(conv(dims)(channels, 4, 3, padding=1), nn.Softplus())
+    return EvidenceClassifier(backbone, 4, classes, "topk:share=0.2", spatial_dims=dims)
+
+
 def random_case(shape: tuple[int, ...], channels: int = 1, seed: int = 0, **kwargs: object) -> Case:
     rng = np.random.default_rng(seed)
     image = rng.normal(size=(channels, *shape)).astype(np.float32)

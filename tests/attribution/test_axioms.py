@@ -69,8 +69,9 @@ PER_VOXEL = {
     "layer_gradient_shap": {"layer": "0", "draws": 2},
     "layer_deep_lift": {"layer": "0"},
 }
-# Images that are made, not maps of the given one; and shares of whole channels, of which these cases have one.
-ELSEWHERE = {"activation_maximization", "deep_dream", "contrast_shapley"}
+# Images that are made, not maps of the given one; shares of whole channels, of which these cases have one; and what
+# networks say of themselves, which these do not.
+ELSEWHERE = {"activation_maximization", "deep_dream", "contrast_shapley", "evidence"}
 NETWORKS = {"classification": classifier, "segmentation": smooth_segmenter}
 
 

@@ -36,7 +36,8 @@ def test_the_declarations_are_whole(name):
     method = methods()[name]
     assert method.family in FAMILIES
     assert method.title and method.source and method.reads
-    assert set(method.needs) <= {"gradients", "hooks", "layer", "baseline", "regions", "channels"}
+    known = {"gradients", "hooks", "layer", "baseline", "regions", "channels", "evidence"}
+    assert set(method.needs) <= known
     assert method.answer in ("map", "map of the layer", "image")
     # the first needed thing of most methods; a method without gradients only asks for scores
     assert method.__doc__ is not None and len(method.__doc__) > 80

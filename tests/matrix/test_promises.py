@@ -11,7 +11,7 @@ import pytest
 import torch
 from matrix.exceptions import ASKED, UNSTABLE
 from matrix.world import alike
-from networks import InstanceNormSegmenter, classifier, random_case, smooth_segmenter
+from networks import InstanceNormSegmenter, random_case, self_explaining, smooth_segmenter
 from small import SMALL
 from torch import nn
 from zoo.networks import ZOO
@@ -26,7 +26,12 @@ from voxplain.target.functional import SCORES
 
 NAMES = sorted(methods())
 FAMILIES = {"gradient", "backprop", "cam", "layer", "perturbation", "shapley", "synthesis"}
-NEEDS = {"gradients", "hooks", "layer", "baseline", "regions", "channels"}
+NEEDS = {"gradients", "hooks", "layer", "baseline", "regions", "channels", "evidence"}
+
+
+def network(task: str, dims: int, channels: int = 2) -> nn.Module:
+    """A network that all methods of its task explain: the classifier gives its own account, too."""
+    return (self_explaining if task == "classification" else smooth_segmenter)(dims, channels)
 
 
 def problem(
@@ -37,8 +42,7 @@ def problem(
     seed: int = 0,
     score: str = "logit",
 ) -> Problem:
-    make = classifier if task == "classification" else smooth_segmenter
-    net = make(dims, 2) if net is None else net
+    net = network(task, dims) if net is None else net
     shape = (12, 10) if dims == 2 else (8, 9, 7)
     model = Model(net, spatial_dims=dims, channels_in=2)
     return Problem(model, random_case(shape, 2), AllClasses(background=True, score=score), seed=seed)
@@ -89,7 +93,7 @@ def test_titles_are_unique() -> None:
 def test_only_random_methods_depend_on_the_seed_and_all_repeat_with_it(name: str) -> None:
     """On a deep network: behind the last nonlinearity even a random path has the same gradient everywhere."""
     task, _ = supported(name)
-    entry = ZOO["unet" if task == "segmentation" else "resnet18"]
+    entry = ZOO["unet" if task == "segmentation" else "gp_unet"]
     shape = entry.shapes[2]
     model = Model(entry.make(2, 0), spatial_dims=2)
     first, again, other = (
@@ -234,12 +238,11 @@ def test_declared_tasks_and_dimensions_are_explained_and_others_refused(
 @pytest.mark.parametrize("name", NAMES)
 def test_methods_that_need_no_hooks_explain_a_traced_network_and_the_others_refuse(name: str) -> None:
     task, dims = supported(name)
-    make = classifier if task == "classification" else smooth_segmenter
     shape = (1, 2, 12, 10) if dims == 2 else (1, 2, 8, 9, 7)
-    traced = torch.jit.trace(make(dims, 2), torch.rand(shape))
+    traced = torch.jit.trace(network(task, dims), torch.rand(shape))
     asked = problem(task, dims, net=traced)
-    if {"hooks", "layer"} & set(methods()[name].needs):
-        with pytest.raises(VoxplainError, match="hooks"):
+    if {"hooks", "layer", "evidence"} & set(methods()[name].needs):
+        with pytest.raises(VoxplainError, match=r"hooks|has no explain\(x\)"):
             ask(name, asked)
         return
     plain = maps(ask(name, problem(task, dims)))
@@ -259,7 +262,7 @@ def test_methods_that_need_no_gradients_take_none(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_one_channel_is_enough_unless_channels_are_needed(name: str) -> None:
     _, dims = supported(name)
-    net = smooth_segmenter(dims) if "segmentation" in methods()[name].tasks else classifier(dims)
+    net = network(supported(name)[0], dims, 1)
     shape = (12, 10) if dims == 2 else (8, 9, 7)
     asked = Problem(Model(net, spatial_dims=dims), random_case(shape), AllClasses(background=True))
     if "channels" in methods()[name].needs:

@@ -8,6 +8,7 @@ from voxplain.attribution.backprop.lrp import Lrp
 from voxplain.attribution.baseline import Baseline, Blur, Constant, Mean, Minimum, OtherCase, default_baseline
 from voxplain.attribution.cam.ablation import AblationCam
 from voxplain.attribution.cam.eigen import EigenCam, EigenGradCam
+from voxplain.attribution.cam.evidence import Evidence
 from voxplain.attribution.cam.gradients import GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam
 from voxplain.attribution.cam.score import ScoreCam
 from voxplain.attribution.gradient.blur_ig import BlurIntegratedGradients
@@ -51,6 +52,7 @@ __all__ = [
     "DeepLiftShap",
     "EigenCam",
     "EigenGradCam",
+    "Evidence",
     "ExcitationBackprop",
     "ExpectedGradients",
     "ExtremalPerturbation",

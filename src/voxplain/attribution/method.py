@@ -65,7 +65,8 @@ class Method(ABC):
     - ``name`` (unique), ``aliases`` (what others call it), ``family`` (of the literature), ``title``, ``source``
       (paper), ``reads`` (how to read the map);
     - ``needs``: of ``gradients``, ``hooks`` (Python hooks on the network's operations), ``layer``, ``baseline``,
-      ``regions`` (parts of the image that change together), ``channels`` (at least two);
+      ``regions`` (parts of the image that change together), ``channels`` (at least two), ``evidence`` (a network that
+      explains itself);
     - ``spatial_dims``, ``tasks``, ``scores``: what it supports; anything else is refused with a reason;
     - ``signed``: whether values may speak against the score; ``random``: whether the seed matters;
     - ``answer``: ``map`` (of the image), ``map of the layer`` (drawn on the image) or ``image`` (a synthetic one);
