@@ -68,7 +68,9 @@ ZOO: dict[str, Entry] = {
     "resnet18_torchvision": entry(lambda _: ResNet18(), "classification", channels=3, shapes=PICTURE),
     "convnext": entry(ConvNeXt, "classification"),
     # a classifier that explains itself
-    "gp_unet": entry(lambda d: GPUNet(2, 3, spatial_dims=d, widths=(4, 6, 8)), "classification", channels=2),
+    "gp_unet": entry(
+        lambda d: GPUNet(2, 3, spatial_dims=d, widths=(6, 8, 12), norm="batch"), "classification", channels=2
+    ),
     "parametrized": entry(Parametrized),
     "vessel_unet": entry(VesselUNet, head=0),
     "vessel_unet_mss": entry(partial(VesselUNet, supervised=True), head=0),

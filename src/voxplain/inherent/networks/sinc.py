@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def sinc_resample(x: Tensor, size: Sequence[int], *, centred: bool = False) -> Tensor:
@@ -21,34 +24,39 @@ def sinc_resample(x: Tensor, size: Sequence[int], *, centred: bool = False) -> T
             resampling; else they share the place of their first samples (as after a convolution with stride).
 
     >>> x = torch.tensor([[[0.0, 1.0, 0.0, -1.0]]])  # a wave of four samples
-    >>> sinc_resample(x, (8,)).round(decimals=4).abs().sum()
+    >>> sinc_resample(x, (8,)).abs().sum()
     tensor(4.8284)
     """
     with torch.autocast(x.device.type, enabled=False):
         full = x if x.dtype == torch.float64 else x.float()
-        for axis, n in enumerate(size, start=2):
-            full = _along(full, axis, n, centred)
+        for axis, new in enumerate(size, start=2):
+            if new != full.shape[axis]:
+                matrix = torch.tensor(
+                    sinc_matrix(full.shape[axis], new, centred), dtype=full.dtype, device=x.device
+                )
+                full = F.linear(full.movedim(axis, -1), matrix).movedim(-1, axis)
     return full.to(x.dtype)
 
 
-def _along(x: Tensor, axis: int, new: int, centred: bool) -> Tensor:
-    old = x.shape[axis]
-    if new == old:
-        return x
-    spectrum = torch.fft.rfft(x.movedim(axis, -1))
+@lru_cache(maxsize=64)
+def sinc_matrix(old: int, new: int, centred: bool) -> np.ndarray:
+    """Resampling along one axis as a matrix (new, old), found by transforming each unit sample.
+
+    For the sizes of images a product with it is two to five times as fast as transforming them, and a linear layer is what
+    methods with modified backward passes know.
+    """
+    spectrum = np.fft.rfft(np.eye(old), axis=0)
     kept = min(old, new) // 2 + 1
-    factor = torch.ones(kept, dtype=spectrum.dtype, device=x.device)
+    spectrum = spectrum[:kept]
     if centred:
         shift = (old / new - 1) / 2  # of the first new sample, in old samples
-        waves = torch.arange(kept, device=x.device, dtype=x.dtype) / old
-        factor = torch.polar(torch.ones_like(waves), 2 * torch.pi * shift * waves)
+        spectrum = spectrum * np.exp(2j * np.pi * shift * np.arange(kept) / old)[:, None]
     if min(old, new) % 2 == 0:
         # the highest wave of an even grid stands for two frequencies, of which the finer grid sees both
-        edge = torch.ones(kept, dtype=x.dtype, device=x.device)
-        edge[-1] = 0.5 if new > old else 2.0
-        factor = factor * edge
-    resampled: Tensor = torch.fft.irfft(spectrum[..., :kept] * factor, n=new) * (new / old)
-    return resampled.movedim(-1, axis)
+        spectrum[-1] *= 0.5 if new > old else 2.0
+    matrix = np.fft.irfft(spectrum, n=new, axis=0) * (new / old)
+    matrix.flags.writeable = False
+    return matrix
 
 
 class SincUpsample(nn.Module):
