@@ -9,6 +9,7 @@ from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
 from voxplain.errors import InputError
+from voxplain.inherent.checks import require_counts, require_dims
 from voxplain.inherent.evidence import Explanation, explanation
 from voxplain.inherent.pools import Pool, make_pool
 
@@ -114,11 +115,8 @@ class EvidenceClassifier(nn.Module):
 
 
 def _require(features: int, classes: int, spatial_dims: int, pool_at: str, read_out: bool) -> None:
-    for field, value in (("features", features), ("classes", classes)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"{field}: found {value!r}, expected a whole number of at least 1")
-    if spatial_dims not in (2, 3):
-        raise InputError(f"spatial_dims: found {spatial_dims!r}, expected 2 or 3")
+    require_counts(features=features, classes=classes)
+    require_dims(spatial_dims)
     if pool_at not in PLACES:
         raise InputError(f"pool_at: found {pool_at!r}, expected 'after' or 'before' (the read-out)")
     if not read_out and features != classes:

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from torch import Tensor, nn
 
-from voxplain.errors import InputError
+from voxplain.inherent.checks import require_counts, require_dims
 from voxplain.inherent.classifier import EvidenceClassifier
 from voxplain.inherent.networks.blocks import act_layer, conv, dropout_layer, norm_layer
 from voxplain.inherent.networks.fitting import Fitted
@@ -58,8 +58,10 @@ class GPReconResNet(EvidenceClassifier):
         dropout: float = 0.0,
         last_norm: bool = False,
     ) -> None:
-        if blocks < 0 or width < 1:
-            raise InputError(f"found width={width} and blocks={blocks}, expected at least 1 and 0")
+        require_counts(in_channels=in_channels, width=width)
+        require_dims(spatial_dims)
+        if blocks:
+            require_counts(blocks=blocks)
         dims, layers = spatial_dims, _entrance(spatial_dims, in_channels, width)
         layers += [_Residual(dims, 4 * width, dropout) for _ in range(blocks)]
         layers += _way_up(dims, 4 * width, 2 * width, norm=True)

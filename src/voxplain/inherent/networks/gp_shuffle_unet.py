@@ -8,7 +8,7 @@ import torch
 from monai.networks.utils import icnr_init, pixelshuffle, pixelunshuffle
 from torch import Tensor, nn
 
-from voxplain.errors import InputError
+from voxplain.inherent.checks import require_counts, require_dims
 from voxplain.inherent.classifier import EvidenceClassifier
 from voxplain.inherent.networks.blocks import conv, double_conv, dropout_layer
 from voxplain.inherent.networks.fitting import Fitted
@@ -57,8 +57,8 @@ class GPShuffleUNet(EvidenceClassifier):
         multi_label: bool = False,
         dropout: float = 0.0,
     ) -> None:
-        if levels < 1 or width < 1:
-            raise InputError(f"found width={width} and levels={levels}, expected at least 1 of both")
+        require_counts(in_channels=in_channels, width=width, levels=levels)
+        require_dims(spatial_dims)
         net = _ShuffleUNet(spatial_dims, in_channels, width, levels, dropout)
         super().__init__(
             Fitted(net, divisible=2**levels, at_least=2 ** (levels + 1)),

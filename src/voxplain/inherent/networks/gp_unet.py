@@ -11,6 +11,7 @@ from monai.networks.layers.factories import Pool as PoolFactory
 from torch import Tensor, nn
 
 from voxplain.errors import InputError
+from voxplain.inherent.checks import require_counts, require_dims
 from voxplain.inherent.classifier import EvidenceClassifier
 from voxplain.inherent.networks.blocks import Norm, conv, double_conv, dropout_layer
 from voxplain.inherent.networks.fitting import Fitted
@@ -61,6 +62,8 @@ class GPUNet(EvidenceClassifier):
         dropout: float = 0.0,
         upsample: Upsampling = "sinc",
     ) -> None:
+        require_counts(in_channels=in_channels)
+        require_dims(spatial_dims)
         net = _UNet(spatial_dims, in_channels, widths, norm, dropout, upsample)
         step = 2 ** (len(widths) - 1)
         fitted = Fitted(net, divisible=step, at_least=2 * step)

@@ -35,9 +35,9 @@ def wrap(
     """An encoder-decoder (MONAI's UNet, SegResNet, DynUNet, …) with a pool at its end.
 
     With K outputs these are the evidence. With another number, or with ``pool_at="before"``, its last layer, a 1×1
-    convolution, is taken out of the network and a new read-out put behind it. Of several outputs (deep supervision) the
-    first is meant; parameters that it does not depend on are frozen, as they would never learn. Sizes that the network
-    does not take are padded and cropped.
+    convolution, is taken out of the network and a new read-out put behind it. Of several outputs the first is meant;
+    DynUNet's deep supervision is switched off. Parameters that the output does not depend on (its heads) are frozen, as
+    they would never learn. Sizes that the network does not take are padded and cropped.
 
     Args:
         network: (N, C, *S) -> (N, any, *S) for some sizes S.
@@ -59,10 +59,12 @@ def wrap(
     """
     kind = type(network).__name__
     dims, channels = _input_of(network, spatial_dims, in_channels)
+    if getattr(network, "deep_supervision", False) is True:
+        network.deep_supervision = False
     main = MainOutput(network, dims)
     fitted = _fitted(main, channels, dims, divisible, size)
     example = next(network.parameters())
-    x = torch.rand(1, channels, *(fitted.exactly or (fitted.least,) * dims)).to(example)
+    x = torch.zeros(1, channels, *(fitted.exactly or (fitted.least,) * dims)).to(example)
     with _evaluated(network):
         outputs = _answered(main, x, kind)
         if not features and (outputs != classes or pool_at == "before"):
