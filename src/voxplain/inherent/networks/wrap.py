@@ -59,8 +59,9 @@ def wrap(
     """
     kind = type(network).__name__
     dims, channels = _input_of(network, spatial_dims, in_channels)
-    if getattr(network, "deep_supervision", False) is True:
-        network.deep_supervision = False
+    flag = "deep_supervision"  # of DynUNet, so unknown to type checkers
+    if getattr(network, flag, False) is True:
+        setattr(network, flag, False)
     main = MainOutput(network, dims)
     fitted = _fitted(main, channels, dims, divisible, size)
     example = next(network.parameters())
