@@ -129,6 +129,21 @@ def test_half_precision_is_raised(make: Callable[[], Pool], dtype: torch.dtype) 
     torch.testing.assert_close(logit.double(), pool(e.double()), rtol=1e-5, atol=1e-5)
 
 
+def test_pools_run_outside_autocast() -> None:
+    """Whatever operations a pool is made of, none is cast down."""
+    seen: list[bool] = []
+
+    class Watch(Mean):
+        def divided(self, rows: Tensor, inside: Tensor | None) -> Tensor:
+            seen.append(torch.is_autocast_enabled("cpu"))
+            return super().divided(rows, inside)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        Watch()(torch.zeros(1, 1, 3))
+        Watch().contribution(torch.zeros(1, 1, 3))
+    assert seen == [False, False]
+
+
 def test_fixed_sharpness_is_not_trained() -> None:
     assert not LogSumExp(2.0, learned=False).log_r.requires_grad
     assert LogSumExp(2.0).log_r.requires_grad and SoftmaxWeighted().log_r.requires_grad
