@@ -51,12 +51,13 @@ def test_a_mask_reaches_the_pool_wherever_it_is() -> None:
     mask = torch.zeros(2, 1, 6, 5, dtype=torch.bool)
     mask[..., 1:3, 2:4] = True
     for where in ("after", "before"):
-        net = made(pool_at=where)
+        net = made(pool_at=where, pool="lse")
         features = net.backbone(x)[..., 1:3, 2:4]
-        expected = made(pool_at=where)
+        expected = made(pool_at=where, pool="lse")
         expected.backbone = nn.Identity()
         torch.testing.assert_close(net(x, mask), expected(features))
-        assert not net.explain(x, mask).contribution[..., 0, :].any()
+        shares = net.explain(x, mask).contribution
+        assert not shares[~mask.expand_as(shares)].any() and shares[mask.expand_as(shares)].all()
 
 
 def test_losses_may_ask_something_of_the_map() -> None:
