@@ -91,7 +91,7 @@ class TopK(Weighted):
     def weights(self, rows: Tensor, inside: Tensor | None) -> Tensor:
         # in double, as Python rounds, so that all places need no look at what is on the device
         k = (self.share * counted(rows, inside).double()).round().clamp_min(1).to(rows.dtype)
-        most = max(1, round(self.share * rows.shape[2])) if inside is None else int(k.max())
+        most = max(1, round(self.share * int(rows.shape[2]))) if inside is None else int(k.max())
         seen = without(rows, inside, -torch.inf)
         best = seen.topk(most, dim=2).values
         last = best.gather(2, (k.long() - 1).expand(*rows.shape[:2], 1))
