@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -227,6 +228,17 @@ def test_linear_upsampling_and_norms_can_be_chosen() -> None:
 def test_arguments_that_cannot_be(make: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@each_network
+def test_networks_are_traced_copied_and_loaded(kind: type[EvidenceClassifier]) -> None:
+    net, x = small(kind).eval(), image((9, 7))
+    torch.testing.assert_close(torch.jit.trace(net, x)(x), net(x))
+    other = kind(2, 3, spatial_dims=2, **SMALL[kind]).eval()
+    assert not torch.equal(other(x), net(x))
+    other.load_state_dict(copy.deepcopy(net).state_dict())
+    assert torch.equal(other(x), net(x))
 
 
 def test_networks_are_found_by_name() -> None:

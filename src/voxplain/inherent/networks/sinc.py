@@ -30,10 +30,9 @@ def sinc_resample(x: Tensor, size: Sequence[int], *, centred: bool = False) -> T
     with torch.autocast(x.device.type, enabled=False):
         full = x if x.dtype == torch.float64 else x.float()
         for axis, new in enumerate(size, start=2):
-            if new != full.shape[axis]:
-                matrix = torch.tensor(
-                    sinc_matrix(full.shape[axis], new, centred), dtype=full.dtype, device=x.device
-                )
+            old = int(full.shape[axis])  # a tensor while a network is traced
+            if new != old:
+                matrix = torch.tensor(sinc_matrix(old, new, centred), dtype=full.dtype, device=x.device)
                 full = F.linear(full.movedim(axis, -1), matrix).movedim(-1, axis)
     return full.to(x.dtype)
 
@@ -71,4 +70,4 @@ class SincUpsample(nn.Module):
         self.centred = centred
 
     def forward(self, x: Tensor) -> Tensor:
-        return sinc_resample(x, [2 * n for n in x.shape[2:]], centred=self.centred)
+        return sinc_resample(x, [2 * int(n) for n in x.shape[2:]], centred=self.centred)
