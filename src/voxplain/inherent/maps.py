@@ -1,0 +1,228 @@
+"""Evidence maps of many cases, with what is known about each: all that thresholds, masks and evaluation work on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxplain.errors import InputError
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Spacing = tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """What a classifier said about N cases. Arrays are checked once, here; everything later relies on it.
+
+    Attributes:
+        ids: (N,) unique names of the cases.
+        groups: (N,) names of the patients; cases of one patient are never independent.
+        evidence: N arrays (K, *S) float32, finite; shapes may differ from case to case, K and the number of axes may not.
+        logits: (N, K) float64, finite.
+        labels: (N,) int64, class indices in 0 … K − 1.
+        masks: N arrays (*S) bool or None where the truth is not known. For evaluation only.
+        images: N arrays (C, *S) float32 or None.
+        spacings: N tuples of millimetres per voxel, one per axis, or None where unknown.
+        healthy: the class that means "nothing to see", None where there is none.
+
+    Raises:
+        InputError: a field does not fit; the message names the field and the case.
+
+    >>> maps = Maps(("a",), ("p",), [np.zeros((2, 4, 4))], [[1.0, 0.0]], [0])
+    >>> len(maps), maps.classes, maps.predicted.tolist()
+    (1, 2, [0])
+    """
+
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    evidence: Sequence[Floats]
+    logits: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    masks: Sequence[Bools | None] = ()
+    images: Sequence[Floats | None] = ()
+    spacings: Sequence[Spacing | None] = ()
+    healthy: int | None = 0
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        _set(self, "ids", tuple(_text(self.ids, "ids")))
+        _set(self, "groups", tuple(_text(self.groups, "groups")))
+        for name in ("masks", "images", "spacings"):
+            _set(self, name, tuple(getattr(self, name)) or (None,) * n)
+        _set(self, "evidence", tuple(self.evidence))
+        for f in fields(self):
+            if f.name != "healthy" and len(getattr(self, f.name)) != n:
+                raise InputError(
+                    f"{f.name}: found {len(getattr(self, f.name))} entries, expected {n}, one per id"
+                )
+        if n == 0:
+            raise InputError("ids: found no case, expected at least one")
+        repeated = sorted({i for i in self.ids if self.ids.count(i) > 1}) if len(set(self.ids)) < n else []
+        if repeated:
+            raise InputError(f"ids: found {repeated[0]!r} more than once, expected unique names")
+        _set(self, "logits", _logits(self.logits, self.ids))
+        _set(self, "labels", _labels(self.labels, self.ids, self.classes))
+        _set(self, "evidence", tuple(self._evidence(i) for i in range(n)))
+        _set(self, "masks", tuple(self._mask(i) for i in range(n)))
+        _set(self, "images", tuple(self._image(i) for i in range(n)))
+        _set(self, "spacings", tuple(self._spacing(i) for i in range(n)))
+        if self.healthy is not None and not 0 <= self.healthy < self.classes:
+            raise InputError(
+                f"healthy: found {self.healthy}, expected None or a class in 0 … {self.classes - 1}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def classes(self) -> int:
+        """K, the number of classes."""
+        return int(self.logits.shape[1])
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) the class with the largest logit."""
+        return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def is_healthy(self) -> Bools:
+        """(N,) whether the label is the healthy class; all False where there is none."""
+        if self.healthy is None:
+            return np.zeros(len(self), dtype=np.bool_)
+        return np.asarray(self.labels == self.healthy)
+
+    @property
+    def has_lesion(self) -> Bools:
+        """(N,) whether the truth is known and marks at least one voxel."""
+        return np.array([m is not None and bool(m.any()) for m in self.masks])
+
+    @property
+    def has_empty_truth(self) -> Bools:
+        """(N,) whether nothing is to be marked: an empty mask, or no mask and a healthy label."""
+        empty = [
+            not m.any() if m is not None else h for m, h in zip(self.masks, self.is_healthy, strict=True)
+        ]
+        return np.array(empty, dtype=np.bool_)
+
+    def take(self, chosen: Sequence[int] | NDArray[Any]) -> Maps:
+        """Some of the cases, by index or by a (N,) array of bool.
+
+        Raises:
+            InputError: none is chosen.
+        """
+        indices = np.arange(len(self))[np.asarray(chosen)] if len(chosen) else np.zeros(0, dtype=np.int64)
+        if not len(indices):
+            raise InputError(f"chosen: found no case, expected at least one of {len(self)}")
+        picked = {
+            f.name: tuple(getattr(self, f.name)[i] for i in indices)
+            for f in fields(self)
+            if f.name != "healthy"
+        }
+        return Maps(**picked, healthy=self.healthy)  # type: ignore[arg-type]
+
+    def ordered(self) -> Maps:
+        """The same cases in the order of their ids, so that nothing random depends on how they came."""
+        return self.take(np.argsort(np.array(self.ids)))
+
+    def __iter__(self) -> Iterator[Maps]:
+        """Each case by itself."""
+        return (self.take([i]) for i in range(len(self)))
+
+    def _evidence(self, i: int) -> Floats:
+        array = np.asarray(self.evidence[i])
+        where = f"evidence of {self.ids[i]!r}"
+        dims = np.asarray(self.evidence[0]).ndim
+        if array.ndim not in {3, 4} or array.ndim != dims:
+            raise InputError(
+                f"{where}: found {array.ndim} axes, expected (K, *spatial), {dims} as the first case"
+            )
+        if array.shape[0] != self.classes or 0 in array.shape:
+            raise InputError(
+                f"{where}: found shape {array.shape}, expected ({self.classes}, *spatial), no empty axis"
+            )
+        return _finite(array, where)
+
+    def _mask(self, i: int) -> Bools | None:
+        if self.masks[i] is None:
+            return None
+        array, where = np.asarray(self.masks[i]), f"mask of {self.ids[i]!r}"
+        if array.shape != self.evidence[i].shape[1:]:
+            raise InputError(
+                f"{where}: found shape {array.shape}, expected the map's {self.evidence[i].shape[1:]}"
+            )
+        if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
+            raise InputError(f"{where}: found {array.dtype} with values other than 0 and 1, expected bool")
+        return array.astype(np.bool_, copy=False)
+
+    def _image(self, i: int) -> Floats | None:
+        if self.images[i] is None:
+            return None
+        array, where = np.asarray(self.images[i]), f"image of {self.ids[i]!r}"
+        if array.shape[1:] != self.evidence[i].shape[1:] or array.ndim != self.evidence[i].ndim:
+            raise InputError(
+                f"{where}: found shape {array.shape}, expected (C, {_commas(self.evidence[i].shape[1:])})"
+            )
+        return _finite(array, where)
+
+    def _spacing(self, i: int) -> Spacing | None:
+        if self.spacings[i] is None:
+            return None
+        spacing = tuple(float(s) for s in self.spacings[i] or ())
+        dims = self.evidence[i].ndim - 1
+        if len(spacing) != dims or not all(np.isfinite(s) and s > 0 for s in spacing):
+            raise InputError(
+                f"spacing of {self.ids[i]!r}: found {spacing}, expected {dims} positive millimetres"
+            )
+        return spacing
+
+
+def _set(maps: Maps, name: str, value: object) -> None:
+    object.__setattr__(maps, name, value)
+
+
+def _text(names: Sequence[str], field: str) -> Iterator[str]:
+    if isinstance(names, str):
+        raise InputError(f"{field}: found the text {names!r}, expected a sequence of names")
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise InputError(f"{field}: found {name!r}, expected a name as text")
+        yield str(name)
+
+
+def _logits(logits: Any, ids: Sequence[str]) -> NDArray[np.float64]:
+    array = np.asarray(logits, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] < 2:
+        raise InputError(f"logits: found shape {array.shape}, expected (N, K) with K of at least 2")
+    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if len(bad):
+        raise InputError(f"logits of {ids[bad[0]]!r}: found NaN or infinity, expected finite numbers")
+    return array
+
+
+def _labels(labels: Any, ids: Sequence[str], classes: int) -> NDArray[np.int64]:
+    array = np.asarray(labels)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"labels: found {array.dtype} of shape {array.shape}, expected (N,) class indices")
+    bad = np.flatnonzero((array < 0) | (array >= classes))
+    if len(bad):
+        raise InputError(
+            f"label of {ids[bad[0]]!r}: found {array[bad[0]]}, expected a class in 0 … {classes - 1}"
+        )
+    return array.astype(np.int64)
+
+
+def _finite(array: NDArray[Any], where: str) -> Floats:
+    array = array.astype(np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise InputError(f"{where}: found NaN or infinity, expected finite numbers")
+    return array
+
+
+def _commas(shape: Sequence[int]) -> str:
+    return ", ".join(str(n) for n in shape)
