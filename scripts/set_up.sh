@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 venv=${VENV:-.venv}
-extras="test,lint,demo,dicom,ray"
+extras="test,lint,demo,dicom,ray,train,matlab"
 torch_version=$(sed -n 's/^torch==//p' constraints.txt)
 cpu_index=https://download.pytorch.org/whl/cpu
 
