@@ -1,0 +1,134 @@
+"""A table of samples: CSV or TSV with a header, one image per row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from voxplain.case import parse_slice
+from voxplain.case.formats import stem
+from voxplain.case.table import read_table, several_paths
+from voxplain.errors import InputError
+from voxplain.inherent.data.folders import PARTS
+from voxplain.inherent.data.naming import class_names, patients
+from voxplain.inherent.data.sample import Sample, Samples, listed
+
+_OWN = ("image", "label", "patient", "mask", "slice", "id", "part")
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".nii", ".gz", ".npy", ".npz", ".dcm", ".mat")
+Row = tuple[int, dict[str, str]]
+
+
+def read_csv(
+    path: Path, *, classes: Sequence[str] | None = None, patient: str | None = None, multi_label: bool = False
+) -> Samples:
+    """The rows of a table with the columns ``image`` and ``label``.
+
+    Further columns: ``patient``, ``id``, ``mask`` (evaluation only), ``slice`` such as ``k=40``, ``part`` (train, validation
+    or test: the table's own split); all others, such as ``site``, become ``meta``. Paths are relative to the table; several
+    images that are channels stand in one cell with ``;`` between, and so do independent labels.
+
+    Args:
+        path: the table.
+        classes: the classes in order; by default the labels' names, the healthy one first.
+        patient: without a column ``patient``, how a file's name tells it; see `read_folders`.
+        multi_label: labels are independent; an empty cell means that none applies.
+
+    Raises:
+        InputError: a table that cannot be read, missing files or labels, masks in place of labels, unknown classes; one
+            line per mistake.
+    """
+    rows = read_table(
+        path, ["image", "label"], what="samples", expected="a .csv with columns image and label"
+    )
+    if not rows:
+        raise InputError(f"samples: {path} has a header but no rows")
+    mistakes = [text for row in rows for text in _mistakes(path, row, multi_label)]
+    if mistakes:
+        raise InputError("\n".join(mistakes))
+    labels = [_labels(row, multi_label) for _, row in rows]
+    names = class_names([label for several in labels for label in several], classes)
+    groups, note, known = _patients(path, rows, patient)
+    parts = _parts(path, rows)
+    items = []
+    for (_, row), several, group in zip(rows, labels, groups, strict=True):
+        indices = tuple(sorted(names.index(label) for label in several))
+        items.append(_sample(path.parent, row, indices if multi_label else indices[0], group))
+    return Samples(tuple(items), names, parts, (f"classes from labels: {', '.join(names)}", note), known)
+
+
+def _mistakes(path: Path, row: Row, multi_label: bool) -> list[str]:
+    line, cells = row
+    where = f"samples: {path} line {line}"
+    if "image" not in cells:
+        return [f"{where}: image is empty, expected a file"]
+    out = [
+        f"{where}: image {image} does not exist"
+        for image in several_paths(cells["image"], path.parent)
+        if not image.exists()
+    ]
+    label = cells.get("label", "")
+    if not label and not multi_label:
+        out.append(f"{where}: label is empty, expected the class of {cells['image']}")
+    elif _is_image(label, path.parent):
+        out.append(
+            f"{where}: label is {label!r}, an image; expected the name of a class (a mask belongs into the column mask "
+            "and is used for evaluation only)"
+        )
+    mask = cells.get("mask")
+    if mask and not (path.parent / mask).exists():
+        out.append(f"{where}: mask {path.parent / mask} does not exist")
+    return out
+
+
+def _is_image(label: str, folder: Path) -> bool:
+    return Path(label).suffix.casefold() in _IMAGES or ("/" in label and (folder / label).is_file())
+
+
+def _labels(row: Mapping[str, str], multi_label: bool) -> list[str]:
+    text = row.get("label", "")
+    return [part.strip() for part in text.split(";") if part.strip()] if multi_label else [text]
+
+
+def _patients(path: Path, rows: Sequence[Row], pattern: str | None) -> tuple[tuple[str, ...], str, bool]:
+    found = [row.get("patient") for _, row in rows]
+    if not any(found):
+        return patients([stem(Path(row["image"].split(";")[0])) for _, row in rows], pattern, "patient")
+    empty = [line for (line, _), patient in zip(rows, found, strict=True) if not patient]
+    if empty:
+        raise InputError(
+            f"samples: {path}: patient is empty in lines {listed(empty)}, expected one in all or none"
+        )
+    told = tuple(str(patient) for patient in found)
+    return told, f"{len(set(told))} patients by the column patient, {len(rows)} images", True
+
+
+def _parts(path: Path, rows: Sequence[Row]) -> tuple[str, ...] | None:
+    found = [row.get("part", "") for _, row in rows]
+    if not any(found):
+        return None
+    wrong = [
+        f"{part!r} (line {line})"
+        for (line, _), part in zip(rows, found, strict=True)
+        if part.casefold() not in PARTS
+    ]
+    if wrong:
+        raise InputError(
+            f"samples: {path}: part is {listed(wrong)}, expected train, validation or test in all rows"
+        )
+    return tuple(PARTS[part.casefold()] for part in found)
+
+
+def _sample(folder: Path, row: Mapping[str, str], label: int | tuple[int, ...], group: str) -> Sample:
+    paths = several_paths(row["image"], folder)
+    cut = parse_slice(row["slice"]) if "slice" in row else None
+    name = row.get("id") or _name(row["image"], row.get("slice"))
+    mask = folder / row["mask"] if "mask" in row else None
+    meta = {key: value for key, value in row.items() if key not in _OWN}
+    return Sample(name, paths[0] if len(paths) == 1 else tuple(paths), label, group, mask, cut, meta)
+
+
+def _name(image: str, cut: str | None) -> str:
+    """The first file without its suffix, with its folders: names of files alone are often the same in several."""
+    first = Path(image.split(";", maxsplit=1)[0].strip())
+    name = first.with_name(stem(first)).as_posix()
+    return name if cut is None else f"{name}-{cut.replace('=', '')}"

@@ -1,0 +1,93 @@
+"""A folder per class: its name is the class of every image in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from voxplain.case.formats import stem
+from voxplain.errors import InputError
+from voxplain.inherent.data.naming import class_names, patients
+from voxplain.inherent.data.sample import Sample, Samples, listed
+
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+_BESIDE = (".txt", ".md", ".csv", ".json", ".pdf", ".xml", ".html")
+
+
+def read_folders(
+    root: Path, *, classes: Sequence[str] | None = None, patient: str | None = None, masks: Path | None = None
+) -> Samples:
+    """Images in ``root/CLASS/`` (pictures, NIfTI, NumPy files, DICOM folders), or in ``root/PART/CLASS/``.
+
+    With folders ``train``, ``val`` and ``test`` above the classes, that is the data set's own split.
+
+    Args:
+        root: the folder.
+        classes: the classes in order; by default the folders' names, the healthy one first.
+        patient: a regular expression for the patient in a file's name, or ``"each"``; by default it is guessed from what
+            stands before the first ``_`` or ``-``, which is told.
+        masks: a folder with masks of the same relative names, of any suffix; for evaluation only.
+
+    Raises:
+        InputError: no such folder, no images, one class only, an unknown class, patients that cannot be found out.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: is no folder; expected one with a folder of images per class")
+    found = list(_parted(root))
+    if not found:
+        raise InputError(f"{root}: holds no images in folders; expected {root}/CLASS/IMAGE")
+    names = class_names([path.parent.name for path, _ in found], classes)
+    if len(names) < 2:
+        raise InputError(
+            f"{root}: found one class only ({names[0]!r}), expected a folder for each of two or more"
+        )
+    groups, note, known = patients([stem(path) for path, _ in found], patient, "patient")
+    items = tuple(
+        Sample(
+            path.relative_to(root).with_name(stem(path)).as_posix(), path, names.index(path.parent.name), group,
+            mask=None if masks is None else _mask(masks, root, path),
+        )
+        for (path, _), group in zip(found, groups, strict=True)
+    )  # fmt: skip
+    parts = tuple(part for _, part in found)
+    notes = (f"classes from folders: {', '.join(names)}", note, *_left_out(root))
+    return Samples(items, names, parts if any(parts) else None, notes, known)
+
+
+def _parted(root: Path) -> Iterator[tuple[Path, str]]:
+    folders = _folders(root)
+    own = bool(folders) and all(folder.name.casefold() in PARTS for folder in folders)
+    for folder in folders:
+        part = PARTS[folder.name.casefold()] if own else ""
+        for of_class in _folders(folder) if own else [folder]:
+            yield from ((path, part) for path in _images(of_class))
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _images(folder: Path) -> list[Path]:
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in visible if path.is_dir() or path.suffix.casefold() not in _BESIDE)
+
+
+def _left_out(root: Path) -> list[str]:
+    others = [path.name for path in sorted(root.rglob("*")) if path.suffix.casefold() in _BESIDE]
+    return [f"{len(others)} files beside the images were left out: {listed(others)}"] if others else []
+
+
+def _mask(masks: Path, root: Path, image: Path) -> Path | None:
+    """The mask of the same relative name; an image without one has none."""
+    folder = masks / image.relative_to(root).parent
+    if not folder.is_dir():
+        return None
+    return next((path for path in sorted(folder.iterdir()) if stem(path) == stem(image)), None)

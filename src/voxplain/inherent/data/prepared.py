@@ -1,0 +1,103 @@
+"""Images as the network sees them, prepared by the same steps as when it is asked, and kept as long as there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from voxplain.errors import InputError, VoxplainError
+from voxplain.inherent.data.reading import Reader
+from voxplain.inherent.data.sample import Sample
+from voxplain.model import Preparation, Prepared
+
+_TOLD = 10  # files that cannot be read are named up to this many
+_CLASH = "every image of a data set needs the same"
+Shown = Callable[[str, int, int], None]
+
+
+class Images(Sequence[Tensor]):
+    """Prepared images (C, *S) float32 by the index of their sample.
+
+    Args:
+        samples: what is prepared.
+        preparation: the steps; slices are prepared as 2-D images.
+        room: gigabytes of prepared images that are kept; others are read anew each time.
+    """
+
+    def __init__(self, samples: Sequence[Sample], preparation: Preparation, room: float = 4.0) -> None:
+        self.samples, self.preparation, self.room = samples, preparation, room
+        self._reader = Reader()
+        self._kept: dict[int, Tensor] = {}
+        self._bytes = 0
+        self._first: tuple[str, tuple[int, ...]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
+        found = self._kept.get(index)
+        if found is not None:
+            return found
+        image = self.prepare(index).image
+        self._check_alike(self.samples[index], image)
+        size = image.numel() * image.element_size()
+        if self._bytes + size <= self.room * 2**30:
+            self._kept[index] = image
+            self._bytes += size
+        return image
+
+    def prepare(self, index: int) -> Prepared:
+        """The sample with its way back; bit for bit what `Preparation` makes of the same case."""
+        return prepared(self.samples[index], self.preparation, self._reader)
+
+    def fill(self, indices: Sequence[int], show: Shown | None = None) -> None:
+        """Read these images once, so that mistakes are found before training; keeps what there is room for.
+
+        Raises:
+            InputError: images that cannot be read, or of different channels or sizes; one line per mistake.
+        """
+        mistakes: list[str] = []
+        # in the samples' order: slices of one volume follow each other, and it is read once
+        for done, index in enumerate(sorted(indices), 1):
+            try:
+                self[index]
+            except VoxplainError as error:
+                mistakes.append(str(error))
+                if len(mistakes) == _TOLD:
+                    break
+            if show is not None:
+                show("reading images", done, len(indices))
+        if mistakes:
+            raise InputError("\n".join(mistakes))
+
+    def _check_alike(self, sample: Sample, image: Tensor) -> None:
+        shape = tuple(image.shape)
+        if self._first is None:
+            self._first = (sample.id, shape)
+        first, wanted = self._first
+        if shape[0] != wanted[0]:
+            raise InputError(
+                f"image of {sample.id}: has {shape[0]} channels, {first} has {wanted[0]}; {_CLASH} channels (convert colour "
+                "pictures to grey, or give the same scans of every patient)"
+            )
+        if shape != wanted:
+            raise InputError(
+                f"image of {sample.id}: has the size {shape[1:]} after preparation, {first} has {wanted[1:]}; {_CLASH} size "
+                "to be put into batches: give prepare.size"
+            )
+
+
+def prepared(sample: Sample, preparation: Preparation, reader: Reader) -> Prepared:
+    """A sample on the network's grid; a slice of a volume as a 2-D image."""
+    if sample.slice is not None and preparation.dims is None:
+        preparation = replace(preparation, dims=2)
+    return preparation(reader.case(sample))
+
+
+def mask_on(sample: Sample, image: Prepared, reader: Reader) -> Tensor | None:
+    """The sample's mask on the prepared grid, (*S) bool, by nearest neighbour; for evaluation only."""
+    mask = reader.mask(sample)
+    return None if mask is None else image.bring(mask).to(torch.bool)
