@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,6 +49,15 @@ class Images(Sequence[Tensor]):
             self._kept[index] = image
             self._bytes += size
         return image
+
+    def peek(self, index: int) -> Tensor:
+        """An image that is looked at once: it is not kept, and may differ from the others in size."""
+        found = self._kept.get(index)
+        return self.prepare(index).image if found is None else found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without images: another process reads its own, instead of getting thousands of tensors through a pipe."""
+        return {**vars(self), "_kept": {}, "_bytes": 0, "_reader": Reader()}
 
     def prepare(self, index: int) -> Prepared:
         """The sample with its way back; bit for bit what `Preparation` makes of the same case."""

@@ -1,0 +1,113 @@
+"""Asking a trained classifier about many samples, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxplain.errors import InputError, ModelError
+from voxplain.inherent.data.prepared import prepared
+from voxplain.inherent.data.reading import Reader
+from voxplain.inherent.data.sample import Sample
+from voxplain.model import Preparation, Prepared
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a classifier says of one sample.
+
+    Args:
+        sample: which one.
+        logits: (K,) float32, on the CPU.
+        evidence: (K, *S) float32 on the prepared grid, on the CPU; None where it was not asked for.
+        prepared: the network's input and the way back to the case's own grid (``prepared.restore(evidence)``).
+    """
+
+    sample: Sample
+    logits: Tensor
+    evidence: Tensor | None
+    prepared: Prepared
+
+
+def predict(
+    network: nn.Module,
+    samples: Sequence[Sample],
+    *,
+    preparation: Preparation | None = None,
+    evidence: bool | None = None,
+    batch: int = 8,
+    device: str = "cpu",
+    precision: str = "fp32",
+) -> Iterator[Predicted]:
+    """Logits, and evidence where the network has it, sample by sample in order. No more than a batch is held.
+
+    Args:
+        network: (N, C, *S) -> (N, K) logits; with ``evidence(x)`` -> (N, K, *S) if it gives evidence. It is asked in
+            evaluation mode and left as it was, except for its device.
+        samples: what is asked about; labels may be unknown. Images of different sizes are asked one after the other.
+        preparation: the same as in training.
+        evidence: whether to ask for it; by default where the network has it.
+        batch: samples per pass.
+        device: where.
+        precision: ``"fp32"``, or ``"bf16"`` with autocast.
+
+    Raises:
+        InputError: images that cannot be read.
+        ModelError: evidence of a network that has none.
+    """
+    if precision not in ("fp32", "bf16"):
+        raise InputError(f"precision: found {precision!r}, expected fp32 or bf16")
+    asks = hasattr(network, "evidence") if evidence is None else evidence
+    if asks and not hasattr(network, "evidence"):
+        raise ModelError(f"evidence: {type(network).__name__} has no method evidence(x)")
+    return _predicted(network, samples, preparation or Preparation(), asks, batch, device, precision)
+
+
+def _predicted(
+    network: nn.Module,
+    samples: Sequence[Sample],
+    preparation: Preparation,
+    asks: bool,
+    batch: int,
+    device: str,
+    precision: str,
+) -> Iterator[Predicted]:
+    network.to(device)
+    reader = Reader()
+    held: list[tuple[Sample, Prepared]] = []
+    for sample in samples:
+        ready = prepared(sample, preparation, reader)
+        if held and (len(held) == batch or held[0][1].image.shape != ready.image.shape):
+            yield from _asked(network, held, asks, device, precision)
+            held = []
+        held.append((sample, ready))
+    if held:
+        yield from _asked(network, held, asks, device, precision)
+
+
+def _asked(
+    network: nn.Module, held: list[tuple[Sample, Prepared]], asks: bool, device: str, precision: str
+) -> Iterator[Predicted]:
+    images = torch.stack([ready.image for _, ready in held]).to(device)
+    autocast = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")
+    with _asking(network), torch.no_grad(), autocast:
+        logits = network(images).float().cpu()
+        maps = network.evidence(images).float().cpu() if asks else None  # type: ignore[operator]
+    for row, (sample, ready) in enumerate(held):
+        yield Predicted(sample, logits[row], None if maps is None else maps[row], ready)
+
+
+@contextmanager
+def _asking(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and every module's own mode afterwards."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

@@ -1,0 +1,237 @@
+"""Train a classifier: `train` checks everything that can be wrong, then starts the loop where it is to run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from voxplain.case.atomic import whole
+from voxplain.errors import InputError
+from voxplain.inherent.data.duplicates import near_duplicates
+from voxplain.inherent.data.prepared import Images
+from voxplain.inherent.data.sample import Samples, check_learnable
+from voxplain.inherent.data.split import Split, check_split
+from voxplain.inherent.training.callbacks import Callback, TensorBoard
+from voxplain.inherent.training.checkpoint import WEIGHTS, Checkpoints, load_weights
+from voxplain.inherent.training.history import Row
+from voxplain.inherent.training.loop import Loop
+from voxplain.inherent.training.progress import Progress
+from voxplain.inherent.training.record import claim, record, write_split
+from voxplain.inherent.training.settings import TrainingSettings
+from voxplain.model import Preparation
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch whose weights are kept.
+
+    Args:
+        epoch: from 1.
+        metric: what it was chosen by, on the validation part.
+        value: of that metric.
+        weights: its weights (the averaged ones where an average was kept), safetensors.
+    """
+
+    epoch: int
+    metric: str
+    value: float
+    weights: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What came of a training.
+
+    Args:
+        network: with the best epoch's weights, in evaluation mode.
+        history: a row per epoch.
+        best: which epoch it is.
+    """
+
+    network: nn.Module
+    history: tuple[Row, ...]
+    best: Best
+
+
+def train(
+    network: nn.Module,
+    samples: Samples,
+    split: Split,
+    settings: TrainingSettings,
+    out: Path,
+    *,
+    preparation: Preparation | None = None,
+    callbacks: Sequence[Callback] = (),
+    fabric: Fabric | None = None,
+) -> Trained:
+    """Train a classifier on a data set's training part, choosing the epoch by its validation part.
+
+    The folder gets ``weights.safetensors`` (best epoch), ``history.csv`` and ``.json``, ``split.json``, ``training.json``
+    and ``checkpoints/``. A training that was interrupted, in any way and at any moment, goes on from its last checkpoint
+    when it is started again, and ends with the same bits. The test part is not touched, except to look for copies.
+
+    Args:
+        network: (N, C, *S) -> (N, K) logits; trained in place.
+        samples: the data.
+        split: its parts; training and validation are needed.
+        settings: how.
+        out: a new folder, or that of the same training.
+        preparation: from files to the network's input, the same as when it will be asked.
+        callbacks: told of steps and epochs; with several processes they must pickle.
+        fabric: a launched Fabric to run in, instead of one made from the settings.
+
+    Raises:
+        InputError: data that cannot be learned from, images that cannot be read or put into batches, a folder that holds
+            another training, a loss that is not finite.
+        ModelError: a network that gives no (N, K) logits.
+    """
+    _check(samples, split, settings)
+    steps = preparation or Preparation()
+    claim(out, record(network, samples, split, settings, steps))
+    write_split(out, samples, split)
+    images = Images(samples, steps, settings.cache)
+    with _shown(settings) as show:
+        images.fill([*split.train, *split.validation], show)
+        if settings.duplicates:
+            _tell_duplicates(images, split)
+    given = (network, images, split, settings, out, tuple(callbacks))
+    if fabric is None and settings.devices > 1 and settings.strategy != "ddp":
+        _fabric(settings).launch(_run, *given)  # type: ignore[arg-type]  # its annotation forgets the arguments
+    else:
+        _run(fabric or _launched(settings), *given)
+    return _result(network, settings, out)
+
+
+def _run(
+    fabric: Fabric,
+    network: nn.Module,
+    images: Images,
+    split: Split,
+    settings: TrainingSettings,
+    out: Path,
+    callbacks: Sequence[Callback],
+) -> None:
+    own: list[Callback] = []
+    if fabric.is_global_zero:
+        own += [Progress(settings.monitor)] if settings.progress else []
+        own += [TensorBoard(out / "tensorboard")] if settings.tensorboard else []
+    devices = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices), _determinism(settings.deterministic):
+        loop = Loop(fabric, network, images, split, settings, out, [*own, *callbacks])
+        state = loop.run()
+    if fabric.is_global_zero:
+        kind = "network" if settings.average is None else "average"
+        source = out / "checkpoints" / state.best["folder"] / f"{kind}.safetensors"
+        with whole(out / WEIGHTS) as temporary:
+            shutil.copyfile(source, temporary)
+    fabric.barrier()
+
+
+def _result(network: nn.Module, settings: TrainingSettings, out: Path) -> Trained:
+    last = Checkpoints(out).last()
+    assert last is not None
+    load_weights(out / WEIGHTS, network)
+    row = last.progress["best"]["row"]
+    best = Best(int(row["epoch"]), settings.monitor, row[settings.monitor], out / WEIGHTS)
+    return Trained(network.eval(), tuple(last.progress["rows"]), best)
+
+
+def _check(samples: Samples, split: Split, settings: TrainingSettings) -> None:
+    check_learnable(samples)
+    check_split(samples, split)
+    if not split.validation:
+        raise InputError(
+            "split: the validation part is empty, but the best epoch is chosen by it; give it a share"
+        )
+    smallest = len(split.train) // -(-len(split.train) // settings.batch)
+    if settings.devices > smallest:
+        raise InputError(
+            f"batch: batches of {settings.batch} of {len(split.train)} samples are too small for {settings.devices} "
+            "processes, expected at least one sample for each; give a larger batch"
+        )
+
+
+def _tell_duplicates(images: Images, split: Split) -> None:
+    found = near_duplicates(images.peek, split)
+    if not found:
+        return
+    told = [
+        f"{images.samples[pair.first].id} ({pair.parts[0]}) and {images.samples[pair.second].id} ({pair.parts[1]})"
+        for pair in found[:3]
+    ]
+    warnings.warn(
+        f"{len(found)} pairs of images in different parts are nearly the same, such as {', '.join(told)}: copies of what "
+        "was learned make figures too good; remove one of each",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def _launched(settings: TrainingSettings) -> Fabric:
+    fabric = _fabric(settings)
+    fabric.launch()
+    return fabric
+
+
+def _fabric(settings: TrainingSettings) -> Fabric:
+    try:
+        from lightning_fabric import Fabric
+    except ImportError:
+        raise InputError("training needs lightning-fabric; pip install 'voxplain[train]'") from None
+    kind, _, number = settings.device.partition(":")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f"device: found {settings.device}, but torch sees no CUDA device here; use auto or cpu"
+        )
+    if number and settings.devices > 1:
+        raise InputError(
+            f"device: found {settings.device} for {settings.devices} processes, expected {kind} alone"
+        )
+    precision: Any = _PRECISIONS[settings.precision]
+    return Fabric(
+        accelerator=kind,
+        devices=[int(number)] if number and kind == "cuda" else settings.devices,
+        strategy=settings.strategy if settings.devices > 1 else "auto",
+        precision=precision,
+    )
+
+
+@contextmanager
+def _determinism(wanted: bool) -> Iterator[None]:
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def _shown(settings: TrainingSettings) -> Iterator[Any]:
+    """Progress of reading: a bar on a terminal."""
+    if not settings.progress:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading images")
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
