@@ -59,7 +59,8 @@ class Augment:
         if not steps.transforms:
             return image
         steps.set_random_state(seed=drawn(self.seed, epoch, name))
-        out: Any = steps(image)
+        # a copy, since MONAI's StdShiftIntensity adds in place and the image is kept for the next epoch
+        out: Any = steps(image.clone())
         return torch.as_tensor(out.as_tensor() if hasattr(out, "as_tensor") else out, dtype=torch.float32)
 
 

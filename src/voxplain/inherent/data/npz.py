@@ -187,6 +187,8 @@ def _labels(path: Path, name: str, values: npt.NDArray[Any], images: npt.NDArray
 def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    if not zipfile.is_zipfile(path):  # numpy would take it for pickled objects
+        raise InputError(f"{path}: is no .npz archive, or cut short; write it with np.savez")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

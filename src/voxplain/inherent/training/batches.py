@@ -1,4 +1,4 @@
-"""Which samples an epoch takes, in which order and batches: a function of seed and epoch, so that any step is found again."""
+"""Which samples an epoch takes, in which order and batches: functions of seed and epoch, so that any step is found again."""
 
 from __future__ import annotations
 
