@@ -6,8 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-
 from inherent_samples import brats_folder, figshare_folder
+
 from voxplain.case import read_case
 from voxplain.errors import InputError
 from voxplain.inherent.data import (
@@ -36,7 +36,7 @@ def test_brats_volumes_have_four_channels_and_their_grade(tmp_path):
 
 def test_brats_slices_are_healthy_by_their_mask_and_only_when_told(tmp_path):
     brats_folder(tmp_path)
-    with pytest.raises(InputError, match="labels_from_masks: .*which only the masks tell"):
+    with pytest.raises(InputError, match=r"labels_from_masks: .*which only the masks tell"):
         read_brats(tmp_path, axis=2)
     found = read_brats(tmp_path, axis=2, labels_from_masks=True)
     assert found.classes == ("healthy", "LGG", "HGG")

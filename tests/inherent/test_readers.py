@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
-
 from inherent_samples import patches
+
 from voxplain.case import Geometry, read_case, write_array
 from voxplain.errors import GeometryError, InputError
 from voxplain.inherent.data import Images, Reader, Sample, Samples, read_csv, read_folders, read_npz
@@ -185,8 +185,14 @@ def test_medmnist_files_with_several_columns_have_independent_labels(tmp_path, r
 def test_arrays_with_groups_and_masks(tmp_path, rng):
     images, masks = rng.normal(size=(6, 2, 5, 5)), rng.integers(0, 2, (6, 5, 5))
     np.savez(
-        tmp_path / "a.npz", image=images, label=[0, 1] * 3, group=list("aabbcc"), mask=masks, spatial_dims=2, classes=["no", "yes"]
-    )  # fmt: skip
+        tmp_path / "a.npz",
+        image=images,
+        label=[0, 1] * 3,
+        group=list("aabbcc"),
+        mask=masks,
+        spatial_dims=2,
+        classes=["no", "yes"],
+    )
     found = read_npz(tmp_path / "a.npz")
     assert (
         found.classes == ("no", "yes") and [s.group for s in found] == list("aabbcc") and found.patients_known

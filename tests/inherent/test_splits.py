@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from inherent_samples import patches
 from sklearn.model_selection import StratifiedGroupKFold
 
-from inherent_samples import patches
 from voxplain.errors import InputError
 from voxplain.inherent.data import (
     Sample,
@@ -91,7 +91,7 @@ def test_shares_are_given_and_a_test_part_may_be_left_out():
     samples = uneven()
     split = split_samples(samples, {"train": 0.5, "validation": 0.5})
     assert not split.test and abs(len(split.train) - len(split.validation)) < 8
-    with pytest.raises(InputError, match="shares: found .* add up to 1"):
+    with pytest.raises(InputError, match=r"shares: found .* add up to 1"):
         split_samples(samples, {"train": 0.5, "validation": 0.4})
 
 
