@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from voxplain.inherent.section import Section, setting
-
-if TYPE_CHECKING:
-    from monai.transforms import Compose
 
 
 class AugmentSettings(Section):
@@ -48,20 +48,37 @@ class Augment:
 
     def __init__(self, settings: AugmentSettings, seed: int) -> None:
         self.settings, self.seed = settings, seed
-        self._made: dict[int, Compose] = {}
+        self._random = np.random.RandomState(0)
+        self._made: dict[int, list[Any]] = {}
 
     def __call__(self, image: Tensor, name: str, epoch: int) -> Tensor:
         """The image (C, *S) as it is in this epoch; of the same size, and never the same memory."""
         dims = image.ndim - 1
         if dims not in self._made:
-            self._made[dims] = _compose(self.settings, dims)
-        steps = self._made[dims]
-        if not steps.transforms:
-            return image
-        steps.set_random_state(seed=drawn(self.seed, epoch, name))
+            self._made[dims] = _steps(self.settings, dims)
+            for step in self._made[dims]:
+                step.set_random_state(state=self._random)
+        # all steps share one generator: seeding each of them would take as long as changing the image
+        self._random.seed(drawn(self.seed, epoch, name))
         # a copy, since MONAI's StdShiftIntensity adds in place and the image is kept for the next epoch
-        out: Any = steps(image.clone())
-        return torch.as_tensor(out.as_tensor() if hasattr(out, "as_tensor") else out, dtype=torch.float32)
+        out: Any = image.clone()
+        with _untracked():
+            for step in self._made[dims]:
+                out = step(out)
+        return torch.as_tensor(out, dtype=torch.float32)
+
+
+@contextmanager
+def _untracked() -> Iterator[None]:
+    """Without MONAI's bookkeeping of affines, which nobody reads here and which costs more than the changes."""
+    from monai.data import get_track_meta, set_track_meta
+
+    before = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(before)
 
 
 def drawn(*facts: object) -> int:
@@ -74,7 +91,7 @@ def drawn(*facts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")
 
 
-def _compose(told: AugmentSettings, dims: int) -> Compose:
+def _steps(told: AugmentSettings, dims: int) -> list[Any]:
     from monai import transforms as monai
 
     axes = range(dims) if told.flip is None else told.flip
@@ -99,4 +116,4 @@ def _compose(told: AugmentSettings, dims: int) -> Compose:
             steps.append(monai.RandStdShiftIntensity(told.shift, prob=chance))
         if told.noise:
             steps.append(monai.RandGaussianNoise(std=told.noise, prob=chance))
-    return monai.Compose(steps)
+    return steps
