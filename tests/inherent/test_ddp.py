@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 import torch
 from inherent_samples import network, patches
 from safetensors.torch import load_file
 
-from voxplain.inherent.data import split_samples
+from voxplain.errors import ModelError
+from voxplain.inherent.data import Images, split_samples
 from voxplain.inherent.training import TrainingSettings, train
+from voxplain.inherent.training.train import _Run
+from voxplain.model import Preparation
 
 SETTINGS = TrainingSettings(
     epochs=2, batch=7, accumulate=2, learning_rate=0.01, device="cpu", progress=False, duplicates=False, monitor="accuracy",
@@ -42,3 +46,34 @@ def test_two_processes_learn_what_one_does(tmp_path):
         )
     stored = load_file(both.best.weights)
     assert all(torch.equal(value, stored[name]) for name, value in both.network.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_a_process_refuses_is_refused_in_the_same_words(tmp_path):
+    samples = patches()
+    with pytest.raises(ModelError, match=r"^network: gives \(1, 4\) for one image, expected logits \(1, 2\)"):
+        train(
+            network(classes=4),
+            samples,
+            split_samples(samples),
+            SETTINGS.model_copy(update={"devices": 2}),
+            tmp_path,
+        )
+
+
+def test_spawned_processes_get_all_but_the_images(tmp_path):
+    # Fabric takes sequences and data classes among arguments apart, to find modules whose memory is shared
+    from lightning_fabric.strategies.launchers.multiprocessing import _disable_module_memory_sharing
+
+    samples = patches()
+    images = Images(samples, Preparation())
+    images.fill(range(4))
+    run = _Run(images, split_samples(samples), SETTINGS, tmp_path, ())
+    assert _disable_module_memory_sharing((run,))[0] is run
+    arrived = pickle.loads(pickle.dumps(run))
+    assert (
+        torch.equal(arrived.images[3], images[3])
+        and len(arrived.images._kept) == 1
+        and len(images._kept) == 4
+    )
+    assert arrived.split == run.split and arrived.settings == SETTINGS

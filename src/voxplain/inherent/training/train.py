@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from voxplain import errors
 from voxplain.case.atomic import whole
 from voxplain.errors import InputError
 from voxplain.inherent.data.duplicates import near_duplicates
@@ -108,37 +109,59 @@ def train(
         images.fill([*split.train, *split.validation], show)
         if settings.duplicates:
             _tell_duplicates(images, split)
-    given = (network, images, split, settings, out, tuple(callbacks))
+    run = _Run(images, split, settings, out, tuple(callbacks))
     if fabric is None and settings.devices > 1 and settings.strategy != "ddp":
-        _fabric(settings).launch(_run, *given)  # type: ignore[arg-type]  # its annotation forgets the arguments
+        _launch(_fabric(settings), run, network)
     else:
-        _run(fabric or _launched(settings), *given)
+        run(fabric or _launched(settings), network)
     return _result(network, settings, out)
 
 
-def _run(
-    fabric: Fabric,
-    network: nn.Module,
-    images: Images,
-    split: Split,
-    settings: TrainingSettings,
-    out: Path,
-    callbacks: Sequence[Callback],
-) -> None:
-    own: list[Callback] = []
-    if fabric.is_global_zero:
-        own += [Progress(settings.monitor)] if settings.progress else []
-        own += [TensorBoard(out / "tensorboard")] if settings.tensorboard else []
-    devices = [fabric.device] if fabric.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), _determinism(settings.deterministic):
-        loop = Loop(fabric, network, images, split, settings, out, [*own, *callbacks])
-        state = loop.run()
-    if fabric.is_global_zero:
-        kind = "network" if settings.average is None else "average"
-        source = out / "checkpoints" / state.best["folder"] / f"{kind}.safetensors"
-        with whole(out / WEIGHTS) as temporary:
-            shutil.copyfile(source, temporary)
-    fabric.barrier()
+def _launch(fabric: Fabric, run: _Run, network: nn.Module) -> None:
+    """Run in processes of their own; what one of them refuses is refused here in the same words."""
+    from torch.multiprocessing import ProcessRaisedException
+
+    try:
+        # the network by itself: Fabric then gives every process memory of its own for it
+        fabric.launch(run, network)  # type: ignore[arg-type]  # its annotation forgets the arguments
+    except ProcessRaisedException as error:
+        kind, _, text = str(error).strip().splitlines()[-1].partition(": ")
+        known = getattr(errors, kind.rpartition(".")[2], None) if kind.startswith(errors.__name__) else None
+        if known is None:
+            raise
+        raise known(text) from None
+
+
+class _Run:
+    """What every process does. One object, since Fabric takes collections among arguments apart."""
+
+    def __init__(
+        self,
+        images: Images,
+        split: Split,
+        settings: TrainingSettings,
+        out: Path,
+        callbacks: Sequence[Callback],
+    ) -> None:
+        self.images, self.split, self.settings = images, split, settings
+        self.out, self.callbacks = out, callbacks
+
+    def __call__(self, fabric: Fabric, network: nn.Module) -> None:
+        settings, out = self.settings, self.out
+        own: list[Callback] = []
+        if fabric.is_global_zero:
+            own += [Progress(settings.monitor)] if settings.progress else []
+            own += [TensorBoard(out / "tensorboard")] if settings.tensorboard else []
+        devices = [fabric.device] if fabric.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), _determinism(settings.deterministic):
+            told = [*own, *self.callbacks]
+            state = Loop(fabric, network, self.images, self.split, settings, out, told).run()
+        if fabric.is_global_zero:
+            kind = "network" if settings.average is None else "average"
+            source = out / "checkpoints" / state.best["folder"] / f"{kind}.safetensors"
+            with whole(out / WEIGHTS) as temporary:
+                shutil.copyfile(source, temporary)
+        fabric.barrier()
 
 
 def _result(network: nn.Module, settings: TrainingSettings, out: Path) -> Trained:
