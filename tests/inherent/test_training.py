@@ -43,39 +43,39 @@ def same(a, b, **tolerance):
     return all(torch.allclose(a[k], b[k], **tolerance) if tolerance else torch.equal(a[k], b[k]) for k in a)
 
 
-def test_without_extras_it_is_the_bare_loop(toy, tmp_path):
+@pytest.mark.parametrize(("batch", "together", "clip"), [(8, 1, 0.5), (7, 2, None)])
+def test_without_extras_it_is_the_bare_loop(toy, tmp_path, batch, together, clip):
+    # 32 samples: 4 batches of 8; or 7, 7, 6, 6, 6, of which two, two and one make a step
     samples, split = toy
-    settings = told(epochs=3, monitor="f1")
-    peer, images = network(norm="group", dropout=0), torch.stack([torch.from_numpy(s.image) for s in samples])
+    settings = told(epochs=3, monitor="f1", batch=batch, accumulate=together, clip=clip)
+    peer = network(norm="group", dropout=0)
+    images = torch.stack([torch.from_numpy(s.image) for s in samples])
     truth = torch.tensor([s.label for s in samples])
     targets = np.eye(2, dtype=np.float32)[truth[list(split.train)]]
     balanced = torch.from_numpy(len(targets) / (2 * targets.sum(0)))
-    # in the rooms of the settings: no decay of biases and norms, cosine after five per cent, a norm of 1
-    decayed, free = (
-        [p for p in peer.parameters() if p.ndim > 1],
-        [p for p in peer.parameters() if p.ndim == 1],
-    )
-    adam = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 1e-4}, {"params": free, "weight_decay": 0}], 1e-3
-    )
-    after, step = [], 0
+    # as the settings say: no decay of biases and norms, a cosine after five per cent
+    decayed = [p for p in peer.parameters() if p.ndim > 1]
+    free = [p for p in peer.parameters() if p.ndim == 1]
+    adam = torch.optim.AdamW([{"params": decayed, "weight_decay": 1e-4}, {"params": free, "weight_decay": 0}])
+    after, step, steps = [], 0, 3 * (4 if together == 1 else 3)
     for epoch in range(3):
-        peer.train()
-        batches = epoch_batches(split.train, targets, epoch, batch=8, balance="weights", seed=0)
-        for batch in batches:
+        batches = epoch_batches(split.train, targets, epoch, batch=batch, balance="weights", seed=0)
+        for first in range(0, len(batches), together):
+            chosen = [i for part in batches[first : first + together] for i in part]
             for group in adam.param_groups:
-                group["lr"] = 1e-3 * rate(step, 3 * len(batches), "cosine", 0.05)
+                group["lr"] = 1e-3 * rate(step, steps, "cosine", 0.05)
             loss = functional.cross_entropy(
-                peer(images[batch]), truth[batch], weight=balanced, reduction="sum"
-            ) / len(batch)
+                peer(images[chosen]), truth[chosen], weight=balanced, reduction="sum"
+            )
             adam.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(peer.parameters(), 1.0)
+            (loss / len(chosen)).backward()
+            if clip is not None:
+                assert float(nn.utils.clip_grad_norm_(peer.parameters(), clip)) > clip
             adam.step()
             step += 1
         after.append(weights(peer))
     trained = train(network(norm="group", dropout=0), samples, split, settings, tmp_path / "out")
-    assert [row["step"] for row in trained.history] == [len(batches) * e for e in (1, 2, 3)]
+    assert step == steps and [row["step"] for row in trained.history] == [steps // 3, 2 * steps // 3, steps]
     assert same(weights(trained.network), after[trained.best.epoch - 1], rtol=1e-5, atol=1e-6)
 
 

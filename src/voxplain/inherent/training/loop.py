@@ -154,10 +154,7 @@ class Loop:
             share = rate(state.step, self.steps, self.settings.schedule, self.settings.warm_up)
             for parameters in self._optimiser.param_groups:
                 parameters["lr"] = self.settings.learning_rate * share
-        # dropout is the same whatever was drawn before
-        torch.manual_seed(
-            drawn(self.settings.seed, "pass", state.epoch, state.batch, self.fabric.global_rank)
-        )
+        self._seed(drawn(self.settings.seed, "pass", state.epoch, state.batch, self.fabric.global_rank))
         with self.fabric.no_backward_sync(self._model, enabled=not last):
             total = losses(self._model(image), truth, self._weights).sum()
             # processes average their gradients, so each counts its samples that many times
