@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +76,3 @@ class EpochBatches(Sampler[list[Address]]):
 
     def __len__(self) -> int:
         return len(self.batches) - self.start
-
-
-Balance = Literal["weights", "sampling", "none"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from voxplain.errors import InputError, ModelError
 from voxplain.inherent.data.augment import Augment, drawn
@@ -24,32 +23,15 @@ from voxplain.inherent.training.checkpoint import Checkpoint, Checkpoints
 from voxplain.inherent.training.history import Row, write_history
 from voxplain.inherent.training.loading import AddressedImages, training_loader, truth_of
 from voxplain.inherent.training.loss import class_weights, losses
+from voxplain.inherent.training.optimiser import average_by, grouped
 from voxplain.inherent.training.schedule import rate
 from voxplain.inherent.training.scores import better
 from voxplain.inherent.training.settings import TrainingSettings
+from voxplain.inherent.training.state import State
 from voxplain.inherent.training.validation import Validation
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-
-@dataclass
-class State:
-    """Where training is. Batches and steps are whole ones, over all processes.
-
-    Attributes:
-        epoch, batch, step: how many are done: epochs, batches of the next epoch, steps of the optimiser in all.
-        stale: epochs since the best one.
-        best: its row, and the folder of its checkpoint.
-        rows: the history.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    stale: int = 0
-    best: dict[str, Any] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
 
 
 class Loop:
@@ -97,11 +79,11 @@ class Loop:
         self._batches_of(0)
         self.steps = settings.epochs * math.ceil(len(self._order.batches) / settings.accumulate)
 
-        self._optimiser = torch.optim.AdamW(_grouped(network, settings.weight_decay), settings.learning_rate)
+        self._optimiser = torch.optim.AdamW(grouped(network, settings.weight_decay), settings.learning_rate)
         self._model, self._stepper = fabric.setup(network, self._optimiser)
         self._average = None
         if settings.average is not None:
-            self._average = AveragedModel(network, multi_avg_fn=_ema(settings.average))
+            self._average = AveragedModel(network, multi_avg_fn=average_by(settings.average))
         self._validation = Validation(
             fabric, AddressedImages(images, truth), split.validation, settings, self._weights
         )
@@ -263,17 +245,3 @@ class Loop:
             raise ModelError(
                 f"network: gives {found} for one image, expected logits (1, {classes}): one per class of the data"
             )
-
-
-def _ema(decay: float) -> Any:
-    return get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-
-
-def _grouped(network: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weights that are pulled to zero, and biases and norms that are not."""
-    learned = [p for p in network.parameters() if p.requires_grad]
-    if not learned:
-        raise ModelError("network: has no parameter that could be learned (requires_grad is False for all)")
-    weights, others = [p for p in learned if p.ndim > 1], [p for p in learned if p.ndim < 2]
-    groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from voxplain import errors
 from voxplain.case.atomic import whole
 from voxplain.errors import InputError
 from voxplain.inherent.data.duplicates import near_duplicates
@@ -24,6 +22,7 @@ from voxplain.inherent.data.split import Split, check_split
 from voxplain.inherent.training.callbacks import Callback, TensorBoard
 from voxplain.inherent.training.checkpoint import WEIGHTS, Checkpoints, load_weights
 from voxplain.inherent.training.history import Row
+from voxplain.inherent.training.launching import determinism, launched, spread
 from voxplain.inherent.training.loop import Loop
 from voxplain.inherent.training.progress import Progress
 from voxplain.inherent.training.record import claim, record, write_split
@@ -32,8 +31,6 @@ from voxplain.model import Preparation
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 @dataclass(frozen=True)
@@ -111,25 +108,10 @@ def train(
             _tell_duplicates(images, split)
     run = _Run(images, split, settings, out, tuple(callbacks))
     if fabric is None and settings.devices > 1 and settings.strategy != "ddp":
-        _launch(_fabric(settings), run, network)
+        spread(run, network, settings)
     else:
-        run(fabric or _launched(settings), network)
+        run(fabric or launched(settings), network)
     return _result(network, settings, out)
-
-
-def _launch(fabric: Fabric, run: _Run, network: nn.Module) -> None:
-    """Run in processes of their own; what one of them refuses is refused here in the same words."""
-    from torch.multiprocessing import ProcessRaisedException
-
-    try:
-        # the network by itself: Fabric then gives every process memory of its own for it
-        fabric.launch(run, network)  # type: ignore[arg-type]  # its annotation forgets the arguments
-    except ProcessRaisedException as error:
-        kind, _, text = str(error).strip().splitlines()[-1].partition(": ")
-        known = getattr(errors, kind.rpartition(".")[2], None) if kind.startswith(errors.__name__) else None
-        if known is None:
-            raise
-        raise known(text) from None
 
 
 class _Run:
@@ -153,7 +135,7 @@ class _Run:
             own += [Progress(settings.monitor)] if settings.progress else []
             own += [TensorBoard(out / "tensorboard")] if settings.tensorboard else []
         devices = [fabric.device] if fabric.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), _determinism(settings.deterministic):
+        with torch.random.fork_rng(devices), determinism(settings.deterministic):
             told = [*own, *self.callbacks]
             state = Loop(fabric, network, self.images, self.split, settings, out, told).run()
         if fabric.is_global_zero:
@@ -202,47 +184,6 @@ def _tell_duplicates(images: Images, split: Split) -> None:
         UserWarning,
         stacklevel=3,
     )
-
-
-def _launched(settings: TrainingSettings) -> Fabric:
-    fabric = _fabric(settings)
-    fabric.launch()
-    return fabric
-
-
-def _fabric(settings: TrainingSettings) -> Fabric:
-    try:
-        from lightning_fabric import Fabric
-    except ImportError:
-        raise InputError("training needs lightning-fabric; pip install 'voxplain[train]'") from None
-    kind, _, number = settings.device.partition(":")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            f"device: found {settings.device}, but torch sees no CUDA device here; use auto or cpu"
-        )
-    if number and settings.devices > 1:
-        raise InputError(
-            f"device: found {settings.device} for {settings.devices} processes, expected {kind} alone"
-        )
-    precision: Any = _PRECISIONS[settings.precision]
-    return Fabric(
-        accelerator=kind,
-        devices=[int(number)] if number and kind == "cuda" else settings.devices,
-        strategy=settings.strategy if settings.devices > 1 else "auto",
-        precision=precision,
-    )
-
-
-@contextmanager
-def _determinism(wanted: bool) -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
-    if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
 
 
 @contextmanager
