@@ -1,4 +1,4 @@
-"""Synthetic medical images with exact truth: vessel trees, bodies, brains, in 2-D and 3-D.
+"""Synthetic medical images with exact truth: vessel trees, bodies, brains, tumours, in 2-D and 3-D.
 
 Every phantom is defined in patient millimetres (RAS) and then sampled on a voxel grid, so the same
 seed gives the same anatomy on any grid: turned, oblique, anisotropic, coarse or fine.
@@ -7,6 +7,17 @@ seed gives the same anatomy on any grid: turned, oblique, anisotropic, coarse or
 from voxplain.phantom.brain import brain
 from voxplain.phantom.head import BRAIN_CLASSES
 from voxplain.phantom.organs import ORGAN_CLASSES, organs
+from voxplain.phantom.tumours import TUMOUR_CLASSES, TUMOUR_LABELS, tumours
 from voxplain.phantom.vessels import VESSEL_CLASSES, vessels
 
-__all__ = ["BRAIN_CLASSES", "ORGAN_CLASSES", "VESSEL_CLASSES", "brain", "organs", "vessels"]
+__all__ = [
+    "BRAIN_CLASSES",
+    "ORGAN_CLASSES",
+    "TUMOUR_CLASSES",
+    "TUMOUR_LABELS",
+    "VESSEL_CLASSES",
+    "brain",
+    "organs",
+    "tumours",
+    "vessels",
+]
