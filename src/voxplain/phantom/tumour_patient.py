@@ -112,7 +112,7 @@ def _at_surface(head: Head, height: float, radius: float, rng: np.random.Generat
     start = np.array([0.0, head.hull.center[1], height])
     steps = np.linspace(0, 100, 201)
     ray = (start[:, None] + outwards[:, None] * steps).astype(np.float32)
-    far = steps[np.flatnonzero(head.hull.depth(ray) > radius)[-1]]
+    far = steps[np.flatnonzero(head.hull.depth(ray) > radius + 6)[-1]]
     x, y, z = (float(v) for v in start + far * outwards)
     return x, y, z
 
