@@ -27,7 +27,7 @@ class Size:
         slices: images of each patient.
     """
 
-    shape: tuple[int, ...] = (64, 64)
+    shape: tuple[int, ...] = (56, 64)
     patients: int = 360
     slices: int = 4
 

@@ -18,7 +18,7 @@ from voxplain.errors import InputError
 from voxplain.phantom import TUMOUR_CLASSES, TUMOUR_LABELS
 from voxplain.phantom.tumour_patient import SITES
 
-TINY = Size(shape=(48, 48), patients=48, slices=2)
+TINY = Size(shape=(42, 48), patients=48, slices=2)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -69,7 +69,7 @@ def test_every_part_has_every_class_at_every_site_as_often(patients):
     counts = Counter(
         (item.split, case.meta["class"], case.meta["site"])
         for item in items(size, 4)
-        for case in [image(item, Size(shape=(48, 48)), 4)]
+        for case in [image(item, Size(shape=(42, 48)), 4)]
     )
     assert len(counts) == len(SPLITS) * len(TUMOUR_CLASSES) * len(SITES)
     for split in SPLITS:
@@ -79,7 +79,7 @@ def test_every_part_has_every_class_at_every_site_as_often(patients):
 
 
 def test_what_is_made_is_left_alone_and_what_is_damaged_is_made_again(tmp_path):
-    size = Size(shape=(48, 48), patients=48, slices=1)
+    size = Size(shape=(42, 48), patients=48, slices=1)
     first = make(tmp_path, size, seed=2)
     file = tmp_path / "images" / "patient-0003-00.npz"
     before, content = file.stat().st_mtime_ns, file.read_bytes()
@@ -91,7 +91,7 @@ def test_what_is_made_is_left_alone_and_what_is_damaged_is_made_again(tmp_path):
 
 
 def test_volumes_are_nifti(tmp_path):
-    size = Size(shape=(48, 48, 4), patients=48, slices=1)
+    size = Size(shape=(42, 48, 4), patients=48, slices=1)
     make(tmp_path, size, seed=2)
     for number in (0, 30):
         row, expected = rows(tmp_path)[number], image(items(size, 2)[number], size, 2)
@@ -122,17 +122,17 @@ def test_the_row_of_brightness_is_poor_here_and_perfect_where_it_should_be(made,
         case = read_case(made / line["image"])
         mask = read_mask(made / line["mask"], case)
         line["image"], line["mask"] = str(tmp_path / f"{line['id']}.npz"), str(made / line["mask"])
-        write_array(line["image"], (mask + 0.2 * rng.random(mask.shape))[None], case.geometry)
+        write_array(line["image"], (mask + 0.001 * rng.random(mask.shape))[None], case.geometry)
     with (tmp_path / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(table)
     row = brightness.brightness(tmp_path / TABLE)
-    assert row["PxAP"] == pytest.approx(1) and row["Dice Otsu 2"] == 1
+    assert row["PxAP"] == pytest.approx(1) and row["Dice Otsu 2"] == pytest.approx(1)
 
 
 def test_the_command_prints_counts_and_the_row(tmp_path, capsys):
-    main(["--out", str(tmp_path), "--patients", "48", "--slices", "1", "--shape", "48", "48"])
+    main(["--out", str(tmp_path), "--patients", "48", "--slices", "1", "--shape", "42", "48"])
     printed = capsys.readouterr().out
     assert "image intensity alone, on test: prevalence 0.0" in printed
     assert [line.split()[1] for line in printed.splitlines() if line.startswith("│")] == [

@@ -7,7 +7,8 @@ seed gives the same anatomy on any grid: turned, oblique, anisotropic, coarse or
 from voxplain.phantom.brain import brain
 from voxplain.phantom.head import BRAIN_CLASSES
 from voxplain.phantom.organs import ORGAN_CLASSES, organs
-from voxplain.phantom.tumours import TUMOUR_CLASSES, TUMOUR_LABELS, tumours
+from voxplain.phantom.tumour_patient import TUMOUR_CLASSES
+from voxplain.phantom.tumours import TUMOUR_LABELS, tumours
 from voxplain.phantom.vessels import VESSEL_CLASSES, vessels
 
 __all__ = [

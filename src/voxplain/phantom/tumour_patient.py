@@ -72,7 +72,8 @@ def assigned(seed: int, patient: int) -> tuple[str, str]:
     """
     pairs = [(kind, site) for kind in TUMOUR_CLASSES for site in SITES]
     block, number = divmod(patient, len(pairs))
-    return pairs[np.random.default_rng([seed, 0, block]).permutation(len(pairs))[number]]
+    order = np.random.default_rng([seed, 0, block]).permutation(len(pairs))
+    return pairs[int(order[number])]
 
 
 def draw_patient(seed: int, patient: int) -> Patient:

@@ -79,7 +79,9 @@ def round_(center: Point, radius: float, rng: np.random.Generator) -> Mass:
 def _as_wide_as_a_ball(unit: tuple[Ellipsoid, ...]) -> float:
     """The in-plane factor that gives a union of ellipsoids around 0 the mean area of section of the unit ball."""
     steps = (np.arange(48, dtype=np.float32) + 0.5) / 24 - 1
-    grid = np.stack(np.meshgrid(1.3 * steps, 1.3 * steps, _SLAB * steps[::4], indexing="ij"))
+    grid = np.stack(np.meshgrid(1.3 * steps, 1.3 * steps, _SLAB * steps[::4], indexing="ij")).astype(
+        np.float32
+    )
     filled = np.mean([np.logical_or.reduce([p.inside(grid) for p in unit])]) * 2.6**2
     return float(np.sqrt(np.pi * (1 - _SLAB**2 / 3) / filled))
 

@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 Labels = NDArray[np.int32]
 
 TUMOUR_LABELS = (*BRAIN_CLASSES, "decoy")
-FIELD_OF_VIEW = (214.0, 214.0, 60.0)  # mm along R, A, S
+FIELD_OF_VIEW = (187.0, 214.0, 53.0)  # mm along R, A, S: a head, and the height of the masses
 
 _REACH = 8.0  # mm: how far a patient's slices lie from the plane of the masses
 _GOLDEN = (np.sqrt(5) - 1) / 2
@@ -33,7 +33,7 @@ _UNIT = 1000.0  # what gamma leaves as it is
 
 
 def tumours(
-    shape: Sequence[int] = (64, 64),
+    shape: Sequence[int] = (56, 64),
     *,
     seed: int,
     patient: int = 0,
@@ -63,8 +63,8 @@ def tumours(
         kind: one of TUMOUR_CLASSES; None draws it, as often each.
         site: where the patient was imaged, "north", "south" or "west": receive field, noise, gamma and gain. None draws
             it, independently of the class.
-        spacing: voxel edges (mm), one number or one per axis; None: a field of view of 214 × 214 (× 60) mm. The anatomy
-            is always life-size.
+        spacing: voxel edges (mm), one number or one per axis; None: cubes, such that 187 × 214 (× 53) mm fit the grid. The
+            anatomy is always life-size.
 
     Returns:
         A case with one channel. Its label names tissues by TUMOUR_LABELS: "lesion" is the tumour, "decoy" what is not.
@@ -75,9 +75,9 @@ def tumours(
         InputError: for numbers that cannot be, unknown classes and sites, and voxels too coarse for the stripes and
             grains.
 
-    >>> case = tumours((48, 48), seed=0, patient=3, kind="ring")
+    >>> case = tumours((42, 48), seed=0, patient=3, kind="ring")
     >>> case.image.shape, case.meta["class"], bool((case.label == TUMOUR_LABELS.index("lesion")).any())
-    ((1, 48, 48), 'ring', True)
+    ((1, 42, 48), 'ring', True)
     """
     _check(seed=seed, patient=patient, slice=slice)
     drawn = assigned(seed, patient)
@@ -112,14 +112,12 @@ def _offset(slice: int) -> float:
 
 
 def _grid(shape: Sequence[int], spacing: float | Sequence[float] | None, height: float) -> Grid:
-    if spacing is None and len(shape) in (2, 3) and min(shape) > 0:
-        spacing = [width / n for width, n in zip(FIELD_OF_VIEW, shape, strict=False)]
-    grid = make_grid(shape, spacing=spacing, center=(0.0, -4.0, height), scale=1.0)
+    grid = make_grid(shape, spacing=spacing, center=(0.0, -4.0, height), scale=1.0, extent=FIELD_OF_VIEW)
     coarsest = max(grid.geometry.spacing[:2])
     if coarsest > FINEST_MM / 2:
         raise InputError(
             f"spacing: {coarsest:.2f} mm in the axial plane is too coarse for grains of {FINEST_MM:g} mm; "
-            f"at most {FINEST_MM / 2:g} mm, e.g. a shape of {int(np.ceil(2 * FIELD_OF_VIEW[0] / FINEST_MM))} or more"
+            f"at most {FINEST_MM / 2:g} mm, e.g. a shape of (42, 48) or more"
         )
     return grid
 
