@@ -49,7 +49,7 @@ def _dice(found: np.ndarray, truth: np.ndarray) -> float:
 
 def _ill(table: Path, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
     with table.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split and row["label"] != "healthy"]
+        rows = [row for row in csv.DictReader(file) if row["part"] == split and row["label"] != "healthy"]
     pairs = []
     for row in rows:
         case = read_case(table.parent / row["image"])

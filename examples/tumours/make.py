@@ -33,7 +33,7 @@ from voxplain.phantom import TUMOUR_LABELS
 
 MADE = Path(__file__).resolve().parent / "made"
 TABLE = "tumours.csv"
-COLUMNS = ("id", "image", "label", "patient", "mask", "site", "split")
+COLUMNS = ("id", "image", "label", "patient", "mask", "site", "part")
 FORMATS = ("npz", "nii.gz")
 VERSION = 1  # another number makes everything anew
 
@@ -90,7 +90,7 @@ def _write(out: Path, item: Item, size: Size, seed: int, format: str) -> dict[st
     write_array(out / mask, lesion.astype("uint8"), case.geometry)
     return {
         "id": item.id, "image": picture, "label": case.meta["class"], "patient": f"patient-{item.patient:04d}",
-        "mask": mask, "site": case.meta["site"], "split": item.split,
+        "mask": mask, "site": case.meta["site"], "part": item.split,
     }  # fmt: skip
 
 
@@ -106,12 +106,10 @@ def counts(out: Path) -> Table:
     """Images of each class in each part."""
     with (out / TABLE).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    splits, labels = (list(dict.fromkeys(row[key] for row in rows)) for key in ("split", "label"))
+    splits, labels = (list(dict.fromkeys(row[key] for row in rows)) for key in ("part", "label"))
     shown = Table("class", *splits, title="images")
     for label in sorted(labels, key=lambda name: (name != "healthy", name)):
-        shown.add_row(
-            label, *(str(sum((r["label"], r["split"]) == (label, s) for r in rows)) for s in splits)
-        )
+        shown.add_row(label, *(str(sum((r["label"], r["part"]) == (label, s) for r in rows)) for s in splits))
     return shown
 
 

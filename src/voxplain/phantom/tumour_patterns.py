@@ -22,18 +22,22 @@ STRIPE_MM = 11.0  # from one bright stripe to the next
 GRAIN_MM = 9.0
 FINEST_MM = min(STRIPE_MM, GRAIN_MM)
 SMOOTH_MM = 75.0  # longer than any mass: from one end to the other, at most about one rise or fall
-_RIM = 0.76  # where the rim is brightest, in units of the radius
-_MOTTLE, _MOTTLE_MM = 0.12, 11.0  # how much of a ring is mottled, in units of the radius, and how coarsely
+_RIM, _RIM_MM = (
+    0.78,
+    5.5,
+)  # where the rim is brightest, in units of the radius, and how far it reaches to both sides
+_MOTTLE = 0.35  # how much of a ring is mottled; the rim itself rises by 2
 _SHAPE = 0.8  # of the beta distribution of the values: below 1, extremes are more frequent than the middle
 
 
 def ring(mass: Mass, rng: np.random.Generator) -> Pattern:
-    """A bright rim of uneven width around a dark core, both mottled."""
-    uneven, mottled = Waves.draw(rng, 30.0, 16), Waves.draw(rng, _MOTTLE_MM, 32, stretch=(1.0, 1.0, 3.0))
+    """A bright, thin, uneven rim between a dark border and a dark core, all mottled."""
+    uneven, mottled = Waves.draw(rng, 30.0, 16), Waves.draw(rng, GRAIN_MM, 32, stretch=(1.0, 1.0, 3.0))
 
     def pattern(points: Floats) -> Floats:
-        radius = np.sqrt(mass.hull.level(points)) + np.float32(0.04) * uneven(points)
-        rim = -np.abs(radius - np.float32(_RIM))
+        radius = np.sqrt(mass.hull.level(points)) + np.float32(0.03) * uneven(points)
+        away = np.minimum(np.abs(radius - np.float32(_RIM)) * np.float32(mass.radius), np.float32(_RIM_MM))
+        rim = np.cos(np.float32(np.pi / _RIM_MM) * away)
         return np.asarray(rim + np.float32(_MOTTLE) * mottled(points))
 
     return pattern

@@ -63,8 +63,8 @@ def tumours(
         kind: one of TUMOUR_CLASSES; None draws it, as often each.
         site: where the patient was imaged, "north", "south" or "west": receive field, noise, gamma and gain. None draws
             it, independently of the class.
-        spacing: voxel edges (mm), one number or one per axis; None: cubes, such that 187 × 214 (× 53) mm fit the grid. The
-            anatomy is always life-size.
+        spacing: voxel edges (mm), one number or one per axis; None: squares, such that 187 × 214 mm fit the grid, and
+            in 3-D slices that fill 53 mm. The anatomy is always life-size.
 
     Returns:
         A case with one channel. Its label names tissues by TUMOUR_LABELS: "lesion" is the tumour, "decoy" what is not.
@@ -112,7 +112,10 @@ def _offset(slice: int) -> float:
 
 
 def _grid(shape: Sequence[int], spacing: float | Sequence[float] | None, height: float) -> Grid:
-    grid = make_grid(shape, spacing=spacing, center=(0.0, -4.0, height), scale=1.0, extent=FIELD_OF_VIEW)
+    if spacing is None and len(shape) in (2, 3) and min(shape) > 0:
+        edge = max(width / n for width, n in zip(FIELD_OF_VIEW[:2], shape[:2], strict=True))
+        spacing = [edge, edge, *(FIELD_OF_VIEW[2] / n for n in shape[2:])]
+    grid = make_grid(shape, spacing=spacing, center=(0.0, -4.0, height), scale=1.0)
     coarsest = max(grid.geometry.spacing[:2])
     if coarsest > FINEST_MM / 2:
         raise InputError(
