@@ -11,8 +11,9 @@ import yaml
 from pydantic import BaseModel
 
 from voxplain.errors import InputError
+from voxplain.settings.reading import SettingsError, read_yaml
 from voxplain.study.settings.config import ExplainSettings
-from voxplain.study.settings.load import SettingsError, load_settings, read_yaml
+from voxplain.study.settings.load import load_settings
 from voxplain.study.settings.template import resolved, template
 
 GIVEN = {"image": ["scan.nii.gz"], "model": {"source": "nets.py:linear"}}

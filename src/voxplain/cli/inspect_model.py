@@ -20,10 +20,10 @@ def print_model(flags: Mapping[str, Any], roi: str | None = None) -> None:
     Raises:
         ModelError: it cannot be loaded.
     """
+    from voxplain.settings.reading import settings_of
     from voxplain.study.make import load
     from voxplain.study.settings.anchor import anchored
     from voxplain.study.settings.config import ModelSettings, WindowSettings
-    from voxplain.study.settings.load import settings_of
 
     asked = settings_of(ModelSettings, anchored({"model": dict(flags)}, Path.cwd())["model"])
     windows = settings_of(WindowSettings, {} if roi is None else {"roi": roi})

@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from voxplain.case import Case
     from voxplain.metric import Metric
     from voxplain.model import Model
-    from voxplain.study.settings.config import (
-        ExplainSettings,
-        MethodSpec,
-        ModelSettings,
-        PrepareSettings,
-        WindowSettings,
-    )
+    from voxplain.settings.prepare import PrepareSettings
+    from voxplain.study.settings.config import ExplainSettings, MethodSpec, ModelSettings, WindowSettings
     from voxplain.target import Target
 
 

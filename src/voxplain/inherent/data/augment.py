@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.inherent.section import Section, setting
+from voxplain.settings.section import Section, setting
 
 
 class AugmentSettings(Section):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from voxplain.inherent.data.augment import AugmentSettings
-from voxplain.inherent.section import Section, setting
+from voxplain.settings.fields import Device
+from voxplain.settings.section import Section, setting
 
 Metric = Literal["loss", "accuracy", "balanced_accuracy", "auroc", "f1"]
 # Settings that change where and how fast a training runs, but not what it computes.
@@ -15,16 +16,6 @@ WHEREABOUTS = (
     "device", "devices", "strategy", "workers", "cache", "checkpoint_every", "tensorboard", "progress", "duplicates",
     "deterministic",
 )  # fmt: skip
-
-
-def _device(value: object) -> str:
-    import torch
-
-    text = str(value).strip()
-    try:
-        return text if text == "auto" else str(torch.device(text))
-    except RuntimeError:
-        raise ValueError(f"found {value!r}, expected auto, cpu, cuda:0 or another device of torch") from None
 
 
 class TrainingSettings(Section):
@@ -60,9 +51,7 @@ class TrainingSettings(Section):
         AugmentSettings(), description="random changes of images; none: as they are"
     )
     seed: int = setting(0, "of order, augmentation and dropout", ge=0)
-    device: Annotated[str, BeforeValidator(_device)] = setting(
-        "auto", "auto (a GPU where there is one), cpu, cuda:0, …"
-    )
+    device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
     devices: int = setting(1, "processes that share every batch (DDP)", ge=1)
     strategy: Literal["ddp_spawn", "ddp_fork", "ddp"] = setting(
         "ddp_spawn", "how several processes start; ddp where torchrun has started them"

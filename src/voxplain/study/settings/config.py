@@ -7,31 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from voxplain.study.settings.checks import check_method, check_target, method_spec
-from voxplain.study.settings.fields import (
+from voxplain.settings.fields import (
     Classes,
     Existing,
     Head,
-    Orientation,
     Overlap,
     Roi,
-    Scale,
-    Size,
-    Spacing,
     as_list,
     as_text,
 )
-
-
-def setting(default: Any, description: str, unit: str = "", **limits: Any) -> Any:
-    """A field with its default, what it does, and its unit."""
-    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
-
-
-class Section(BaseModel):
-    """A part of the settings: unknown keys are errors, nothing changes after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+from voxplain.settings.prepare import PrepareSettings
+from voxplain.settings.section import Section, setting
+from voxplain.study.settings.checks import check_method, check_target, method_spec
 
 
 class ModelSettings(Section):
@@ -62,23 +49,6 @@ class ModelSettings(Section):
     )
     resize_output: bool = setting(False, "bring a coarser or finer segmentation to the input's grid")
     trust_code: bool = setting(False, "allow a bundle to run Python code of its own")
-
-
-class PrepareSettings(Section):
-    """The steps from the file to the network, in this order; all are undone for the maps."""
-
-    orientation: Orientation = setting(None, "axis codes such as RAS or LIA")
-    spacing: Spacing = setting(None, "voxel size, one number or one per axis", "mm")
-    size: Size = setting(None, "a fixed grid instead of a spacing, one number or one per axis", "voxels")
-    scale: Scale = setting(
-        None,
-        "intensities per channel: minmax, percentile, zscore, zscore-nonzero, max, or LOW,HIGH to [0, 1]",
-        "the image's",
-    )
-    percentiles: tuple[float, float] = setting((5.0, 95.0), "the two of scale: percentile", "%")
-    crop: Literal["foreground"] | None = setting(None, "keep the box around what differs from the background")
-    margin: int = setting(0, "around that box", "voxels", ge=0)
-    divisible: int | None = setting(None, "pad every axis to a multiple of this", "voxels", ge=1)
 
 
 class WindowSettings(Section):

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from voxplain.errors import suggest
+from voxplain.settings.fields import as_list, as_text
+from voxplain.settings.section import Section, setting
 from voxplain.study.settings.checks import no_repeats
-from voxplain.study.settings.config import Method, Section, setting
-from voxplain.study.settings.fields import as_list, as_text
+from voxplain.study.settings.config import Method
 from voxplain.study.settings.game_text import game_in, without_owen
 
 PREDICTED, LABEL = "predicted", "label"

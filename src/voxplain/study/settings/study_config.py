@@ -9,18 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from voxplain.errors import suggest
+from voxplain.settings.fields import CHECKED, MEMORY, WORKERS, Device, Existing, as_list, as_text
+from voxplain.settings.prepare import PrepareSettings
+from voxplain.settings.section import Section, setting
 from voxplain.study.settings.checks import check_metric, method_spec, no_repeats
-from voxplain.study.settings.config import (
-    Method,
-    MethodSpec,
-    ModelSettings,
-    PrepareSettings,
-    Section,
-    TargetSpec,
-    WindowSettings,
-    setting,
-)
-from voxplain.study.settings.fields import CHECKED, MEMORY, WORKERS, Device, Existing, as_list, as_text
+from voxplain.study.settings.config import Method, MethodSpec, ModelSettings, TargetSpec, WindowSettings
 from voxplain.study.settings.names import case_id, check_apart
 from voxplain.study.settings.region_config import LABEL, RegionSettings
 

@@ -77,8 +77,8 @@ class _Worker:
     """Does tasks; whatever they raise becomes an answer."""
 
     def __init__(self, talk: _Talk, setup: dict[str, Any]) -> None:
+        from voxplain.settings.fields import CHECKED
         from voxplain.study.planning.plan import plan
-        from voxplain.study.settings.fields import CHECKED
         from voxplain.study.settings.study_config import StudySettings
         from voxplain.study.working.held import Held
 

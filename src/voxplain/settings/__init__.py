@@ -1,0 +1,1 @@
+"""How settings are declared, read from YAML and refused; shared by everything that has a settings file."""
