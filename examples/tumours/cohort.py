@@ -28,8 +28,8 @@ class Size:
     """
 
     shape: tuple[int, ...] = (56, 64)
-    patients: int = 360
-    slices: int = 4
+    patients: int = 480
+    slices: int = 3
 
     def settings(self) -> dict[str, Any]:
         """As they are read back from JSON."""

@@ -65,6 +65,7 @@ def _register() -> None:
         config_command,
         demo_command,
         explain_command,
+        inherent_command,
         inspect_command,
         methods_command,
         metrics_command,
@@ -75,6 +76,7 @@ def _register() -> None:
     app.command("explain")(explain_command.explain)
     app.command("study", cls=WithRay)(study_command.study)
     app.command("aggregate", cls=WithRay)(aggregate_command.aggregate)
+    app.add_typer(inherent_command.app, name="inherent")
     app.command("methods")(methods_command.methods)
     app.command("metrics")(metrics_command.metrics)
     app.command("inspect")(inspect_command.inspect)

@@ -32,9 +32,9 @@ def write_maps(folder: Path | str, maps: Maps) -> Path:
     folder = Path(folder)
     with whole(folder, folder=True) as temporary:
         for i in range(len(maps)):
-            save_file(_arrays(maps, i), temporary / _file(i))
+            save_file(arrays_of(maps, i), temporary / file_of(i))
         (temporary / INDEX).write_text(
-            json.dumps(_index(maps), indent=1, ensure_ascii=False), encoding="utf-8"
+            json.dumps(index_of(maps), indent=1, ensure_ascii=False), encoding="utf-8"
         )
     return folder
 
@@ -69,7 +69,7 @@ def stream_maps(folder: Path | str) -> Iterator[Maps]:
     folder = Path(folder)
     index = _read_index(folder)
     for i, case in enumerate(index["cases"]):
-        arrays = _read(folder / _file(i), case["id"])
+        arrays = _read(folder / file_of(i), case["id"])
         spacing = case["spacing"]
         yield Maps(
             (case["id"],),
@@ -84,12 +84,13 @@ def stream_maps(folder: Path | str) -> Iterator[Maps]:
         )
 
 
-def _file(i: int) -> str:
-    # an id may hold anything, a slash too; the index says which file is whose
+def file_of(i: int) -> str:
+    """A file's name: an id may hold anything, a slash too, so that the index says which file is whose."""
     return f"{i:06d}.safetensors"
 
 
-def _arrays(maps: Maps, i: int) -> dict[str, NDArray[Any]]:
+def arrays_of(maps: Maps, i: int) -> dict[str, NDArray[Any]]:
+    """What is stored of one case, by name."""
     arrays: dict[str, NDArray[Any] | None] = {
         "evidence": maps.evidence[i],
         "logits": maps.logits[i],
@@ -99,7 +100,8 @@ def _arrays(maps: Maps, i: int) -> dict[str, NDArray[Any]]:
     return {name: np.ascontiguousarray(a) for name, a in arrays.items() if a is not None}
 
 
-def _index(maps: Maps) -> dict[str, Any]:
+def index_of(maps: Maps) -> dict[str, Any]:
+    """What the index says of these cases."""
     cases = [
         {"id": i, "group": g, "label": int(label), "spacing": s}
         for i, g, label, s in zip(maps.ids, maps.groups, maps.labels, maps.spacings, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from voxplain.errors import InputError, VoxplainError
 from voxplain.inherent.data.reading import Reader
 from voxplain.inherent.data.sample import Sample
+from voxplain.inherent.shown import Shown
 from voxplain.model import Preparation, Prepared
 
 _TOLD = 10  # files that cannot be read are named up to this many
 _CLASH = "every image of a data set needs the same"
-Shown = Callable[[str, int, int], None]
 
 
 class Images(Sequence[Tensor]):

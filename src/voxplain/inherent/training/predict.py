@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from voxplain.errors import InputError, ModelError
 from voxplain.inherent.data.prepared import prepared
 from voxplain.inherent.data.reading import Reader
 from voxplain.inherent.data.sample import Sample
+from voxplain.inherent.evidence import Explanation
 from voxplain.model import Preparation, Prepared
 
 
@@ -24,12 +25,14 @@ class Predicted:
         sample: which one.
         logits: (K,) float32, on the CPU.
         evidence: (K, *S) float32 on the prepared grid, on the CPU; None where it was not asked for.
+        contribution: (K, *S) what each place adds to the logits, of a network that divides them; else None.
         prepared: the network's input and the way back to the case's own grid (``prepared.restore(evidence)``).
     """
 
     sample: Sample
     logits: Tensor
     evidence: Tensor | None
+    contribution: Tensor | None
     prepared: Prepared
 
 
@@ -46,8 +49,8 @@ def predict(
     """Logits, and evidence where the network has it, sample by sample in order. No more than a batch is held.
 
     Args:
-        network: (N, C, *S) -> (N, K) logits; with ``evidence(x)`` -> (N, K, *S) if it gives evidence. It is asked in
-            evaluation mode and left as it was, except for its device.
+        network: (N, C, *S) -> (N, K) logits; with ``explain(x)`` -> `Explanation`, or ``evidence(x)`` -> (N, K, *S), if it
+            gives evidence. It is asked in evaluation mode and left as it was, except for its device.
         samples: what is asked about; labels may be unknown. Images of different sizes are asked one after the other.
         preparation: the same as in training.
         evidence: whether to ask for it; by default where the network has it.
@@ -61,8 +64,9 @@ def predict(
     """
     if precision not in ("fp32", "bf16"):
         raise InputError(f"precision: found {precision!r}, expected fp32 or bf16")
-    asks = hasattr(network, "evidence") if evidence is None else evidence
-    if asks and not hasattr(network, "evidence"):
+    can = hasattr(network, "explain") or hasattr(network, "evidence")
+    asks = can if evidence is None else evidence
+    if asks and not can:
         raise ModelError(f"evidence: {type(network).__name__} has no method evidence(x)")
     return _predicted(network, samples, preparation or Preparation(), asks, batch, device, precision)
 
@@ -95,10 +99,22 @@ def _asked(
     images = torch.stack([ready.image for _, ready in held]).to(device)
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")
     with _asking(network), torch.no_grad(), autocast:
-        logits = network(images).float().cpu()
-        maps = network.evidence(images).float().cpu() if asks else None  # type: ignore[operator]
+        told = _answers(network, images, asks)
     for row, (sample, ready) in enumerate(held):
-        yield Predicted(sample, logits[row], None if maps is None else maps[row], ready)
+        logits, evidence, contribution = (None if t is None else t[row].float().cpu() for t in told)
+        assert logits is not None
+        yield Predicted(sample, logits, evidence, contribution, ready)
+
+
+def _answers(network: nn.Module, images: Tensor, asks: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Logits, evidence, contribution; in one pass of a network that explains itself."""
+    if not asks:
+        return network(images), None, None
+    explain: Callable[[Tensor], Explanation] | None = getattr(network, "explain", None)
+    if explain is None:
+        return network(images), network.evidence(images), None  # type: ignore[operator]
+    found = explain(images)
+    return found.logits, found.evidence, found.contribution
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class TrainingSettings(Section):
     )
     precision: Literal["fp32", "bf16", "fp16"] = setting("fp32", "bf16 and fp16 use autocast")
     augment: AugmentSettings | None = Field(
-        AugmentSettings(), description="random changes of images; none: as they are"
+        default=AugmentSettings(), description="random changes of images; none: as they are"
     )
     seed: int = setting(0, "of order, augmentation and dropout", ge=0)
     device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -19,6 +18,7 @@ from voxplain.inherent.data.duplicates import near_duplicates
 from voxplain.inherent.data.prepared import Images
 from voxplain.inherent.data.sample import Samples, check_learnable
 from voxplain.inherent.data.split import Split, check_split
+from voxplain.inherent.shown import shown
 from voxplain.inherent.training.callbacks import Callback, TensorBoard
 from voxplain.inherent.training.checkpoint import WEIGHTS, Checkpoints, load_weights
 from voxplain.inherent.training.history import Row
@@ -102,7 +102,7 @@ def train(
     claim(out, record(network, samples, split, settings, steps))
     write_split(out, samples, split)
     images = Images(samples, steps, settings.cache)
-    with _shown(settings) as show:
+    with shown("reading images", settings.progress) as show:
         images.fill([*split.train, *split.validation], show)
         if settings.duplicates:
             _tell_duplicates(images, split)
@@ -184,18 +184,3 @@ def _tell_duplicates(images: Images, split: Split) -> None:
         UserWarning,
         stacklevel=3,
     )
-
-
-@contextmanager
-def _shown(settings: TrainingSettings) -> Iterator[Any]:
-    """Progress of reading: a bar on a terminal."""
-    if not settings.progress:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("reading images")
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from voxplain.settings.paths import anchored_path, anchored_source
 from voxplain.study.settings.checks import method_spec
 
 
@@ -17,13 +18,13 @@ def anchored(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
     {'image': ['/data/scan.nii'], 'targets': ['mask:1:/data/m.nii', 'all']}
     """
     out = dict(settings)
-    for key, change in (("image", _path), ("targets", _target), ("methods", _method)):
+    for key, change in (("image", anchored_path), ("targets", _target), ("methods", _method)):
         if key in out and out[key] is not None:
             items = out[key] if isinstance(out[key], list | tuple) else [out[key]]
             out[key] = [change(item, base) for item in items]
     for key in ("label", "mask", "out"):
         if key in out:
-            out[key] = _path(out[key], base)
+            out[key] = anchored_path(out[key], base)
     if isinstance(out.get("model"), str | Mapping):
         out["model"] = _model(out["model"], base)
     return out
@@ -40,7 +41,7 @@ def anchored_study(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(settings.get("regions"), Mapping):
         out["regions"] = _regions(settings["regions"], base)
     if isinstance(cases, str | Path):
-        out["cases"] = _path(cases, base)
+        out["cases"] = anchored_path(cases, base)
     elif isinstance(cases, list | tuple | Mapping):
         # one case stands for a list of one, as one method does
         listed = [cases] if isinstance(cases, Mapping) else cases
@@ -63,7 +64,7 @@ def _regions(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
 def _division(given: Any, base: Path) -> Any:
     if isinstance(given, Mapping):
         return {k: _division(v, base) if k == "source" else v for k, v in given.items()}
-    return given if given in ("predicted", "label") else _path(given, base)
+    return given if given in ("predicted", "label") else anchored_path(given, base)
 
 
 def _game(given: Any, base: Path) -> Any:
@@ -90,41 +91,21 @@ def _model(given: Any, base: Path) -> dict[str, Any]:
     """``model: nets.py:unet`` is short for ``model: {source: nets.py:unet}``."""
     model = {"source": given} if isinstance(given, str) else dict(given)
     if "weights" in model:
-        model["weights"] = _path(model["weights"], base)
+        model["weights"] = anchored_path(model["weights"], base)
     if "source" in model:
-        model["source"] = source(model["source"], base)
+        model["source"] = anchored_source(model["source"], base)
     if isinstance(model.get("classes"), str) and model["classes"].lower().endswith(".json"):
-        model["classes"] = _path(model["classes"], base)
+        model["classes"] = anchored_path(model["classes"], base)
     return model
-
-
-def source(text: Any, base: Path) -> Any:
-    """A model's source with its file made absolute; ``package.module:function`` stays as it is."""
-    if not isinstance(text, str | Path):
-        return text
-    path, colon, function = str(text).rpartition(":")
-    if colon and path.endswith(".py"):
-        return f"{_path(path, base)}:{function}"
-    if _at(str(text), base).exists() or (not colon and _looks_like_a_path(str(text))):
-        return _path(str(text), base)
-    return str(text)
-
-
-def _looks_like_a_path(text: str) -> bool:
-    return (
-        "/" in text
-        or "\\" in text
-        or Path(text).suffix.lower() in {".pt", ".pt2", ".pth", ".ts", ".jit", ".py"}
-    )
 
 
 def _target(target: Any, base: Path) -> Any:
     if isinstance(target, Mapping):
-        return {k: _path(v, base) if k in ("file", "mask") else v for k, v in target.items()}
+        return {k: anchored_path(v, base) if k in ("file", "mask") else v for k, v in target.items()}
     if not isinstance(target, str) or not target.strip().startswith("mask:"):
         return target
     kind, name, path = [*target.strip().split(":", 2), ""][:3]
-    return f"{kind}:{name}:{_path(path, base)}" if path else target
+    return f"{kind}:{name}:{anchored_path(path, base)}" if path else target
 
 
 def _method(method: Any, base: Path) -> Any:
@@ -141,14 +122,5 @@ def _parameter(key: Any, value: Any, base: Path) -> Any:
     if isinstance(value, list):
         return [_parameter(key, v, base) for v in value]
     if isinstance(value, str) and value.startswith("case:"):
-        return f"case:{_path(value.removeprefix('case:'), base)}"
-    return _path(value, base) if key == "regions" else value
-
-
-def _path(path: Any, base: Path) -> Any:
-    return str(_at(path, base)) if isinstance(path, str | Path) and str(path) else path
-
-
-def _at(path: str | Path, base: Path) -> Path:
-    expanded = Path(path).expanduser()
-    return expanded if expanded.is_absolute() else (base / expanded)
+        return f"case:{anchored_path(value.removeprefix('case:'), base)}"
+    return anchored_path(value, base) if key == "regions" else value

@@ -1,0 +1,148 @@
+"""Rows of an evaluation as tables that a person reads: a number with its interval in every cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from voxplain.inherent.evaluate.classification import OVERALL, PER_CLASS
+from voxplain.inherent.evaluate.rows import Row
+
+if TYPE_CHECKING:
+    from voxplain.inherent.threshold import Threshold
+
+MASKS = (
+    "dice median", "dice mean", "iou median", "hd95 median", "missed", "false mask rate", "lesion sensitivity",
+)  # fmt: skip
+MAPS = ("pxap", "pxap with healthy", "max box acc", "max box acc v2")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        caption: above it.
+        head: names of the columns.
+        rows: cells; the first one names the row.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def class_table(rows: Iterable[Row], classes: Sequence[str]) -> Table:
+    """Precision, recall, F1 and AUROC per class, then of all."""
+    chosen = [r for r in rows if r["part"] == "classification"]
+    by_class = {(r["class"], r["metric"]): r for r in chosen}
+    lines = [
+        (name, *(cell(by_class.get((name, metric))) for metric in PER_CLASS), _of(by_class, name))
+        for name in classes
+    ]
+    overall = {r["metric"]: r for r in chosen if r["class"] == ""}
+    lines += [(metric, cell(overall.get(metric)), "", "", "", "") for metric in OVERALL]
+    return Table("Decisions on the test part, per class", ("class", *PER_CLASS, "images"), tuple(lines))
+
+
+def map_table(rows: Iterable[Row]) -> Table | None:
+    """PxAP and MaxBoxAcc of the network's map and of what knows nothing; None where no image has a mask."""
+    chosen = [r for r in rows if r["part"] == "map"]
+    if not chosen:
+        return None
+    found = {(r["score"], r["metric"]): r for r in chosen}
+    names = list(dict.fromkeys(r["score"] for r in chosen))
+    lines = [
+        (_SCORES.get(name, name), *(cell(found.get((name, metric))) for metric in MAPS)) for name in names
+    ]
+    caption = "Maps before any threshold (boxes choose theirs on the images that they score: upper bounds)"
+    return Table(caption, ("map", *MAPS), tuple(lines))
+
+
+def mask_tables(rows: Iterable[Row], headline: Threshold | None) -> tuple[Table, ...]:
+    """The headline with its strata; honest thresholds; what knows nothing; upper bounds."""
+    chosen = [r for r in rows if r["part"] == "localisation"]
+    title = headline.title if headline else ""
+    network = [r for r in chosen if r["score"] == "class"]
+    first = [r for r in network if r["threshold"] == title]
+    others = [r for r in network if r["stratum"] == "all" and r["threshold"] != title]
+    blind = [r for r in chosen if r["score"] != "class" and not r["oracle"]]
+    bounds = [r for r in chosen if r["oracle"]]
+    told = [
+        _mask_table("The masks that were written", first, ("stratum", "mask")),
+        _mask_table(
+            "Other thresholds of the same maps",
+            [r for r in others if not r["oracle"]],
+            ("threshold", "supervision"),
+        ),
+        _mask_table(
+            "The same protocol for maps that no network made", blind, ("score", "threshold", "supervision")
+        ),
+        _mask_table(
+            "Upper bounds: thresholds chosen with the truth that they are scored with",
+            bounds,
+            ("score", "threshold"),
+        ),
+    ]
+    return tuple(table for table in told if table is not None)
+
+
+def calibration_tables(rows: Iterable[Row]) -> tuple[Table, ...]:
+    """ECE, Brier score and NLL as trained and scaled; whether confidence predicts Dice."""
+    listed = list(rows)
+    tables = []
+    for part, caption in (
+        ("calibration", "Are probabilities right?"),
+        ("uncertainty", "Does confidence predict Dice?"),
+    ):
+        chosen = [r for r in listed if r["part"] == part]
+        if not chosen:
+            continue
+        metrics = list(dict.fromkeys(r["metric"] for r in chosen))
+        states = list(dict.fromkeys(r["stratum"] for r in chosen))
+        found = {(r["stratum"], r["metric"]): r for r in chosen}
+        lines = tuple((state, *(cell(found.get((state, m))) for m in metrics)) for state in states)
+        tables.append(Table(caption, ("", *metrics), lines))
+    return tuple(tables)
+
+
+def _mask_table(caption: str, rows: Sequence[Row], keys: Sequence[str]) -> Table | None:
+    if not rows:
+        return None
+    lines: dict[tuple[str, ...], dict[str, Row]] = {}
+    for r in rows:
+        lines.setdefault(tuple(str(r[k]) for k in keys), {})[r["metric"]] = r
+    body = []
+    for names, found in lines.items():
+        shown = [_SCORES.get(n, n) for n in names if n]
+        body.append((" · ".join(shown), *(cell(found.get(metric)) for metric in MASKS)))
+    return Table(caption, (", ".join(k for k in keys if k != "mask"), *MASKS), tuple(body))
+
+
+_SCORES = {"class": "network", "image intensity": "image intensity, no network"}
+
+
+def cell(row: Row | None) -> str:
+    """A number and its interval.
+
+    >>> cell({"value": 0.5, "low": 0.25, "high": float("nan")}), cell(None)
+    ('0.500', '–')
+    """
+    if row is None or math.isnan(row["value"]):
+        return "–"
+    if math.isnan(row["low"]) or math.isnan(row["high"]):
+        return _short(row["value"])
+    return f"{_short(row['value'])} [{_short(row['low'])}, {_short(row['high'])}]"
+
+
+def _short(value: float) -> str:
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _of(found: dict[tuple[str, str], Row], name: str) -> str:
+    row = found.get((name, "recall"))
+    return "–" if row is None else str(row["cases"])

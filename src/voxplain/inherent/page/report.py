@@ -1,0 +1,128 @@
+"""The page of an evaluation as one HTML file: figures inside, no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import voxplain
+from voxplain.case.atomic import write_whole
+from voxplain.inherent.page.cases import CaseShown, cases_shown
+from voxplain.inherent.page.curves import rejection_curve, reliability_diagram, training_curves
+from voxplain.inherent.page.numbers import Table, calibration_tables, class_table, map_table, mask_tables
+from voxplain.inherent.running.thresholds import told
+from voxplain.report import Drawing, Picture, png
+from voxplain.report.templating import templates
+
+if TYPE_CHECKING:
+    from voxplain.inherent.maps import Maps
+    from voxplain.inherent.running.evaluate_step import Evaluation
+    from voxplain.inherent.running.task import Task
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """What the page says.
+
+    Attributes:
+        title, subtitle: the data and the network.
+        faithful: whether the map is the decision.
+        facts: about data, split and network.
+        notes: what could not be measured, and why.
+        classes: how good decisions are.
+        maps: how good maps are before any threshold.
+        masks: how good masks are; honest thresholds, then what knows nothing, then upper bounds.
+        calibration: of probabilities, and whether they predict Dice.
+        figures: curves.
+        thresholds: each in a sentence.
+        cases: image by image.
+        versions: of what made it.
+    """
+
+    title: str
+    subtitle: str
+    faithful: bool
+    facts: dict[str, object]
+    notes: tuple[str, ...]
+    classes: Table
+    maps: Table | None
+    masks: tuple[Table, ...]
+    calibration: tuple[Table, ...]
+    figures: tuple[Picture, ...]
+    thresholds: tuple[str, ...]
+    cases: tuple[CaseShown, ...]
+    versions: dict[str, object]
+
+
+def write_report(task: Task, found: Evaluation, test: Maps) -> Path:
+    """Write ``evaluation/report.html``, whole or not at all."""
+    environment = templates("voxplain.inherent.page", "voxplain.report")
+    page = report_page(task, found, test)
+    text = environment.get_template("inherent.html.j2").render(page=page)
+    return write_whole(found.places.page, text.encode())
+
+
+def report_page(task: Task, found: Evaluation, test: Maps) -> ReportPage:
+    """What the page says of an evaluation."""
+    rows = found.result.rows
+    network = task.network
+    return ReportPage(
+        title=f"{type(network).__name__} on {task.settings.data.source.name}",
+        subtitle=f"pool {task.settings.network.pool}, {task.settings.network.pool_at} the read-out",
+        faithful=network.faithful,
+        facts=_facts(task, test),
+        notes=(*task.samples.notes, *found.notes),
+        classes=class_table(rows, task.samples.classes),
+        maps=map_table(rows),
+        masks=mask_tables(rows, found.headline),
+        calibration=calibration_tables(rows),
+        figures=tuple(_picture(d) for d in _figures(found)),
+        thresholds=tuple(told(t) for t in found.thresholds),
+        cases=cases_shown(task, found, test),
+        versions={"voxplain": voxplain.__version__},
+    )
+
+
+def _facts(task: Task, test: Maps) -> dict[str, object]:
+    split = task.split
+    told_split = {
+        name: f"{len(part)} images of {len({task.samples[i].group for i in part})} patients"
+        for name, part in split.parts().items()
+    }
+    kept = "patients are whole" if split.grouped else "images of one patient are in several parts: too good"
+    return {
+        "data": str(task.settings.data.source),
+        "classes": list(task.samples.classes),
+        **told_split,
+        "split": kept if task.samples.patients_known else "patients are not known: every image counts as one",
+        "image": " × ".join(str(n) for n in task.shape),
+        "parameters": f"{sum(p.numel() for p in task.network.parameters()):,}",
+        "images with a mask": int(test.has_lesion.sum()),
+    }
+
+
+def _figures(found: Evaluation) -> Sequence[Drawing]:
+    drawn = [reliability_diagram(found.bins)]
+    if found.rejected is not None:
+        drawn.append(rejection_curve(found.rejected))
+    history = _history(found)
+    return [*drawn, *([training_curves(*history)] if history else [])]
+
+
+def _history(found: Evaluation) -> tuple[list[dict[str, float]], int] | None:
+    import json
+
+    folder = found.places.training
+    try:
+        rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+        last = json.loads((folder / "last.json").read_text(encoding="utf-8"))["folder"]
+        progress = json.loads((folder / "checkpoints" / last / "progress.json").read_text(encoding="utf-8"))
+        return rows, int(progress["best"]["row"]["epoch"])
+    except (OSError, ValueError, KeyError):
+        return None  # a network whose training is elsewhere can be evaluated all the same
+
+
+def _picture(drawing: Drawing) -> Picture:
+    return Picture(png(drawing), drawing.alt, drawing.caption)

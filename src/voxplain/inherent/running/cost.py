@@ -1,0 +1,104 @@
+"""What training and prediction will cost, told before they start."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+
+import torch
+
+from voxplain.inherent.data.sample import targets
+from voxplain.inherent.running.task import Task
+
+_TIMED = 2  # batches, of which the first warms up
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An estimate.
+
+    Attributes:
+        parameters: of the network.
+        steps: of the optimiser, over all epochs.
+        training_seconds: at most, without reading and augmentation; early stopping may end it sooner.
+        images: that are asked about.
+        prediction_seconds: of the network's passes.
+        prediction_bytes: of maps and files on the disk, before compression.
+        map_bytes: that evaluation holds in memory.
+    """
+
+    parameters: int
+    steps: int
+    training_seconds: float
+    images: int
+    prediction_seconds: float
+    prediction_bytes: int
+    map_bytes: int
+
+    def lines(self) -> list[str]:
+        """In words."""
+        return [
+            f"training: {self.parameters:,} parameters, {self.steps:,} steps, about {_time(self.training_seconds)}",
+            f"prediction: {self.images:,} images, about {_time(self.prediction_seconds)}, "
+            f"up to {_size(self.prediction_bytes)} on the disk",
+            f"evaluation: {_size(self.map_bytes)} of maps in memory",
+        ]
+
+
+def cost(task: Task, device: str = "cpu") -> Cost:
+    """Measure one training step and one pass on images of noise, with a copy of the network.
+
+    Args:
+        task: what is to be done.
+        device: where the passes are timed.
+    """
+    asked = task.settings
+    step = _seconds(task, asked.training.batch, device, learns=True)
+    asks = _seconds(task, asked.predict.batch, device, learns=False)
+    batches = -(-len(task.split.train) // asked.training.batch)
+    validation = -(-len(task.split.validation) // asked.predict.batch)
+    images = sum(len(task.split.parts().get(part, ())) for part in asked.predict.parts)
+    voxels = 4 * images
+    for n in task.shape[1:]:
+        voxels *= n
+    classes = len(task.samples.classes)
+    files = sum(classes for kind in asked.predict.files if kind != "mask")
+    return Cost(
+        sum(p.numel() for p in task.network.parameters()),
+        -(-batches // asked.training.accumulate) * asked.training.epochs,
+        asked.training.epochs * (batches * step + validation * asks),
+        images,
+        -(-images // asked.predict.batch) * asks,
+        voxels * (classes + 1 + files),
+        voxels * (classes + 1),
+    )
+
+
+def _seconds(task: Task, batch: int, device: str, *, learns: bool) -> float:
+    network = copy.deepcopy(task.network).to(device).train(learns)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        images = torch.rand(batch, *task.shape, device=device)
+    truth = torch.from_numpy(targets([task.samples[task.split.train[0]]] * batch, len(task.samples.classes)))
+    took = 0.0
+    for _ in range(_TIMED):
+        begun = time.perf_counter()
+        with torch.set_grad_enabled(learns):
+            logits = network(images)
+            if learns:
+                torch.autograd.backward(torch.nn.functional.cross_entropy(logits, truth.to(device)))
+        if images.is_cuda:
+            torch.cuda.synchronize()
+        took = time.perf_counter() - begun
+    return took
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:.0f} MB" if count < 2**30 else f"{count / 2**30:.1f} GB"

@@ -1,0 +1,208 @@
+"""`voxplain inherent predict`: evidence, contributions, decisions and masks as files on each image's own grid."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from voxplain.case.atomic import write_whole
+from voxplain.errors import InputError
+from voxplain.inherent.data import Reader, Sample
+from voxplain.inherent.evaluate.classification import softmax
+from voxplain.inherent.evaluate.rows import write_rows
+from voxplain.inherent.maps import Maps
+from voxplain.inherent.maps_file import read_maps
+from voxplain.inherent.maps_folder import MapsFolder
+from voxplain.inherent.mask import Segmentation
+from voxplain.inherent.running.case_files import Grid, write_map, write_mask
+from voxplain.inherent.running.places import Places
+from voxplain.inherent.running.task import Task
+from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of
+from voxplain.inherent.running.train_step import trained_network
+from voxplain.inherent.shown import shown
+from voxplain.inherent.training import Predicted, predict
+from voxplain.inherent.training.checkpoint import WEIGHTS
+
+NEW = "new"  # the part of images that are not the data set's
+
+
+def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool = True) -> Places:
+    """Ask the trained network about the validation and test parts, or about new images.
+
+    Every image gets a folder in ``prediction/cases/PART`` with ``evidence`` and ``contribution`` (K, *S) and ``mask`` on its
+    own grid. ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
+    ``threshold.json`` the threshold with what it was fitted on. What is there already is not asked again.
+
+    Args:
+        task: with settings of a training that is done.
+        images: files without a class, instead of the parts; the validation part must have been predicted before.
+        progress: show a bar on a terminal.
+
+    Raises:
+        InputError: no training, images that cannot be read, a threshold that cannot be fitted.
+    """
+    places, network = Places(task.settings.out), trained_network(task)
+    parts = {NEW: _new(images)} if images else _parts(task)
+    key = _key(task)
+    rows: list[dict[str, Any]] = []
+    for part, samples in parts.items():
+        folder = MapsFolder(places.maps(part), f"{key} {_digest([s.id for s in samples])}")
+        with shown(f"{part} images", progress) as show:
+            _ask(task, network, folder, part, samples, places, show)
+        folder.finish(len(samples))
+        rows += _rows(task, folder, part, read_maps(folder.folder))
+    write_rows(rows, places.prediction / ("new.parquet" if images else "predictions.parquet"))
+    _write_masks(task, places, parts, progress)
+    return places
+
+
+def _new(images: Sequence[Path]) -> list[Sample]:
+    return [Sample(path.name, path, -1, path.name) for path in images]
+
+
+def _parts(task: Task) -> dict[str, list[Sample]]:
+    divided = task.split.parts()
+    missing = [part for part in task.settings.predict.parts if part not in divided]
+    if missing:
+        raise InputError(
+            f"predict.parts: found {missing[0]}, which is empty; expected {', '.join(divided)}, or give split another share"
+        )
+    return {part: [task.samples[i] for i in divided[part]] for part in task.settings.predict.parts}
+
+
+def _ask(
+    task: Task, network: Any, folder: MapsFolder, part: str, samples: Sequence[Sample], places: Places, show: Any
+) -> None:  # fmt: skip
+    asked = task.settings.predict
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if asked.device == "auto" else asked.device
+    missing = [i for i in range(len(samples)) if not folder.has(i)]
+    answers = predict(
+        network, [samples[i] for i in missing], preparation=task.preparation, batch=asked.batch, device=device,
+        precision=asked.precision,
+    )  # fmt: skip
+    reader = Reader()
+    for done, (index, found) in enumerate(zip(missing, answers, strict=True), start=1):
+        _write(task, folder, index, found, places.case(part, index, found.sample.id), reader)
+        show(f"{part} images", done, len(missing))
+
+
+def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: Path, reader: Reader) -> None:
+    grid, ready = Grid.of(found), found.prepared
+    assert found.evidence is not None
+    evidence = ready.restore(found.evidence)
+    kinds = task.settings.predict.files
+    if "evidence" in kinds:
+        write_map(place, "evidence", evidence, grid)
+    if "contribution" in kinds and found.contribution is not None:
+        # a share of the logit per voxel: where the grid was resampled, a voxel of the image holds more or fewer of them
+        ratio = abs(float(np.linalg.det(ready.to_case[:3, :3])))
+        share = (ready.restore(found.contribution) / ratio).astype(np.float32)
+        write_map(place, "contribution", share, grid)
+    mask = None if found.sample.label == -1 else reader.mask(found.sample)
+    label = found.sample.label if isinstance(found.sample.label, int) else -1
+    case = Maps(
+        (found.sample.id,),
+        (found.sample.group,),
+        [grid.squeeze(evidence)],
+        found.logits[None].double().numpy(),
+        # a label that is not known stands for the decision; nothing that is done with such images looks at it
+        [max(label, 0) if label != -1 else int(found.logits.argmax())],  # type: ignore[arg-type]
+        [None if mask is None else grid.squeeze(mask[None])[0]],
+        [grid.squeeze(ready.case.image)],
+        [grid.spacing],
+        task.healthy,
+    )
+    about = {"grid": grid.to_dict(), "sums": _sums(found), "known": label != -1}
+    folder.add(index, case, about)
+
+
+def _sums(found: Predicted) -> dict[str, list[float]] | None:
+    """Per class, on the network's grid: what speaks for it, what against it, and logit − both, which no place explains."""
+    if found.contribution is None:
+        return None
+    flat, logits = found.contribution.double().flatten(1), found.logits.double()
+    above, below = flat.clamp_min(0).sum(1), flat.clamp_max(0).sum(1)
+    return {
+        "for": above.tolist(),
+        "against": below.tolist(),
+        "unexplained": (logits - above - below).tolist(),
+    }
+
+
+def _rows(task: Task, folder: MapsFolder, part: str, maps: Maps) -> list[dict[str, Any]]:
+    """A row per image and class."""
+    chances, classes = softmax(maps.logits), task.samples.classes
+    rows = []
+    for i in range(len(maps)):
+        about = folder.about(i)
+        for k, name in enumerate(classes):
+            rows.append({
+                "part": part, "id": maps.ids[i], "patient": maps.groups[i],
+                "label": classes[int(maps.labels[i])] if about["known"] else "",
+                "predicted": classes[int(maps.predicted[i])], "class": name,
+                "logit": float(maps.logits[i, k]), "probability": float(chances[i, k]),
+                **{f"evidence {name}": values[k] for name, values in (about["sums"] or {}).items()},
+            })  # fmt: skip
+    return rows
+
+
+def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], progress: bool) -> None:
+    """Fit the threshold on the validation part, and mark every image by it."""
+    if "mask" not in task.settings.predict.files or task.samples.multi_label:
+        return
+    if not (places.maps("validation") / "maps.json").exists():
+        raise InputError(
+            "predict.parts: the threshold of the masks is fitted on the validation part, which was not predicted; add it, "
+            "or leave mask out of predict.files"
+        )
+    validation = read_maps(places.maps("validation"))
+    score = score_of(task.settings.mask, task.healthy)
+    threshold, why = fitted(threshold_of(task.settings.mask, task.healthy), score, validation)
+    if threshold is None:
+        raise InputError(f"mask.threshold: {why}; mask.threshold=otsu or zero need no validation images")
+    write_whole(places.prediction / "threshold.json", threshold.to_json().encode())
+    segmentation = segmentation_of(task.settings.mask, threshold)
+    rows: list[dict[str, Any]] = []
+    for part, samples in parts.items():
+        with shown(f"{part} masks", progress) as show:
+            rows += _marked(segmentation, places, part, len(samples), show)
+    write_rows(rows, places.prediction / ("new_masks.parquet" if NEW in parts else "masks.parquet"))
+
+
+def _marked(
+    segmentation: Segmentation, places: Places, part: str, count: int, show: Any
+) -> list[dict[str, Any]]:
+    maps, rows = read_maps(places.maps(part)), []
+    folder = json.loads((places.maps(part) / "key.json").read_text(encoding="utf-8"))["key"]
+    told = MapsFolder(places.maps(part), folder)
+    for i in range(count):
+        made = segmentation(maps, i)
+        grid = Grid.from_dict(told.about(i)["grid"])
+        place = places.case(part, i, maps.ids[i])
+        write_mask(place, "mask", made.mask, grid)
+        if made.refined:
+            write_mask(place, "mask_before_refinement", made.before, grid)
+        rows.append({
+            "part": part, "id": made.id, "patient": maps.groups[i], "threshold": segmentation.threshold.title,
+            "supervision": segmentation.threshold.supervision, "value": made.threshold,
+            "voxels": int(made.mask.sum()), "parts": len(made.lesions), "why empty": made.reason,
+        })  # fmt: skip
+        show(f"{part} masks", i + 1, count)
+    return rows
+
+
+def _key(task: Task) -> str:
+    """What maps depend on: the weights, the images' preparation, the files that are asked for."""
+    weights = hashlib.blake2b((Places(task.settings.out).training / WEIGHTS).read_bytes(), digest_size=8)
+    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision"})
+    return f"{weights.hexdigest()} {_digest([repr(task.preparation), asked])}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()

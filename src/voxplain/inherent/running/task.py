@@ -1,0 +1,154 @@
+"""From settings to what is learned from and what learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from voxplain.errors import InputError
+from voxplain.inherent.classifier import EvidenceClassifier
+from voxplain.inherent.data import (
+    Reader,
+    Samples,
+    Split,
+    given_split,
+    prepared,
+    read_brats,
+    read_csv,
+    read_figshare,
+    read_folders,
+    read_npz,
+    slices_of,
+    split_samples,
+)
+from voxplain.inherent.data.naming import is_healthy
+from voxplain.inherent.networks import make_network, wrap
+from voxplain.inherent.settings.config import DataSettings, InherentSettings, NetworkSettings, SplitSettings
+from voxplain.model import Preparation
+from voxplain.settings.prepare import PrepareSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What one settings file is about.
+
+    Attributes:
+        settings: the file's.
+        samples, split: the data.
+        preparation: from files to the network's input.
+        network: with its first, random weights.
+        shape: (C, *S) of the first prepared image.
+        healthy: the class that means "nothing to see"; None where there is none.
+    """
+
+    settings: InherentSettings
+    samples: Samples
+    split: Split
+    preparation: Preparation
+    network: EvidenceClassifier
+    shape: tuple[int, ...]
+    healthy: int | None
+
+
+def prepare_task(settings: InherentSettings) -> Task:
+    """Read what there is, divide it, and make the network; of the images only the first one is read.
+
+    Raises:
+        InputError: data or a network that cannot be; one line per mistake.
+    """
+    samples = read_samples(settings.data)
+    split = _split(samples, settings.split)
+    steps = preparation_of(settings.prepare)
+    image = prepared(samples[split.train[0]], steps, Reader()).image
+    network = make_classifier(settings.network, samples, int(image.shape[0]), image.ndim - 1)
+    healthy = 0 if is_healthy(samples.classes[0]) and not samples.multi_label else None
+    return Task(settings, samples, split, steps, network, tuple(image.shape), healthy)
+
+
+def read_samples(asked: DataSettings) -> Samples:
+    """The images by the layout that is asked for, or found out.
+
+    Raises:
+        InputError: another layout, missing files, masks in place of labels, and whatever else the readers refuse.
+    """
+    layout = _layout(asked.source) if asked.layout == "auto" else asked.layout
+    samples = _READERS[layout](asked)
+    cut = asked.slices
+    if cut is None or layout == "brats":
+        return samples
+    return slices_of(
+        samples, "ijk".index(cut.axis), labels_from_masks=cut.labels_from_masks, least=cut.least, every=cut.every
+    )  # fmt: skip
+
+
+def preparation_of(asked: PrepareSettings) -> Preparation:
+    """The steps as the network's room knows them."""
+    return Preparation(**asked.model_dump())
+
+
+def make_classifier(
+    asked: NetworkSettings, samples: Samples, channels: int, spatial_dims: int
+) -> EvidenceClassifier:
+    """The network with weights that depend on its seed alone.
+
+    Raises:
+        InputError: an unknown network, pool or parameter.
+    """
+    classes = len(samples.classes)
+    shared: dict[str, Any] = {
+        "pool": asked.pool, "pool_at": asked.pool_at, "multi_label": samples.multi_label, "spatial_dims": spatial_dims,
+    }  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(asked.seed)
+        if asked.source is None:
+            return make_network(asked.name, channels, classes, **shared, **asked.parameters)
+        from voxplain.model.factory import build
+
+        made = build(asked.source, asked.parameters)
+        if isinstance(made, EvidenceClassifier):
+            return made
+        return wrap(made, classes, in_channels=channels, **shared)
+
+
+def _layout(source: Path) -> str:
+    if source.is_file():
+        found = {".csv": "csv", ".tsv": "csv", ".npz": "npz"}.get(source.suffix.casefold())
+        if found is None:
+            raise InputError(f"data.source: found {source}, expected a .csv, .tsv or .npz, or a folder")
+        return found
+    if (source / "name_mapping.csv").exists():
+        return "brats"
+    return "figshare" if next(source.rglob("*.mat"), None) is not None else "folders"
+
+
+def _split(samples: Samples, asked: SplitSettings) -> Split:
+    given = asked.by == "given" or (asked.by == "auto" and samples.parts is not None)
+    if given:
+        return given_split(samples, validation=asked.validation, seed=asked.seed)
+    shares = {"train": asked.train, "validation": asked.validation, "test": asked.test}
+    return split_samples(samples, shares, seed=asked.seed, grouped=asked.grouped)
+
+
+def _brats(asked: DataSettings) -> Samples:
+    from voxplain.inherent.data.brats import SCANS
+
+    cut = asked.slices
+    if cut is None:
+        return read_brats(asked.source, scans=asked.scans or SCANS)
+    return read_brats(
+        asked.source, scans=asked.scans or SCANS, axis="ijk".index(cut.axis), labels_from_masks=cut.labels_from_masks,
+        every=cut.every,
+    )  # fmt: skip
+
+
+_READERS: dict[str, Callable[[DataSettings], Samples]] = {
+    "folders": lambda d: read_folders(d.source, classes=d.classes, patient=d.patient, masks=d.masks),
+    "csv": lambda d: read_csv(d.source, classes=d.classes, patient=d.patient, multi_label=d.multi_label),
+    "npz": lambda d: read_npz(d.source, classes=d.classes, spatial_dims=d.spatial_dims),
+    "brats": _brats,
+    "figshare": lambda d: read_figshare(d.source),
+}

@@ -1,0 +1,28 @@
+"""What `voxplain inherent` is asked: one YAML, checked before anything is read."""
+
+from __future__ import annotations
+
+from voxplain.inherent.settings.config import (
+    DataSettings,
+    EvaluateSettings,
+    InherentSettings,
+    MaskSettings,
+    NetworkSettings,
+    PredictSettings,
+    SliceSettings,
+    SplitSettings,
+)
+from voxplain.inherent.settings.load import as_yaml, load_inherent
+
+__all__ = [
+    "DataSettings",
+    "EvaluateSettings",
+    "InherentSettings",
+    "MaskSettings",
+    "NetworkSettings",
+    "PredictSettings",
+    "SliceSettings",
+    "SplitSettings",
+    "as_yaml",
+    "load_inherent",
+]
