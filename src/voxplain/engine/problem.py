@@ -134,8 +134,8 @@ class Problem:
 
         Targets, regions and rivals stay frozen on the clean prediction, and network, windows, batch and the count
         of passes are shared. Only ``image`` and ``padded`` differ, and what is computed from them: the clean scores
-        and the answers of `once`, of which just facts about the network are carried over: its default layer, and how many
-        feature maps a layer has.
+        and the answers of `once`, of which just facts about the network are carried over: its default layer, and the
+        axes and number of its layers' feature maps.
         ``case`` and ``prepared`` remain the clean ones.
 
         Args:
@@ -394,4 +394,4 @@ class Problem:
 
 def _is_of_the_network(key: Hashable) -> bool:
     """Whether what `Problem.once` keeps under this key holds for every image."""
-    return key == "default layer" or (isinstance(key, tuple) and key[0] == "feature maps")
+    return key in ("default layer", "axes of layers") or (isinstance(key, tuple) and key[0] == "feature maps")

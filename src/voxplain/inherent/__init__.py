@@ -22,6 +22,7 @@ _MODULES = {
     "voxplain.inherent.mask": "Components DenseCrf RandomWalker Segmentation",
     "voxplain.inherent.networks": "GPReconResNet GPShuffleUNet GPUNet make_network network_names wrap",
     "voxplain.inherent.pools": "LogSumExp Max Mean NoisyOr Pool SoftmaxWeighted TopK make_pool pool_names",
+    "voxplain.inherent.posthoc": "maps_by",
     "voxplain.inherent.running": (
         "Evaluation Task cost evaluate_inherent predict_inherent prepare_task train_inherent trained_network"
     ),
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
         make_pool as make_pool,
         pool_names as pool_names,
     )
+    from voxplain.inherent.posthoc import maps_by as maps_by
     from voxplain.inherent.running import (
         Evaluation as Evaluation,
         Task as Task,

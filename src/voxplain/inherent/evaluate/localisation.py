@@ -120,7 +120,8 @@ def _measured(
     truth, spacing = maps.masks[i], maps.spacings[i]
     known = truth is not None or bool(maps.has_empty_truth[i])
     wanted = np.zeros_like(mask) if truth is None else truth
-    parts = lesions(mask, made.score, spacing, segmentation.components.connectivity)
+    own = mask is made.mask
+    parts = made.lesions if own else lesions(mask, made.score, spacing, segmentation.components.connectivity)
     matched = marks(parts, wanted, overlap=asked.overlap, connectivity=segmentation.components.connectivity)
     distances = (hd95, assd) if asked.surfaces else ()
     measured = [measure(mask, wanted, spacing) for measure in distances] or [float("nan")] * 2

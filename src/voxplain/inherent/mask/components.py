@@ -142,8 +142,10 @@ def lesions(
     order = np.argsort(flat, kind="stable")  # voxels of a part lie together, ascending
     ends = np.cumsum(np.bincount(flat, minlength=count + 1))
     parts = [order[ends[k - 1] : ends[k]] for k in range(1, count + 1)]
-    confidence = [float("nan") if score is None else float(score.ravel()[w].max()) for w in parts]
-    ranked = sorted(range(count), key=lambda k: (-np.nan_to_num(confidence[k]), -len(parts[k]), k))
+    known = np.zeros(mask.size) if score is None else score.ravel()
+    heights = [float(known[w].max()) for w in parts]
+    ranked = sorted(range(count), key=lambda k: (-heights[k], -len(parts[k]), k))
+    confidence = [float("nan")] * count if score is None else heights
     return [_lesion(n, parts[k], confidence[k], mask.shape, spacing) for n, k in enumerate(ranked, start=1)]
 
 

@@ -35,7 +35,7 @@ from voxplain.inherent.running.thresholds import (
     segmentation_of,
     threshold_of,
 )
-from voxplain.inherent.score_map import ImageIntensity, RandomMap, ScoreMap
+from voxplain.inherent.score_map import ImageIntensity, ScoreMap
 from voxplain.inherent.threshold import Threshold, parse_threshold
 from voxplain.inherent.uncertainty import (
     Rejection,
@@ -192,7 +192,7 @@ def _usable(
 def _protocol(task: Task, score: ScoreMap, chosen: list[Threshold]) -> Protocol:
     mask = task.settings.mask
     return Protocol(
-        [score, ImageIntensity(), RandomMap()], chosen, mask.healthy, components_of(mask), refinement_of(mask),
+        [score, ImageIntensity()], chosen, mask.healthy, components_of(mask), refinement_of(mask),
         task.settings.evaluate.boxes,
     )  # fmt: skip
 
