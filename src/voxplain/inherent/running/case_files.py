@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxplain.case import Geometry, write_array
+from voxplain.case import Case, Geometry, write_array, write_case
 from voxplain.inherent.maps import Bools
 from voxplain.inherent.training.predict import Predicted
 
@@ -74,7 +74,8 @@ def write_map(folder: Path, name: str, values: NDArray[np.float32], grid: Grid) 
     """Write (K, *case spatial) as ``name`` in a folder that is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{grid.suffix}"
-    write_array(path, values, grid.geometry)
+    # of a picture, only a case says which axis counts the classes
+    write_case(path, Case(name, values, grid.geometry))
     return path
 
 

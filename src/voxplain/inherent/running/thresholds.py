@@ -27,20 +27,11 @@ def score_of(asked: MaskSettings, healthy: int | None) -> ScoreMap:
 
 
 def threshold_of(asked: MaskSettings, healthy: int | None) -> Threshold:
-    """The one of the masks, not fitted.
-
-    Raises:
-        InputError: an oracle, which needs the truth that a prediction does not have.
-    """
+    """The one of the masks, not fitted."""
     text = asked.threshold
     if text == "auto":
         text = "healthy" if healthy is not None else "otsu"
-    found = parse_threshold(text)
-    if found.is_oracle:
-        raise InputError(
-            f"mask.threshold: found {text!r}, which needs the truth; expected zero, otsu, multi-otsu, healthy or masks"
-        )
-    return found
+    return parse_threshold(text)
 
 
 def segmentation_of(asked: MaskSettings, threshold: Threshold) -> Segmentation:

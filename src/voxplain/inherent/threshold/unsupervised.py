@@ -105,7 +105,7 @@ class MultiOtsu(Threshold):
 
         values = np.maximum(score_map, 0) if self.clamp else score_map
         try:
-            value = float(threshold_multiotsu(values, classes=self.classes, nbins=self.bins)[-1])
+            value = float(threshold_multiotsu(values.ravel(), classes=self.classes, nbins=self.bins)[-1])
         except ValueError:  # fewer values than classes
             value = _otsu(values, self.bins)
         value -= self.offset
@@ -116,7 +116,7 @@ def _otsu(values: Floats, bins: int) -> float:
     from skimage.filters import threshold_otsu
 
     # of a constant map it answers the constant, above which nothing lies
-    return float(threshold_otsu(values, nbins=bins))
+    return float(threshold_otsu(values.ravel(), nbins=bins))
 
 
 def _check_bins(bins: int) -> None:

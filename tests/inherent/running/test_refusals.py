@@ -1,0 +1,94 @@
+"""Bad input is one line that names the field, what was found and what would work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from inherent_runs import config, read_rows, spots, write_rows
+
+from voxplain.case import Case, write_case
+from voxplain.cli.app import run
+from voxplain.inherent import load_inherent
+from voxplain.inherent.settings import as_yaml
+from voxplain.settings.reading import SettingsError
+
+
+def told(capsys, path, command="train", *flags: str) -> str:
+    assert run(["inherent", command, str(path), *flags]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "warning" not in line]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def changed(tmp_path, change) -> object:
+    table = spots(tmp_path, 12)
+    rows = read_rows(table)
+    change(rows)
+    write_rows(table, rows)
+    return config(tmp_path, table)
+
+
+def test_one_class_only(tmp_path, capsys):
+    path = changed(tmp_path, lambda rows: [row.update(label="spot") for row in rows])
+    assert "one class only ('spot', 12 samples)" in told(capsys, path)
+
+
+def test_a_patient_on_both_sides_of_a_given_split(tmp_path, capsys):
+    path = changed(tmp_path, lambda rows: rows[0].update(patient=rows[5]["patient"]))
+    line = told(capsys, path)
+    assert "p5" in line and "train" in line and "test" in line
+
+
+def test_images_of_different_channels(tmp_path, capsys):
+    path = changed(tmp_path, lambda rows: None)
+    case = Case("i", np.random.default_rng(0).normal(size=(2, 12, 12)))
+    write_case(tmp_path / "i1.npz", case)
+    line = told(capsys, path)
+    assert "image of case1: has 2 channels, case0 has 1" in line
+
+
+def test_masks_in_place_of_labels(tmp_path, capsys):
+    path = changed(tmp_path, lambda rows: rows[3].update(label=rows[3]["mask"]))
+    assert "label is 'm3.npz', an image; expected the name of a class" in told(capsys, path)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("mask.threshold=oracle", "mask.threshold: found 'oracle', which needs the truth"),
+        ("mask.threshold=ottsu", "did you mean 'otsu'"),
+        ("network.name=gp_unit", "did you mean 'gp_unet'"),
+        ("network.pool=topk:share=2", "share"),
+        ("training.epoch=3", "training.epoch: unknown key; did you mean 'epochs'"),
+        ("split.train=0.9", "shares that add up to 1.3"),
+        ("data.source=nowhere.csv", "nowhere.csv does not exist"),
+        ("predict.parts=[tests]", "predict.parts.0: found 'tests'"),
+    ],
+)
+def test_settings(tmp_path, capsys, override, says):
+    path = config(tmp_path, spots(tmp_path, 12), data={"source": "spots.csv"})
+    assert says in told(capsys, path, "train", "--set", override)
+
+
+def test_a_dry_run_tells_the_cost_and_writes_nothing(tmp_path, capsys):
+    path = config(tmp_path, spots(tmp_path, 12))
+    assert run(["inherent", "train", str(path), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "12 images (4 train, 4 validation, 4 test) of classes healthy, spot" in said
+    assert "12 steps" in said and not (tmp_path / "out").exists()
+
+
+def test_settings_come_back_from_yaml(tmp_path):
+    path = config(tmp_path, spots(tmp_path, 12))
+    found = load_inherent(path)
+    again = tmp_path / "elsewhere" / "again.yaml"
+    again.parent.mkdir()
+    again.write_text(as_yaml(found, "a comment"))
+    assert load_inherent(again) == found and found.data.source == tmp_path / "spots.csv"
+
+
+def test_every_mistake_is_told_at_once(tmp_path):
+    path = config(tmp_path, spots(tmp_path, 12), mask={"keep": "some"}, predict={"batch": 0})
+    with pytest.raises(SettingsError) as error:
+        load_inherent(path)
+    assert len(str(error.value).splitlines()) == 2

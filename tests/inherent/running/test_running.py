@@ -1,0 +1,194 @@
+"""From one YAML to weights, files and numbers, each held against what it should be, computed another way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import nibabel
+import numpy as np
+import pytest
+import torch
+from inherent_runs import AFFINE, config, read_rows, spots
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from voxplain.case import read_case, read_mask
+from voxplain.cli.app import run
+from voxplain.errors import InputError
+from voxplain.inherent import (
+    evaluate_inherent,
+    load_inherent,
+    predict_inherent,
+    prepare_task,
+    train_inherent,
+    trained_network,
+)
+from voxplain.inherent.data import Reader, prepared
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """All three commands, through the command line."""
+    root = tmp_path_factory.mktemp("run")
+    path = config(root, spots(root))
+    for command in ("train", "predict", "evaluate"):
+        assert run(["inherent", command, str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def again(made, tmp_path) -> Path:
+    """A copy that a test may change."""
+    shutil.copytree(made.parent, tmp_path / "copy")
+    return tmp_path / "copy" / made.name
+
+
+def table(path: Path) -> list[dict]:
+    found = duckdb.sql(f"SELECT * FROM '{path}'")
+    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+
+def files(config: Path, part: str = "test") -> list[Path]:
+    return sorted((config.parent / f"out/prediction/cases/{part}").iterdir())
+
+
+def test_files_hold_what_the_network_says_and_sum_to_its_logits(made):
+    task = prepare_task(load_inherent(made))
+    network = trained_network(task)
+    for index, folder in list(zip(task.split.test, files(made), strict=True))[:5]:
+        image = prepared(task.samples[index], task.preparation, Reader()).image[None]
+        with torch.no_grad():
+            logits, evidence = network(image)[0].numpy(), network.evidence(image)[0].numpy()
+        np.testing.assert_allclose(read_case(folder / "evidence.npz").image, evidence, atol=1e-5)
+        share = read_case(folder / "contribution.npz").image
+        np.testing.assert_allclose(share.sum((1, 2)), logits, atol=1e-4)
+
+
+def test_masks_are_the_contrast_above_the_threshold_unless_the_decision_is_healthy(made):
+    out = made.parent / "out/prediction"
+    value = json.loads((out / "threshold.json").read_text())["fitted"]["value"]
+    decided = {row["id"]: row["predicted"] for row in table(out / "predictions.parquet")}
+    assert set(decided.values()) == {"healthy", "spot"}
+    for row in (r for r in table(out / "masks.parquet") if r["part"] == "test"):
+        folder = next(f for f in files(made) if f.name.endswith(f"-{row['id']}"))
+        evidence = read_case(folder / "evidence.npz").image
+        expected = (evidence[1] - evidence[0] > value) & (decided[row["id"]] == "spot")
+        mask = read_case(folder / "mask.npz").image[0]
+        assert np.array_equal(mask > 0, expected) and row["voxels"] == expected.sum()
+        assert row["why empty"] == "" or not expected.any()
+
+
+def test_the_table_of_predictions_adds_up(made):
+    for row in table(made.parent / "out/prediction/predictions.parquet"):
+        total = row["evidence for"] + row["evidence against"] + row["evidence unexplained"]
+        assert total == pytest.approx(row["logit"], abs=1e-5) and abs(row["evidence unexplained"]) < 1e-4
+        assert row["evidence for"] >= 0 >= row["evidence against"]
+
+
+def test_numbers_are_those_of_scikit_learn_and_of_the_files(made):
+    out = made.parent / "out"
+    rows = [
+        r
+        for r in table(out / "prediction/predictions.parquet")
+        if r["part"] == "test" and r["class"] == "spot"
+    ]
+    numbers = table(out / "evaluation/numbers.parquet")
+
+    def number(**wanted):
+        (found,) = [r for r in numbers if all(r[k] == v for k, v in wanted.items())]
+        return found["value"]
+
+    truth, decided = [r["label"] for r in rows], [r["predicted"] for r in rows]
+    assert number(metric="accuracy", **{"class": ""}) == pytest.approx(accuracy_score(truth, decided))
+    auroc = roc_auc_score([t == "spot" for t in truth], [r["probability"] for r in rows])
+    assert number(metric="auroc", **{"class": "spot"}) == pytest.approx(auroc)
+    samples = {row["id"]: row for row in read_rows(made.parent / "spots.csv")}
+    dices = []
+    for folder in files(made):
+        sample = samples[folder.name.split("-", 1)[1]]
+        case = read_case(made.parent / sample["image"])
+        wanted = read_mask(made.parent / sample["mask"], case) > 0
+        mask = read_case(folder / "mask.npz").image[0] > 0
+        if wanted.any():
+            dices.append(2 * (mask & wanted).sum() / (mask.sum() + wanted.sum()))
+    headline = {"threshold": "healthy (share=0.2)", "score": "class", "stratum": "all"}
+    assert number(metric="dice median", **headline) == pytest.approx(np.median(dices))
+    assert number(metric="dice mean", **headline) == pytest.approx(np.mean(dices))
+    assert np.median(dices) > 0.3  # it has learned something, so that the rest is not about empty masks
+
+
+def test_oracles_are_flagged_and_never_the_headline(made):
+    evaluation = made.parent / "out/evaluation"
+    told = json.loads((evaluation / "thresholds.json").read_text())
+    assert [t["supervision"] for t in told] == ["image labels", "none", "masks", "oracle"]
+    rows = [r for r in table(evaluation / "numbers.parquet") if r["threshold"]]
+    assert {r["threshold"] for r in rows if r["oracle"]} == {"oracle"}
+    test = {f"case{p}" for p in range(60) if (p // 2) % 3 == 2}
+    assert all(not set(t["fitted"]["ids"]) & test for t in told[:-1])
+    page = (evaluation / "report.html").read_text()
+    assert page.index("The masks that were written") < page.index("Upper bounds")
+    assert "The map is the decision" in page and "image intensity, no network" in page
+    assert page.count("<article>") == 16 and "http" not in page.split("</style>")[1]
+
+
+def test_what_is_predicted_is_not_asked_again_and_what_is_missing_is(again):
+    folder = again.parent / "out/prediction/maps/test"
+    before = {f.name: f.stat().st_mtime_ns for f in folder.glob("*.safetensors")}
+    (folder / "000003.safetensors").unlink()
+    predict_inherent(prepare_task(load_inherent(again)), progress=False)
+    after = {f.name: f.stat().st_mtime_ns for f in folder.glob("*.safetensors")}
+    assert {name for name in after if after[name] != before[name]} == {"000003.safetensors"}
+
+
+def test_other_weights_make_all_maps_anew(again):
+    shutil.rmtree(again.parent / "out/training")
+    task = prepare_task(load_inherent(again, overrides=["training.epochs=1"]))
+    folder = again.parent / "out/prediction/maps/test"
+    before = {f.name: f.stat().st_mtime_ns for f in folder.glob("*.safetensors")}
+    train_inherent(task)
+    predict_inherent(task, progress=False)
+    assert all(f.stat().st_mtime_ns != before[f.name] for f in folder.glob("*.safetensors"))
+
+
+def test_new_images_get_the_files_of_the_others(again):
+    image = again.parent / "i1.npz"
+    assert run(["inherent", "predict", str(again), str(image)]) == 0
+    (new,), (old,) = files(again, "new"), [f for f in files(again, "validation") if f.name.endswith("-case3")]
+    assert {f.name for f in new.iterdir()} == {f.name for f in old.iterdir()}
+    assert table(again.parent / "out/prediction/new.parquet")[0]["label"] == ""
+
+
+def test_volumes_keep_their_geometry_and_their_sums(tmp_path):
+    settings = config(
+        tmp_path, spots(tmp_path, 30, suffix="nii.gz"), prepare={"orientation": "LPS", "divisible": 8, "scale": "zscore"},
+        training={"epochs": 1, "batch": 4, "augment": None, "device": "cpu", "progress": False, "duplicates": False},
+        mask={"threshold": "otsu", "refine": "random walker"},
+    )  # fmt: skip
+    task = prepare_task(load_inherent(settings))
+    train_inherent(task)
+    predict_inherent(task, progress=False)
+    rows = table(tmp_path / "out/prediction/predictions.parquet")
+    for folder in files(settings)[:3]:
+        for name in ("evidence", "contribution", "mask"):
+            file = nibabel.load(folder / f"{name}.nii.gz")
+            np.testing.assert_allclose(file.affine, AFFINE)
+            assert file.shape[:3] == (12, 12, 4)
+        logits = [r["logit"] for r in rows if folder.name.endswith(f"-{r['id']}")]
+        # the padding, which is cut off, holds a part of the sum
+        share = read_case(folder / "contribution.nii.gz").image
+        assert share.shape[0] == 2 and np.isfinite(share).all() and len(logits) == 2
+    found = evaluate_inherent(task)
+    assert {r["mask"] for r in found.result.rows if r["part"] == "localisation"} == {
+        "before refinement",
+        "after refinement",
+    }
+
+
+def test_a_network_that_was_not_trained_is_asked_for(tmp_path):
+    task = prepare_task(load_inherent(config(tmp_path, spots(tmp_path, 12))))
+    with pytest.raises(InputError, match="run `voxplain inherent train`"):
+        predict_inherent(task)
+    with pytest.raises(InputError, match="run `voxplain inherent predict`"):
+        evaluate_inherent(task)
