@@ -14,12 +14,18 @@ def config(
     study: Annotated[
         bool, typer.Option("--study", help="Of `voxplain study` instead of `voxplain explain`.")
     ] = False,
+    inherent: Annotated[bool, typer.Option("--inherent", help="Of `voxplain inherent`.")] = False,
 ) -> int:
     """Print or write a settings file with every default."""
     from voxplain.errors import InputError
     from voxplain.study.settings.template import study_template, template
 
-    text = study_template() if study else template()
+    if inherent:
+        from voxplain.inherent.settings import inherent_template
+
+        text, command = inherent_template(), "inherent train"
+    else:
+        text, command = (study_template(), "study") if study else (template(), "explain --config")
     if path is None:
         print(text, end="")
         return 0
@@ -28,6 +34,5 @@ def config(
     from voxplain.case.atomic import write_whole
 
     write_whole(path, text.encode())
-    command = "study" if study else "explain --config"
     print(f"wrote {path}; edit it, then: voxplain {command} {path}")
     return 0

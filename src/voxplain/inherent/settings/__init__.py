@@ -12,7 +12,7 @@ from voxplain.inherent.settings.config import (
     SliceSettings,
     SplitSettings,
 )
-from voxplain.inherent.settings.load import as_yaml, load_inherent
+from voxplain.inherent.settings.load import as_yaml, inherent_template, load_inherent
 
 __all__ = [
     "DataSettings",
@@ -24,5 +24,6 @@ __all__ = [
     "SliceSettings",
     "SplitSettings",
     "as_yaml",
+    "inherent_template",
     "load_inherent",
 ]

@@ -11,6 +11,7 @@ import yaml
 from voxplain.inherent.settings.config import InherentSettings
 from voxplain.settings.paths import anchored_path, anchored_source
 from voxplain.settings.reading import merged, parse_override, read_yaml, settings_of
+from voxplain.settings.template import commented
 
 
 def load_inherent(
@@ -35,6 +36,13 @@ def as_yaml(settings: InherentSettings, header: str) -> str:
     return comment + yaml.safe_dump(
         settings.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True, width=110
     )
+
+
+def inherent_template() -> str:
+    """A commented YAML with every default; only data.source is none."""
+    head = ["# Settings of `voxplain inherent train|predict|evaluate FILE`: only data.source is no default."]
+    head += ["# Delete what you do not change. Relative paths are relative to this file.", ""]
+    return "\n".join([*head, *commented(InherentSettings, examples={"source": "images.csv"}), ""])
 
 
 def _anchored(given: Mapping[str, Any], base: Path) -> dict[str, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
+from voxplain.settings.template import commented
 from voxplain.study.settings.config import ExplainSettings
 from voxplain.study.settings.study_config import StudyCase, StudyModel, StudySettings
 
@@ -42,7 +40,7 @@ def template() -> str:
             "# Settings of `voxplain explain --config FILE`: only image and source are no defaults.",
             "# Delete what you do not change. Relative paths are relative to this file.",
             "",
-            *_lines(ExplainSettings, ""),
+            *_lines(ExplainSettings),
             "",
         ]
     )
@@ -55,39 +53,10 @@ def study_template() -> str:
             "# Settings of `voxplain study FILE`: only models and cases are no defaults.",
             "# Delete what you do not change. Relative paths are relative to this file.",
             "",
-            *_lines(StudySettings, ""),
+            *_lines(StudySettings),
             "",
         ]
     )
-
-
-def _lines(section: type[BaseModel], indent: str) -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        inner = field.annotation
-        if name in _EXAMPLE_ITEMS:
-            yield ""
-            yield f"{indent}{name}:  # {field.description}"
-            yield from _EXAMPLE_ITEMS[name](indent + "  ")
-            continue
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield ""
-            yield f"{indent}{name}:  # {field.description}"
-            yield from _lines(inner, indent + "  ")
-            continue
-        comment = f"{field.description}{_unit(field)}"
-        yield from textwrap.wrap(comment, 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
-        if field.is_required():
-            yield f"{indent}{name}: {_EXAMPLES[name]}"
-        else:
-            yield f"{indent}{name}: {_inline(field.default)}"
-        for optional in _absent(field):
-            yield f"{indent}# {name}:"
-            yield from (f"{indent}# {line}" if line else "" for line in _lines(optional, "  "))
-
-
-def _absent(field: FieldInfo) -> list[type[BaseModel]]:
-    """The sections that may stand where the default is none; they are written as comments."""
-    return [s for s in get_args(field.annotation) if isinstance(s, type) and issubclass(s, BaseModel)]
 
 
 def _one_model(indent: str) -> Iterator[str]:
@@ -108,18 +77,5 @@ _EXAMPLE_ITEMS = {"models": _one_model, "cases": _one_case}
 _EXAMPLES = {"source": "nets.py:unet", "image": "scan.nii.gz"}
 
 
-def _unit(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    unit = extra.get("unit") if isinstance(extra, Mapping) else None
-    return f" [{unit}]" if unit else ""
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, tuple):
-        value = list(value)
-    if isinstance(value, Path):
-        value = str(value)
-    text: str = (
-        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()
-    )
-    return text
+def _lines(section: type[BaseModel], indent: str = "") -> Iterator[str]:
+    return commented(section, indent, examples=_EXAMPLES, items=_EXAMPLE_ITEMS)
