@@ -56,6 +56,7 @@ def cost(task: Task, device: str = "cpu") -> Cost:
     asked = task.settings
     step = _seconds(task, asked.training.batch, device, learns=True)
     asks = _seconds(task, asked.predict.batch, device, learns=False)
+    turns = 2 ** (len(task.shape) - 1) if asked.predict.mirrored else 1
     batches = -(-len(task.split.train) // asked.training.batch)
     validation = -(-len(task.split.validation) // asked.predict.batch)
     images = sum(len(task.split.parts().get(part, ())) for part in asked.predict.parts)
@@ -69,7 +70,7 @@ def cost(task: Task, device: str = "cpu") -> Cost:
         -(-batches // asked.training.accumulate) * asked.training.epochs,
         asked.training.epochs * (batches * step + validation * asks),
         images,
-        -(-images // asked.predict.batch) * asks,
+        -(-images // asked.predict.batch) * asks * turns,
         voxels * (classes + 1 + files),
         voxels * (classes + 1),
     )

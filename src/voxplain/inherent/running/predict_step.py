@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
@@ -28,6 +29,7 @@ from voxplain.inherent.running.train_step import trained_network
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training import Predicted, predict
 from voxplain.inherent.training.checkpoint import WEIGHTS
+from voxplain.inherent.uncertainty import Mirrored
 
 NEW = "new"  # the part of images that are not the data set's
 
@@ -47,7 +49,7 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
     Raises:
         InputError: no training, images that cannot be read, a threshold that cannot be fitted.
     """
-    places, network = Places(task.settings.out), trained_network(task)
+    places, network = Places(task.settings.out), _asked(task)
     parts = {NEW: _new(images)} if images else _parts(task)
     key = _key(task)
     rows: list[dict[str, Any]] = []
@@ -60,6 +62,11 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
     write_rows(rows, places.prediction / ("new.parquet" if images else "predictions.parquet"))
     _write_masks(task, places, parts, progress)
     return places
+
+
+def _asked(task: Task) -> nn.Module:
+    network = trained_network(task)
+    return Mirrored(network) if task.settings.predict.mirrored else network
 
 
 def _new(images: Sequence[Path]) -> list[Sample]:
@@ -77,7 +84,7 @@ def _parts(task: Task) -> dict[str, list[Sample]]:
 
 
 def _ask(
-    task: Task, network: Any, folder: MapsFolder, part: str, samples: Sequence[Sample], places: Places, show: Any
+    task: Task, network: nn.Module, folder: MapsFolder, part: str, samples: Sequence[Sample], places: Places, show: Any
 ) -> None:  # fmt: skip
     asked = task.settings.predict
     device = ("cuda" if torch.cuda.is_available() else "cpu") if asked.device == "auto" else asked.device
@@ -200,7 +207,7 @@ def _marked(
 def _key(task: Task) -> str:
     """What maps depend on: the weights, the images' preparation, the files that are asked for."""
     weights = hashlib.blake2b((Places(task.settings.out).training / WEIGHTS).read_bytes(), digest_size=8)
-    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision"})
+    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision", "mirrored"})
     return f"{weights.hexdigest()} {_digest([repr(task.preparation), asked])}"
 
 

@@ -143,6 +143,9 @@ class PredictSettings(Section):
     files: tuple[Literal["evidence", "contribution", "mask"], ...] = setting(
         ("evidence", "contribution", "mask"), "written per image, on the image's own grid"
     )
+    mirrored: bool = setting(
+        False, "mean over each image and its mirror images; 4 passes of a slice, 8 of a volume"
+    )
     batch: int = setting(16, "images per pass", "images", ge=1)
     device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
     precision: Literal["fp32", "bf16"] = setting("fp32", "bf16 uses autocast")

@@ -8,12 +8,14 @@ from voxplain.inherent.uncertainty.calibration import (
     negative_log_likelihood,
     reliability,
 )
+from voxplain.inherent.uncertainty.mirrored import Mirrored
 from voxplain.inherent.uncertainty.rejection import Rejection, rejection, relation
 from voxplain.inherent.uncertainty.several import Predict, Turn, all_flips, ensemble, repeated, turned
 from voxplain.inherent.uncertainty.spread import Spread, spread
 from voxplain.inherent.uncertainty.temperature import Temperature
 
 __all__ = [
+    "Mirrored",
     "Predict",
     "Rejection",
     "Reliability",
