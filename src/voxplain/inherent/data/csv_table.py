@@ -38,7 +38,11 @@ def read_csv(
             line per mistake.
     """
     rows = read_table(
-        path, ["image", "label"], what="samples", expected="a .csv with columns image and label"
+        path,
+        ["image", "label"],
+        what="samples",
+        expected="a .csv with columns image and label",
+        verbatim=_OWN,
     )
     if not rows:
         raise InputError(f"samples: {path} has a header but no rows")
