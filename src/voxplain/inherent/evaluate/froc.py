@@ -91,6 +91,29 @@ def marks(
     return Marks(found, np.array(false, dtype=np.float64), sizes)
 
 
+class Curves:
+    """Curves over the same cases, each counted as often as asked; what does not depend on that is sorted once.
+
+    Args:
+        cases: N, those without lesions included.
+    """
+
+    def __init__(self, cases: Sequence[Marks]) -> None:
+        found = np.concatenate([c.found for c in cases])
+        false = np.concatenate([c.false for c in cases])
+        self.thresholds = np.unique(np.concatenate([found[found > -np.inf], false]))[::-1]
+        self._found = _Reached(found, [len(c.found) for c in cases], self.thresholds)
+        self._false = _Reached(false, [len(c.false) for c in cases], self.thresholds)
+
+    def __call__(self, often: NDArray[np.int64]) -> Froc:
+        """The curve of cases that count (N,) times."""
+        hits, total = self._found(often)
+        wrong, _ = self._false(often)
+        n = int(often.sum())
+        sensitivity = hits / total if total else np.full(len(self.thresholds), np.nan)
+        return Froc(self.thresholds, sensitivity, wrong / n if n else wrong, total, n)
+
+
 def froc(cases: Sequence[Marks], weights: NDArray[np.int64] | None = None) -> Froc:
     """The curve over all cases.
 
@@ -98,24 +121,19 @@ def froc(cases: Sequence[Marks], weights: NDArray[np.int64] | None = None) -> Fr
         cases: N, those without lesions included.
         weights: (N,) how often each case counts; once where not given.
     """
-    often = np.ones(len(cases), dtype=np.int64) if weights is None else weights
-    found = np.concatenate([c.found for c in cases])
-    found_often = np.repeat(often, [len(c.found) for c in cases])
-    false = np.concatenate([c.false for c in cases])
-    false_often = np.repeat(often, [len(c.false) for c in cases])
-    thresholds = np.unique(np.concatenate([found[found > -np.inf], false]))[::-1]
-    total, n = int(found_often.sum()), int(often.sum())
-    hits, wrong = _at_least(found, found_often, thresholds), _at_least(false, false_often, thresholds)
-    sensitivity = hits / total if total else np.full(len(thresholds), np.nan)
-    return Froc(thresholds, sensitivity, wrong / n if n else wrong, total, n)
+    return Curves(cases)(np.ones(len(cases), dtype=np.int64) if weights is None else weights)
 
 
-def _at_least(
-    values: NDArray[np.float64], often: NDArray[np.int64], thresholds: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(M,) how many values reach each threshold."""
-    order = np.argsort(values)
-    sums = np.concatenate([[0], np.cumsum(often[order])])
-    return np.asarray(
-        sums[-1] - sums[np.searchsorted(values[order], thresholds, side="left")], dtype=np.float64
-    )
+class _Reached:
+    """How many values reach each threshold (M,), and how many there are."""
+
+    def __init__(
+        self, values: NDArray[np.float64], counts: Sequence[int], thresholds: NDArray[np.float64]
+    ) -> None:
+        order = np.argsort(values)
+        self._case = np.repeat(np.arange(len(counts)), counts)[order]
+        self._place = np.searchsorted(values[order], thresholds, side="left")
+
+    def __call__(self, often: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
+        sums = np.concatenate([[0], np.cumsum(often[self._case])])
+        return (sums[-1] - sums[self._place]).astype(np.float64), int(sums[-1])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voxplain.errors import InputError
 from voxplain.inherent.bootstrap import Counts, intervals, mended, weighted_mean, weighted_median
-from voxplain.inherent.evaluate.froc import Marks, froc, marks
+from voxplain.inherent.evaluate.froc import Curves, Marks, marks
 from voxplain.inherent.evaluate.rows import Result, Row, row
 from voxplain.inherent.evaluate.surfaces import assd, hd95
 from voxplain.inherent.maps import Bools, Maps
@@ -163,11 +163,11 @@ def _summary(
     }
     marked = np.array([r["voxels"] > 0 for r, _ in pairs])
     truth = np.array([r["truth voxels"] for r, _ in pairs])
-    matched = [m for _, m in pairs]
+    curves = Curves([m for _, m in pairs])
 
     def statistics(weights: Counts) -> NDArray[np.float64]:
         counted = weights * which
-        curve = froc(matched, counted * (truth >= 0))
+        curve = curves(counted * (truth >= 0))
         last = -1 if len(curve.thresholds) else None
         return np.array(
             [
