@@ -88,7 +88,7 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     FigureCanvasAgg(figure)
     axes = [figure.add_subplot(1, count, n + 1, facecolor=DARK) for n in range(count)]
     for one in axes:
-        one.tick_params(colors=INK, labelsize=8)
+        one.tick_params(which="both", colors=INK, labelsize=8)
         for side in one.spines.values():
             side.set_edgecolor(FAINT)
     return figure, axes
