@@ -67,9 +67,11 @@ ZOO: dict[str, Entry] = {
     },
     "resnet18_torchvision": entry(lambda _: ResNet18(), "classification", channels=3, shapes=PICTURE),
     "convnext": entry(ConvNeXt, "classification"),
-    # a classifier that explains itself
+    # a classifier that explains itself; a pool that chooses places is not complete for rules of differences, which they say
     "gp_unet": entry(
-        lambda d: GPUNet(2, 3, spatial_dims=d, widths=(6, 8, 12), norm="batch"), "classification", channels=2
+        lambda d: GPUNet(2, 3, spatial_dims=d, widths=(6, 8, 12), norm="batch", pool="mean"),
+        "classification",
+        channels=2,
     ),
     "parametrized": entry(Parametrized),
     "vessel_unet": entry(VesselUNet, head=0),
