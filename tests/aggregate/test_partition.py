@@ -104,3 +104,11 @@ def test_a_mask_without_anything_in_it_loses_nobody() -> None:
     assert empty.regions == ("outside",)
     mass = [r["value"] for r in region_table(problem, [empty], "gradient").rows() if r["statistic"] == "mass"]
     assert mass == pytest.approx([1.0] * len(problem.present))
+
+
+def test_labels_of_nothing_are_told_also_where_they_have_names() -> None:
+    """A ground truth has the classes' names, and an empty one is worth a word."""
+    problem = asked(random_case((6, 8)), "softmax")
+    with pytest.warns(UserWarning, match="found no label above 0, so that all of random is 'background'"):
+        made = from_labels(problem, np.zeros((6, 8), dtype=int), regions={0: "background", 1: "lesion"})
+    assert made.regions == ("background", "lesion") and made.counts.tolist() == [48, 0]

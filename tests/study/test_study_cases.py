@@ -135,14 +135,14 @@ def test_decimals_have_a_comma_where_none_stands_between_columns(
     rows = [
         ["image", "id", "age", "site"],
         ['"t1.nii;t2.nii"', '"1,5"', '"63,5"', "north"],
-        ["a.nii", "2", "-7", ""],
+        ["a.nii", "2.5", "-7", ""],  # a name with a point is no number
     ]
     (here / "c.csv").write_text("\n".join(map(mark.join, rows)) + "\n", encoding="utf-8")
     images = [f"{here}/t1.nii", f"{here}/t2.nii"]
     age = "63.5" if is_read else "63,5"
     assert cases(here / "c.csv") == [
         {"image": images, "id": "1,5", "meta": {"age": age, "site": "north"}},
-        {"image": [f"{here}/a.nii"], "id": "2", "meta": {"age": "-7"}},
+        {"image": [f"{here}/a.nii"], "id": "2.5", "meta": {"age": "-7"}},
     ]
 
 

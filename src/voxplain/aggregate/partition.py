@@ -146,7 +146,7 @@ def from_labels(
 
     Returns:
         a partition whose region 0 is ``outside``: voxels with label 0 (unless 0 has a name), and what the preparation added
-        around the case; it is the only one, with a warning, where no label is above 0 and none has a name.
+        around the case; it is the only one that is there, with a warning, where no label is above 0.
 
     Raises:
         InputError: negative labels.
@@ -160,10 +160,11 @@ def from_labels(
     brought = label_names(source) if not regions and isinstance(source, (str, Path)) else {}
     known = {int(k): str(v) for k, v in (regions or brought).items()}
     wanted = [0, *sorted({*values, *known} - {0})]
-    if len(wanted) == 1:
+    if values[-1] == 0:
         # a healthy person's lesions: no mistake in itself, and no reason to lose the patient
         warnings.warn(
-            f"regions {own}: found no label above 0, so that all of {problem.case.id} is {OUTSIDE!r}",
+            f"regions {own}: found no label above 0, so that all of {problem.case.id} is "
+            f"{known.get(0, OUTSIDE)!r}",
             stacklevel=2,
         )
     taken = tuple(known.values())

@@ -42,7 +42,10 @@ def read_table(
     except csv.Error as error:
         raise InputError(f"{what}: {path} line {reader.line_num}: is not CSV ({error})") from None
     _check_rows(path, len(columns), rows, what)
-    if decimal_of(mark, (cell for _, row in rows for cell in row)) == ",":
+    numbers = (
+        cell for _, row in rows for name, cell in zip(columns, row, strict=False) if name not in verbatim
+    )
+    if decimal_of(mark, numbers) == ",":
         rows = [(line, _with_points(columns, row, verbatim)) for line, row in rows]
     return [
         (line, {key: cell for key, cell in zip(columns, row, strict=False) if key and cell})

@@ -65,7 +65,9 @@ def test_what_reaches_no_more_than_one_null_is_not_faithful(null: str) -> None:
 
 
 def test_one_redrawn_network_cannot_judge() -> None:
-    found = trial(np.full((2, 1), 0.9), np.zeros((2, 1)), np.zeros((2, 1)), [np.zeros((2, 1))])
+    one = np.array([[0.0]] + [[NAN]] * 5)
+    found = trial(np.full((6, 1), 0.9), np.zeros((6, 1)), np.zeros((6, 1)), [one])
+    assert found.p[CHANCE] == 1 / 2**6
     assert np.isnan(found.p[WEIGHTS]) and np.isnan(found.worst) and found.hardest == WEIGHTS
     assert WEIGHTS not in trial(np.full((2, 1), 0.9), np.zeros((2, 1)), np.zeros((2, 1))).p
 
@@ -80,3 +82,15 @@ def test_two_methods_are_compared_case_by_case() -> None:
     assert difference(b, a)[1] == pytest.approx(p)
     assert difference(a, a)[:2] == (0.0, 1.0)
     assert difference(a, np.full_like(a, NAN))[2] == 0
+
+
+def test_four_cases_cannot_tell_whatever_they_show() -> None:
+    """1/2⁴ is above 0.05, so that "does not beat chance" would be said of perfect agreement."""
+    found = trial(np.full((4, 1), 0.99), np.zeros((4, 1)), np.zeros((4, 1)))
+    assert np.isnan(found.worst)
+    assert trial(np.full((5, 1), 0.99), np.zeros((5, 1)), np.zeros((5, 1))).worst == 1 / 2**5
+
+
+def test_differences_that_do_not_vary_say_nothing_of_chance() -> None:
+    found = trial(np.full((6, 1), 1.0), np.zeros((6, 1)), np.zeros((6, 1)), [np.full((6, 1), 0.8)])
+    assert np.isnan(found.p[WEIGHTS])

@@ -110,7 +110,7 @@ def test_both_kinds_of_nulls_must_be_beaten() -> None:
 def test_few_networks_say_that_they_cannot_tell() -> None:
     net = shares(np.random.default_rng(3), 2, 1, 0.3)[0]
     note = beats(net, {}, redrawn=[net]).note
-    assert note == "cannot tell: 2 networks with redrawn weights; at least 3 are needed"
+    assert note == "cannot tell: 2 networks with redrawn weights; at least 4 are needed"
     assert np.isnan(beats(net, {"v": net}, redrawn=[net]).p).all()  # nor is volume alone enough
     with pytest.raises(InputError, match="'redrawn weights': it has other cases"):
         beats(net, {}, redrawn=[net.pick(cases=["c0"])])
@@ -132,3 +132,11 @@ def test_a_targets_own_region_is_not_judged_by_redrawn_weights() -> None:
     found = beats(own, {"volume": volume}, redrawn=[untrained])
     assert found.mask[0, 0] and found.p[0, 0] == 1 / 2**8 and found.worst[0, 0] == 0
     assert found.n[0, 0] == 8
+
+
+def test_a_targets_own_region_needs_no_redrawn_networks() -> None:
+    own = matrix(np.tile([[0.5, 0.3, 0.2]], (8, 1, 1)), targets=("r0",))
+    volume = matrix(np.full((8, 1, 3), 0.25), targets=("r0",))
+    nothing = matrix(np.full((8, 1, 3), NAN), targets=("r0",))
+    found = beats(own, {"volume": volume}, redrawn=[nothing])
+    np.testing.assert_array_equal(found.p, [[1 / 2**8, NAN, NAN]])

@@ -403,3 +403,14 @@ def test_a_picture_that_is_missing_is_named(tmp_path):
     gone = {"net": {"case-00": [Picture(tmp_path / "gone.png", "a")]}}
     with pytest.raises(InputError, match=r"gone\.png"):
         render_cohort(filled(planted.tables().write(tmp_path), asked=FAST, pictures=gone))
+
+
+def test_what_so_few_cases_could_not_have_found_is_said(tmp_path):
+    """Five cases and 20 entries on other regions: one alone would need p ≤ 0.05 / 20, which is 1/2⁹."""
+    quiet = Made(5, TARGETS, REGIONS, noise=0.1, seed=1)
+    (line, *_) = lines(
+        findings(filled(quiet.tables().write(tmp_path)).models[0].lenses[0], 0.05), "What depends on what"
+    )
+    assert (
+        line.startswith("nothing found") and "a single dependence among 20 entries would need 9 cases" in line
+    )

@@ -79,7 +79,7 @@ def beats(
     ps, logs, counts = (np.stack(a) for a in zip(*each, strict=True))
     own = np.array([[t == r for r in matrix.regions] for t in matrix.targets])
     if redrawn:
-        ps[:, np.isnan(ps[-1])] = np.nan  # more than volume and distance may be what any network gives
+        ps[:, np.isnan(ps[-1]) & ~own] = np.nan  # more than volume and distance may be what any network gives
         ps[-1][own] = np.nan  # any network looks at what it labels, the untrained one at little else
     judged = ~np.isnan(ps)
     worst = np.where(judged, ps, -1.0).argmax(0)
@@ -144,7 +144,8 @@ def _median(values: Numbers) -> Numbers:
 def _note(cases: int, least: float, networks: int, level: float) -> str:
     if least > level:
         needed = int(np.ceil(-np.log2(level)))
-        return f"cannot tell: {cases} cases, of which the smallest p is {least:.2g}; at least {needed} are needed"
+        told = "1 case" if cases == 1 else f"{cases} cases"
+        return f"cannot tell: {told}, of which the smallest p is {least:.2g}; at least {needed} are needed"
     if networks < LEAST:
         return f"cannot tell: {networks} networks with {WEIGHTS}; at least {LEAST} are needed"
     return ""

@@ -38,7 +38,7 @@ def above_zero_by_networks(differences: Numbers) -> tuple[Numbers, NDArray[np.in
         differences: (R, E), NaN where a network or an entry has none.
 
     Returns:
-        p, n: (E,); p is NaN with fewer than two networks; n are the networks of each.
+        p, n: (E,); p is NaN with fewer than two networks, or where nothing varies; n are the networks of each.
     """
     known = ~np.isnan(differences)
     n = known.sum(0)
@@ -56,7 +56,9 @@ def above_zero_by_networks(differences: Numbers) -> tuple[Numbers, NDArray[np.in
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(mean == 0, 0.0, mean / scale)
         p = scipy.stats.t.sf(t, np.maximum(total, 1e-300))
-    return np.where(df > 0, p, np.nan), n
+    # differences that are all the same, and no other entry to say how they vary: nothing is known of chance
+    unknown = (spread == 0) & (mean != 0)
+    return np.where((df > 0) & ~unknown, p, np.nan), n
 
 
 def prior_of(variances: Numbers, df: Numbers) -> Prior:

@@ -11,7 +11,7 @@ from voxplain.aggregate.cohort.matrix import Matrix, Numbers
 from voxplain.aggregate.cohort.moderated import above_zero_by_networks
 
 WEIGHTS = "redrawn weights"
-LEAST = 3  # networks; two have one difference between them, the same for all entries
+LEAST = 4  # networks; with three, the spread of single entries is known too badly: more is called than the level allows
 FLOOR = 1e-6  # shares below are as good as nothing: their logarithms would be all that counts
 
 
@@ -26,7 +26,7 @@ def above_networks(matrix: Matrix, networks: Sequence[Matrix]) -> tuple[Numbers,
         networks: the same of networks with redrawn weights; cases, targets and regions are those of ``matrix``.
 
     Returns:
-        each (targets, regions); p is NaN with fewer than three networks.
+        each (targets, regions); p is NaN with fewer than four networks.
     """
     shape = matrix.values.shape[1:]
     if not networks:

@@ -13,6 +13,7 @@ from voxplain.aggregate.cohort.networks import LEAST, WEIGHTS
 from voxplain.aggregate.cohort.signed_ranks import above_zero
 
 CHANCE, SIZES = "chance", "sizes alone"
+FEWEST = 5  # cases; four that are all above have p = 1/16
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,10 @@ def difference(first: Numbers, second: Numbers) -> tuple[float, float, int]:
 
 
 def _cases_above(steps: Numbers) -> float:
-    return float(above_zero(np.round(_over_targets(steps), 12)[:, None])[0][0])
+    each = np.round(_over_targets(steps), 12)
+    if int((~np.isnan(each)).sum()) < FEWEST:
+        return float("nan")
+    return float(above_zero(each[:, None])[0][0])
 
 
 def _over_targets(values: Numbers) -> Numbers:

@@ -93,6 +93,9 @@ def answer(rows: Sequence[Truthful], level: float) -> str:
     own = [r for r in rows if r.trial is not None and not np.isnan(r.overall)]
     if not own:
         return "Cannot tell: no target has four regions with effects that differ."
+    if all(np.isnan(r.q) for r in own):
+        first = max(own, key=lambda r: r.overall)
+        return f"Cannot tell: {_told(first)}, agrees best, but there are too few cases, or redrawn networks, to test it."
     told = [r for r in own if r.q <= level]
     if not told:
         first = max(own, key=lambda r: r.overall)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from voxplain.aggregate.cohort.networks import WEIGHTS
 from voxplain.report.cohort.page import Lens
 from voxplain.report.cohort.shown.entries import Entry, own, strongest
 from voxplain.report.cohort.shown.lines import Findings, Line, cut, none
@@ -46,10 +47,32 @@ def _dependences(lens: Lens) -> Findings:
             f"nothing found: no dependence of a target on another region beats {listed(lens.beaten.nulls)} in "
             f"{count(cases, 'case')}"
         )
-        lines = [Line("info", "nothing", told)]
+        lines = [Line("info", "nothing", told + _power(lens, cases))]
+    if WEIGHTS not in lens.beaten.nulls:
+        lines.append(
+            Line(
+                "warn",
+                "weights",
+                f"no networks with {WEIGHTS} were asked: an untrained network may give the same",
+            )
+        )
     found = cut(title, lines)
     alone = _alone(lens)
     return Findings(found.title, (*found.lines, *alone), found.more)
+
+
+def _power(lens: Lens, cases: int) -> str:
+    """What so few cases could not have found."""
+    assert lens.beaten is not None
+    own = np.array([[t == r for r in lens.mass.regions] for t in lens.mass.targets])
+    tests = int((~np.isnan(lens.beaten.p) & ~own).sum())
+    if not tests or lens.beaten.least * tests <= lens.beaten.level:
+        return ""
+    needed = int(np.ceil(np.log2(tests / lens.beaten.level)))
+    return (
+        f"; but {count(cases, 'case')} can hardly tell: a single dependence among {tests} entries would need {needed} "
+        "cases to be called"
+    )
 
 
 def _dependence(e: Entry) -> str:
@@ -70,7 +93,7 @@ def _alone(lens: Lens) -> list[Line]:
         return []
     not_own = [e.target for e in told if not e.beats]
     alone = len(told) - len(not_own)
-    text = f"{alone} of {count(len(told), 'target')} depend on their own region more than the nulls expect"
+    text = f"{alone} of {count(len(told), 'target')} depend on their own region more than its size alone explains"
     if not not_own:
         return [Line("info", "itself", text)]
     return [Line("warn", "itself", f"{text}; not: {listed(not_own, 8)}")]
