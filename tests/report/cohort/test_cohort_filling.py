@@ -21,7 +21,7 @@ from voxplain.report.cohort.drawings import game_grid
 from voxplain.report.cohort.filling.compared import group_columns
 from voxplain.report.cohort.shown.compared import compared, correction
 from voxplain.report.cohort.shown.entries import own, strongest
-from voxplain.report.cohort.shown.faithful import truthful
+from voxplain.report.cohort.shown.faithful import answer, truthful
 from voxplain.report.cohort.shown.limits import score_limits
 from voxplain.report.cohort.shown.local import local_views
 from voxplain.report.cohort.shown.orders import order_of
@@ -381,6 +381,35 @@ def test_a_table_is_faithful_where_it_beats_chance_and_size():
     np.testing.assert_array_equal(row.n, [2, 2, 1, 0])
     # a beats chance, but not size; b meets chance and does not beat it; c beats size only
     assert row.above == (0, 3) and row.means()["spearman"] == pytest.approx((0.75 + 0.9 + 0.3) / 3)
+
+
+def test_the_best_is_of_those_that_are_shown_to_agree_and_others_are_compared_with_it():
+    """A agrees best, but redrawn weights as well; C is 0.1 below B, not 0.2 below A; the game itself does not compete."""
+    steps = 0.01 * np.random.default_rng(0).normal(size=10)
+
+    def rows(method, level, reference=False):
+        nothing = np.full(1, np.nan)
+        each = [
+            Faithfulness(nothing, np.array([level + x]), nothing, nothing, nothing, np.array([0.3]), nothing,
+                         np.array([0.2]), nothing, nothing, np.array([6]), ("ok",))
+            for x in (np.roll(steps, 3) if reference else steps)
+        ]  # fmt: skip
+        return Faithful(
+            method, "net", "occlusion of g", "p", ("t",), reference, tuple("abcdefghij"), tuple(each)
+        )
+
+    found = [
+        *(rows(m, level) for m, level in (("A", 0.9), ("B", 0.8), ("C", 0.7), ("g", 0.99))),
+        *(rows(f"{m}~redrawn-1", level, True) for m, level in (("A", 0.9), ("B", 0.1), ("C", 0.1))),
+    ]
+    ((_, made),) = truthful(tuple(found))
+    told = answer(made, 0.05)
+    assert told.startswith(
+        "Best: B, net, 0.8 in the mean over 10 cases, beats chance, sizes alone and redrawn weights"
+    )
+    assert "Less than that: C, net (by 0.1, p = 0.002)" in told
+    assert "Not shown to agree: A, net does not beat redrawn weights" in told
+    assert told.endswith("Of the same game, which shares its passes and does not compete: g, net (0.99).")
 
 
 # ---- what there is ---------------------------------------------------------------------------------------------------

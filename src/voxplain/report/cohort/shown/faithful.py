@@ -29,7 +29,8 @@ class Truthful:
         n: cases.
         trial: against all of these; None for a null.
         q: the trial's p, corrected over the methods.
-        below: mean over cases by which it agrees less than the best, with its two-sided ``below_p``; NaN of the best.
+        agreement: (cases, targets) correlations, of the same cases for all methods.
+        kin: of the game that it is compared with: each Shapley value has the region's removal among its passes.
     """
 
     label: str
@@ -43,10 +44,10 @@ class Truthful:
     redrawn: Numbers
     beyond: Numbers
     n: NDArray[np.int64]
+    agreement: Numbers
+    kin: bool
     trial: Trial | None = None
     q: float = float("nan")
-    below: float = float("nan")
-    below_p: float = float("nan")
 
     @property
     def overall(self) -> float:
@@ -90,7 +91,13 @@ def truthful(found: tuple[Faithful, ...]) -> tuple[tuple[str, tuple[Truthful, ..
 
 def answer(rows: Sequence[Truthful], level: float) -> str:
     """Which method agrees best with what taking regions away does, and whether that is more than nothing."""
-    own = [r for r in rows if r.trial is not None and not np.isnan(r.overall)]
+    every = [r for r in rows if r.trial is not None and not np.isnan(r.overall)]
+    kin = [f"{r.label} ({number(r.overall, 2)})" for r in every if r.kin]
+    beside = f" Of the same game, which shares its passes and does not compete: {listed(kin)}." if kin else ""
+    return _best([r for r in every if not r.kin], level) + beside
+
+
+def _best(own: Sequence[Truthful], level: float) -> str:
     if not own:
         return "Cannot tell: no target has four regions with effects that differ."
     if all(np.isnan(r.q) for r in own):
@@ -104,10 +111,9 @@ def answer(rows: Sequence[Truthful], level: float) -> str:
         )
     best, *others = sorted(told, key=lambda r: -r.overall)
     text = f"Best: {_told(best)}, {best.verdict(level)}."
-    less = [
-        f"{r.label} (by {number(r.below, 2)}, {equal('p', r.below_p)})" for r in others if r.below_p <= level
-    ]
-    same = [f"{r.label} ({equal('p', r.below_p)})" for r in others if not r.below_p <= level]
+    steps = [(r, *difference(best.agreement, r.agreement)) for r in others]
+    less = [f"{r.label} (by {number(d, 2)}, {equal('p', p)})" for r, d, p, _ in steps if p <= level]
+    same = [f"{r.label} ({equal('p', p)})" for r, _, p, _ in steps if not p <= level]
     failed = [f"{r.label} {r.verdict(level)}" for r in own if r not in told]
     if less:
         text += f" Less than that: {listed(less)}."
@@ -127,16 +133,7 @@ def _rows(found: Sequence[Faithful]) -> tuple[Truthful, ...]:
     cases = tuple(dict.fromkeys(c for f in found for c in f.cases))
     rows = [_row(f, found, cases) for f in found]
     qs = false_discovery(np.array([float("nan") if r.trial is None else r.trial.worst for r in rows]))
-    rows = [replace(r, q=float(q)) for r, q in zip(rows, qs, strict=True)]
-    own = [k for k, r in enumerate(rows) if r.trial is not None and not np.isnan(r.overall)]
-    if not own:
-        return tuple(rows)
-    best = max(own, key=lambda k: rows[k].overall)
-    for k in own:
-        if k != best:
-            less, p, _ = difference(found[best].of("spearman", cases), found[k].of("spearman", cases))
-            rows[k] = replace(rows[k], below=less, below_p=p)
-    return tuple(rows)
+    return tuple(replace(r, q=float(q)) for r, q in zip(rows, qs, strict=True))
 
 
 def _row(f: Faithful, found: Sequence[Faithful], cases: Sequence[str]) -> Truthful:
@@ -162,6 +159,8 @@ def _row(f: Faithful, found: Sequence[Faithful], cases: Sequence[str]) -> Truthf
         redrawn=redrawn,
         beyond=f.mean("spearman_beyond_volume")[0],
         n=n,
+        agreement=own,
+        kin=f.effect.endswith(f" of {f.method}"),
         trial=None if f.reference else trial(own, chance, size, again),
     )
 
