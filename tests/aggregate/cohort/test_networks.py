@@ -7,7 +7,7 @@ import pytest
 from aggregate.cohort.made import NAN, matrix
 from scipy import special, stats
 
-from voxplain.aggregate.cohort import Matrix, beats
+from voxplain.aggregate.cohort import Expected, Matrix, beats
 from voxplain.aggregate.cohort.moderated import Prior, above_zero_by_networks, inverse_trigamma, prior_of
 from voxplain.errors import InputError
 
@@ -140,3 +140,20 @@ def test_a_targets_own_region_needs_no_redrawn_networks() -> None:
     nothing = matrix(np.full((8, 1, 3), NAN), targets=("r0",))
     found = beats(own, {"volume": volume}, redrawn=[nothing])
     np.testing.assert_array_equal(found.p, [[1 / 2**8, NAN, NAN]])
+
+
+def test_a_share_as_small_as_a_hundredth_still_counts() -> None:
+    """The floor is for nothing, not for small regions: 0.002 against 0.0002 is ten times as much."""
+    net = matrix(np.full((6, 1, 1), 2e-3))
+    others = matrix(2e-4 * np.exp(0.1 * np.random.default_rng(0).normal(size=(6, 1, 1))))
+    found = beats(net, {}, redrawn=[others])
+    assert found.logs.item() == pytest.approx(np.log(10), abs=0.2) and found.mask.item()
+
+
+def test_a_group_of_cases_is_still_judged_by_its_redrawn_networks() -> None:
+    net, *others = shares(np.random.default_rng(4), 8, 2, 0.3)
+    picked = Expected({}, (others[0],)).pick(["c1", "c3", "c4", "c6", "c7"])
+    found = picked.against(net.pick(cases=["c1", "c3", "c4", "c6", "c7"]))
+    assert found is not None and found.nulls == ("redrawn weights",)
+    whole = beats(net, {}, redrawn=others[:1])
+    assert found.n[2, 7] == 5 and whole.n[2, 7] == 8
