@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from report.cohort.cohorts import FAST, GAME, METHOD, Made, filled, read
@@ -404,7 +402,7 @@ def test_the_best_is_of_those_that_are_shown_to_agree_and_others_are_compared_wi
         *(rows(f"{m}~redrawn-1", level, True) for m, level in (("A", 0.9), ("B", 0.1), ("C", 0.1))),
     ]
     # other sums of a redrawn network are another question
-    found.append(replace(rows("B~redrawn-1", 0.95, True), statistic="absolute"))
+    found.append(dataclasses.replace(rows("B~redrawn-1", 0.95, True), statistic="absolute"))
     ((_, made),) = truthful(tuple(found))
     told = answer(made, 0.05)
     assert told.startswith(
