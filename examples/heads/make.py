@@ -22,12 +22,12 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("VOXPLAIN_DATA", HERE.parents[2] / "shared" / "data")).resolve()
 TEMPLATE = Path(str(files("nilearn.datasets"))) / "data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
-# id: (image, what is left of the head, who)
+# id: (image, skull, who)
 HEADS = {
-    "head": (DATA / "brain_t1/head_t1_1.75mm.nii.gz", "whole", "healthy"),
-    "mni152": (TEMPLATE, "brain", "mean of 152"),
-    "ms07": (DATA / "ms_lesion/patient07/T1.nii.gz", "brain", "multiple sclerosis"),
-    "ms19": (DATA / "ms_lesion/patient19/T1.nii.gz", "brain", "multiple sclerosis"),
+    "head": (DATA / "brain_t1/head_t1_1.75mm.nii.gz", "there", "healthy"),
+    "mni152": (TEMPLATE, "taken off", "mean of 152"),
+    "ms07": (DATA / "ms_lesion/patient07/T1.nii.gz", "taken off", "multiple sclerosis"),
+    "ms19": (DATA / "ms_lesion/patient19/T1.nii.gz", "taken off", "multiple sclerosis"),
 }
 BOX = (slice(25, 113), slice(10, 123), slice(6, 93))  # voxels of the first head: its brain and 10 mm around
 
@@ -36,8 +36,8 @@ def write_table(path: Path, heads: dict[str, tuple[Path, str, str]]) -> None:
     """Cases with what is known of them."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "image", "left", "who"])
-        writer.writerows([name, image, left, who] for name, (image, left, who) in heads.items())
+        writer.writerow(["id", "image", "skull", "who"])
+        writer.writerows([name, image, skull, who] for name, (image, skull, who) in heads.items())
     print(path)
 
 
