@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
+from voxplain.inherent.lazy import Lazy
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -19,6 +20,8 @@ Spacing = tuple[float, ...]
 @dataclass(frozen=True, eq=False)
 class Maps:
     """What a classifier said about N cases. Arrays are checked once, here; everything later relies on it.
+
+    Evidence, masks and images may be `Lazy`: then they are checked when they are read, and not all are held at once.
 
     Attributes:
         ids: (N,) unique names of the cases.
@@ -30,6 +33,7 @@ class Maps:
         images: N arrays (C, *S) float32 or None.
         spacings: N tuples of millimetres per voxel, one per axis, or None where unknown.
         healthy: the class that means "nothing to see", None where there is none.
+        truth_voxels: (N,) int64, how many voxels each mask marks, −1 where there is none; counted where not given.
 
     Raises:
         InputError: a field does not fit; the message names the field and the case.
@@ -48,16 +52,18 @@ class Maps:
     images: Sequence[Floats | None] = ()
     spacings: Sequence[Spacing | None] = ()
     healthy: int | None = 0
+    truth_voxels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         n = len(self.ids)
         _set(self, "ids", tuple(_text(self.ids, "ids")))
         _set(self, "groups", tuple(_text(self.groups, "groups")))
-        for name in ("masks", "images", "spacings"):
-            _set(self, name, tuple(getattr(self, name)) or (None,) * n)
-        _set(self, "evidence", tuple(self.evidence))
+        for name in ("evidence", "masks", "images", "spacings"):
+            given = getattr(self, name)
+            absent = () if name == "evidence" else (None,) * n
+            _set(self, name, given if isinstance(given, Lazy) else tuple(given) or absent)
         for f in fields(self):
-            if f.name != "healthy" and len(getattr(self, f.name)) != n:
+            if f.name not in _NOT_PER_CASE and len(getattr(self, f.name)) != n:
                 raise InputError(
                     f"{f.name}: found {len(getattr(self, f.name))} entries, expected {n}, one per id"
                 )
@@ -68,10 +74,17 @@ class Maps:
             raise InputError(f"ids: found {repeated[0]!r} more than once, expected unique names")
         _set(self, "logits", _logits(self.logits, self.ids))
         _set(self, "labels", _labels(self.labels, self.ids, self.classes))
-        _set(self, "evidence", tuple(self._evidence(i) for i in range(n)))
-        _set(self, "masks", tuple(self._mask(i) for i in range(n)))
-        _set(self, "images", tuple(self._image(i) for i in range(n)))
-        _set(self, "spacings", tuple(self._spacing(i) for i in range(n)))
+        checks = {
+            "evidence": self._evidence,
+            "masks": self._mask,
+            "images": self._image,
+            "spacings": self._spacing,
+        }
+        for name, check in checks.items():
+            if not isinstance(getattr(self, name), Lazy):
+                _set(self, name, tuple(check(i) for i in range(n)))
+        counted = self.truth_voxels if len(self.truth_voxels) else [_marked(m) for m in self.masks]
+        _set(self, "truth_voxels", np.asarray(counted, dtype=np.int64))
         if self.healthy is not None and not 0 <= self.healthy < self.classes:
             raise InputError(
                 f"healthy: found {self.healthy}, expected None or a class in 0 … {self.classes - 1}"
@@ -100,15 +113,13 @@ class Maps:
     @property
     def has_lesion(self) -> Bools:
         """(N,) whether the truth is known and marks at least one voxel."""
-        return np.array([m is not None and bool(m.any()) for m in self.masks])
+        return np.asarray(self.truth_voxels > 0)
 
     @property
     def has_empty_truth(self) -> Bools:
         """(N,) whether nothing is to be marked: an empty mask, or no mask and a healthy label."""
-        empty = [
-            not m.any() if m is not None else h for m, h in zip(self.masks, self.is_healthy, strict=True)
-        ]
-        return np.array(empty, dtype=np.bool_)
+        unknown = self.truth_voxels < 0
+        return np.where(unknown, self.is_healthy, self.truth_voxels == 0).astype(np.bool_)
 
     def take(self, chosen: Sequence[int] | NDArray[Any]) -> Maps:
         """Some of the cases, by index or by a (N,) array of bool.
@@ -120,11 +131,9 @@ class Maps:
         if not len(indices):
             raise InputError(f"chosen: found no case, expected at least one of {len(self)}")
         picked = {
-            f.name: tuple(getattr(self, f.name)[i] for i in indices)
-            for f in fields(self)
-            if f.name != "healthy"
+            f.name: _picked(getattr(self, f.name), indices) for f in fields(self) if f.name != "healthy"
         }
-        return Maps(**picked, healthy=self.healthy)  # type: ignore[arg-type]
+        return Maps(**picked, healthy=self.healthy)
 
     def ordered(self) -> Maps:
         """The same cases in the order of their ids, so that nothing random depends on how they came."""
@@ -180,6 +189,17 @@ class Maps:
                 f"spacing of {self.ids[i]!r}: found {spacing}, expected {dims} positive millimetres"
             )
         return spacing
+
+
+_NOT_PER_CASE = ("healthy", "truth_voxels")
+
+
+def _picked(items: Any, indices: NDArray[Any]) -> Any:
+    return items.take(indices.tolist()) if isinstance(items, Lazy) else tuple(items[i] for i in indices)
+
+
+def _marked(mask: Bools | None) -> int:
+    return -1 if mask is None else int(mask.sum())
 
 
 def _set(maps: Maps, name: str, value: object) -> None:

@@ -18,7 +18,7 @@ from voxplain.inherent.data import Reader, Sample
 from voxplain.inherent.evaluate.classification import softmax
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
-from voxplain.inherent.maps_file import read_maps
+from voxplain.inherent.maps_file import VERSION, read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
@@ -208,7 +208,7 @@ def _key(task: Task) -> str:
     """What maps depend on: the weights, the images' preparation, the files that are asked for."""
     weights = hashlib.blake2b((Places(task.settings.out).training / WEIGHTS).read_bytes(), digest_size=8)
     asked = task.settings.predict.model_dump(mode="json", include={"files", "precision", "mirrored"})
-    return f"{weights.hexdigest()} {_digest([repr(task.preparation), asked])}"
+    return f"{weights.hexdigest()} {_digest([VERSION, repr(task.preparation), asked])}"
 
 
 def _digest(value: Any) -> str:
