@@ -15,7 +15,7 @@ _MODULES = {
         "Augment AugmentSettings Sample Samples Split cross_validation given_split near_duplicates "
         "read_brats read_csv read_figshare read_folders read_npz slices_of split_samples"
     ),
-    "voxplain.inherent.evaluate": "Asked Protocol Result classification compare localisation map_quality",
+    "voxplain.inherent.evaluate": "Asked Protocol Result classification compare independent localisation map_quality",
     "voxplain.inherent.evidence": "Explanation",
     "voxplain.inherent.maps": "Maps",
     "voxplain.inherent.maps_file": "read_maps write_maps",
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         Result as Result,
         classification as classification,
         compare as compare,
+        independent as independent,
         localisation as localisation,
         map_quality as map_quality,
     )

@@ -28,12 +28,14 @@ class Maps:
         groups: (N,) names of the patients; cases of one patient are never independent.
         evidence: N arrays (K, *S) float32, finite; shapes may differ from case to case, K and the number of axes may not.
         logits: (N, K) float64, finite.
-        labels: (N,) int64, class indices in 0 … K − 1.
-        masks: N arrays (*S) bool or None where the truth is not known. For evaluation only.
+        labels: (N,) int64, class indices in 0 … K − 1; of independent labels (N, K) zeros and ones.
+        masks: N arrays (*S) bool or None where the truth is not known. For evaluation only. Of independent labels
+            (K, *S), a mask per class.
         images: N arrays (C, *S) float32 or None.
         spacings: N tuples of millimetres per voxel, one per axis, or None where unknown.
         healthy: the class that means "nothing to see", None where there is none.
-        truth_voxels: (N,) int64, how many voxels each mask marks, −1 where there is none; counted where not given.
+        truth_voxels: (N,) int64, how many voxels each mask marks, −1 where there is none; counted where not given. Of
+            independent labels (N, K): of some classes the truth may be known, of others not.
 
     Raises:
         InputError: a field does not fit; the message names the field and the case.
@@ -72,7 +74,7 @@ class Maps:
         repeated = sorted({i for i in self.ids if self.ids.count(i) > 1}) if len(set(self.ids)) < n else []
         if repeated:
             raise InputError(f"ids: found {repeated[0]!r} more than once, expected unique names")
-        _set(self, "logits", _logits(self.logits, self.ids))
+        _set(self, "logits", _logits(self.logits, self.ids, 1 if np.ndim(self.labels) == 2 else 2))
         _set(self, "labels", _labels(self.labels, self.ids, self.classes))
         checks = {
             "evidence": self._evidence,
@@ -83,7 +85,7 @@ class Maps:
         for name, check in checks.items():
             if not isinstance(getattr(self, name), Lazy):
                 _set(self, name, tuple(check(i) for i in range(n)))
-        counted = self.truth_voxels if len(self.truth_voxels) else [_marked(m) for m in self.masks]
+        counted = self.truth_voxels if len(self.truth_voxels) else [self._marked(m) for m in self.masks]
         _set(self, "truth_voxels", np.asarray(counted, dtype=np.int64))
         if self.healthy is not None and not 0 <= self.healthy < self.classes:
             raise InputError(
@@ -99,8 +101,21 @@ class Maps:
         return int(self.logits.shape[1])
 
     @property
+    def multi_label(self) -> bool:
+        """Whether labels are independent of each other."""
+        return self.labels.ndim == 2
+
+    @property
     def predicted(self) -> NDArray[np.int64]:
-        """(N,) the class with the largest logit."""
+        """(N,) the class with the largest logit.
+
+        Raises:
+            InputError: labels are independent; a class by itself has a decision, see `one`.
+        """
+        if self.multi_label:
+            raise InputError(
+                "labels: found independent ones, expected one class per case; take a class by one(k)"
+            )
         return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
 
     @property
@@ -120,6 +135,35 @@ class Maps:
         """(N,) whether nothing is to be marked: an empty mask, or no mask and a healthy label."""
         unknown = self.truth_voxels < 0
         return np.where(unknown, self.is_healthy, self.truth_voxels == 0).astype(np.bool_)
+
+    def one(self, k: int) -> Maps:
+        """One of several independent labels: as two classes, of which the absent one is healthy and has no evidence.
+
+        Its logit is 0, so that the softmax of both is the sigmoid of the label's logit, and the contrast to healthy is the
+        label's evidence: thresholds, masks and calibration of a label are those of two classes.
+
+        Raises:
+            InputError: labels are not independent, or there is no such class.
+        """
+        if not self.multi_label or not 0 <= k < self.classes:
+            raise InputError(
+                f"one: found class {k} of labels {self.labels.shape}, expected one of independent labels"
+            )
+
+        def evidence(i: int) -> Floats:
+            own = self.evidence[i][k]
+            return np.stack([np.zeros_like(own), own])
+
+        def mask(i: int) -> Bools | None:
+            drawn = self.masks[i]
+            return None if drawn is None or self.truth_voxels[i, k] < 0 else drawn[k]
+
+        every = range(len(self))
+        logits = np.stack([np.zeros(len(self)), self.logits[:, k]], axis=1)
+        return Maps(
+            self.ids, self.groups, Lazy(evidence, every), logits, self.labels[:, k], Lazy(mask, every), self.images,
+            self.spacings, 0, self.truth_voxels[:, k],
+        )  # fmt: skip
 
     def take(self, chosen: Sequence[int] | NDArray[Any]) -> Maps:
         """Some of the cases, by index or by a (N,) array of bool.
@@ -161,13 +205,20 @@ class Maps:
         if self.masks[i] is None:
             return None
         array, where = np.asarray(self.masks[i]), f"mask of {self.ids[i]!r}"
-        if array.shape != self.evidence[i].shape[1:]:
-            raise InputError(
-                f"{where}: found shape {array.shape}, expected the map's {self.evidence[i].shape[1:]}"
-            )
+        evidence = self.evidence[i]
+        wanted = evidence.shape if self.multi_label else evidence.shape[1:]
+        if array.shape != wanted:
+            raise InputError(f"{where}: found shape {array.shape}, expected the map's {wanted}")
         if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
             raise InputError(f"{where}: found {array.dtype} with values other than 0 and 1, expected bool")
         return array.astype(np.bool_, copy=False)
+
+    def _marked(self, mask: Bools | None) -> NDArray[np.int64]:
+        """How many voxels a mask marks, per class where labels are independent; −1 where there is none."""
+        shape = (self.classes,) if self.multi_label else ()
+        if mask is None:
+            return np.full(shape, -1)
+        return np.asarray(mask.sum(axis=tuple(range(len(shape), mask.ndim))))
 
     def _image(self, i: int) -> Floats | None:
         if self.images[i] is None:
@@ -198,10 +249,6 @@ def _picked(items: Any, indices: NDArray[Any]) -> Any:
     return items.take(indices.tolist()) if isinstance(items, Lazy) else tuple(items[i] for i in indices)
 
 
-def _marked(mask: Bools | None) -> int:
-    return -1 if mask is None else int(mask.sum())
-
-
 def _set(maps: Maps, name: str, value: object) -> None:
     object.__setattr__(maps, name, value)
 
@@ -215,10 +262,10 @@ def _text(names: Sequence[str], field: str) -> Iterator[str]:
         yield str(name)
 
 
-def _logits(logits: Any, ids: Sequence[str]) -> NDArray[np.float64]:
+def _logits(logits: Any, ids: Sequence[str], least: int) -> NDArray[np.float64]:
     array = np.asarray(logits, dtype=np.float64)
-    if array.ndim != 2 or array.shape[1] < 2:
-        raise InputError(f"logits: found shape {array.shape}, expected (N, K) with K of at least 2")
+    if array.ndim != 2 or array.shape[1] < least:
+        raise InputError(f"logits: found shape {array.shape}, expected (N, K) with K of at least {least}")
     bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
     if len(bad):
         raise InputError(f"logits of {ids[bad[0]]!r}: found NaN or infinity, expected finite numbers")
@@ -227,6 +274,12 @@ def _logits(logits: Any, ids: Sequence[str]) -> NDArray[np.float64]:
 
 def _labels(labels: Any, ids: Sequence[str], classes: int) -> NDArray[np.int64]:
     array = np.asarray(labels)
+    if array.ndim == 2:
+        if array.shape[1] != classes or not np.isin(array, (0, 1)).all():
+            raise InputError(
+                f"labels: found shape {array.shape}, expected (N, {classes}) zeros and ones, or (N,)"
+            )
+        return array.astype(np.int64)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise InputError(f"labels: found {array.dtype} of shape {array.shape}, expected (N,) class indices")
     bad = np.flatnonzero((array < 0) | (array >= classes))

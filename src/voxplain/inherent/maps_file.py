@@ -114,6 +114,7 @@ def _case(folder: Path, index: dict[str, Any], i: int) -> Maps:
         [arrays.get("image")],
         [None if case["spacing"] is None else tuple(case["spacing"])],
         index["healthy"],
+        np.array([case["truth voxels"]]),
     )
 
 

@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from inherent_runs import AFFINE, config, read_rows, spots, write_rows
+from inherent_runs import AFFINE, config, read_rows, spots
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from voxplain.case import read_case, read_mask
@@ -212,21 +212,3 @@ def test_slices_of_volumes_lie_where_they_were_cut(tmp_path):
         np.testing.assert_allclose(file.affine[:3, 3], AFFINE[:3, 3] + 2 * AFFINE[:3, 2])
     found = evaluate_inherent(task)
     assert found.places.page.exists() and found.result.value(metric="pxap", score="class") > 0
-
-
-def test_independent_labels_are_predicted_but_not_evaluated(tmp_path):
-    table_path = spots(tmp_path, 24)
-    rows = read_rows(table_path)
-    for n, row in enumerate(rows):
-        row["label"] = ";".join([*(["spot"] if row["label"] == "spot" else []), *(["odd"] if n % 3 else [])])
-    write_rows(table_path, rows)
-    settings = config(
-        tmp_path, table_path, data={"source": "spots.csv", "multi_label": True},
-        training={"epochs": 1, "batch": 8, "augment": None, "device": "cpu", "progress": False, "duplicates": False},
-    )  # fmt: skip
-    task = prepare_task(load_inherent(settings))
-    train_inherent(task)
-    predict_inherent(task, progress=False)
-    assert {f.name for f in files(settings)[0].iterdir()} == {"evidence.npz", "contribution.npz"}
-    with pytest.raises(InputError, match="independent labels"):
-        evaluate_inherent(task)

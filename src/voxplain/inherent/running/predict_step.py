@@ -14,8 +14,9 @@ from torch import nn
 
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
-from voxplain.inherent.data import Reader, Sample
-from voxplain.inherent.evaluate.classification import softmax
+from voxplain.inherent.data import Reader, Sample, class_masks
+from voxplain.inherent.data.sample import UNKNOWN, targets
+from voxplain.inherent.evaluate.classification import sigmoid, softmax
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
 from voxplain.inherent.maps_file import VERSION, read_maps
@@ -23,6 +24,7 @@ from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
 from voxplain.inherent.running.places import Places
+from voxplain.inherent.running.questions import Question, questions, words
 from voxplain.inherent.running.task import Task
 from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of
 from voxplain.inherent.running.train_step import trained_network
@@ -39,7 +41,8 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
 
     Every image gets a folder in ``prediction/cases/PART`` with ``evidence`` and ``contribution`` (K, *S) and ``mask`` on its
     own grid. ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
-    ``threshold.json`` the threshold with what it was fitted on. What is there already is not asked again.
+    ``threshold.json`` the threshold with what it was fitted on. What is there already is not asked again. Of independent
+    labels, every class has a threshold and a mask of its own, whose files bear its name.
 
     Args:
         task: with settings of a training that is done.
@@ -70,7 +73,7 @@ def _asked(task: Task) -> nn.Module:
 
 
 def _new(images: Sequence[Path]) -> list[Sample]:
-    return [Sample(path.name, path, -1, path.name) for path in images]
+    return [Sample(path.name, path, UNKNOWN, path.name) for path in images]
 
 
 def _parts(task: Task) -> dict[str, list[Sample]]:
@@ -111,22 +114,39 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
         ratio = abs(float(np.linalg.det(ready.to_case[:3, :3])))
         share = (ready.restore(found.contribution) / ratio).astype(np.float32)
         write_map(place, "contribution", share, grid)
-    mask = None if found.sample.label == -1 else reader.mask(found.sample)
-    label = found.sample.label if isinstance(found.sample.label, int) else -1
+    known = found.sample.label != UNKNOWN
     case = Maps(
         (found.sample.id,),
         (found.sample.group,),
         [grid.squeeze(evidence)],
         found.logits[None].double().numpy(),
-        # a label that is not known stands for the decision; nothing that is done with such images looks at it
-        [max(label, 0) if label != -1 else int(found.logits.argmax())],  # type: ignore[arg-type]
-        [None if mask is None else grid.squeeze(mask[None])[0]],
-        [grid.squeeze(ready.case.image)],
-        [grid.spacing],
-        task.healthy,
+        [_label(task, found)],  # type: ignore[arg-type]
+        images=[grid.squeeze(ready.case.image)],
+        spacings=[grid.spacing],
+        healthy=task.healthy,
+        **(_truth(task, found, grid, reader) if known else {}),
     )
-    about = {"grid": grid.to_dict(), "sums": _sums(found), "known": label != -1}
-    folder.add(index, case, about)
+    folder.add(index, case, {"grid": grid.to_dict(), "sums": _sums(found), "known": known})
+
+
+def _label(task: Task, found: Predicted) -> Any:
+    """As maps have it. One that is not known stands for the decision; nothing that is done with such images looks at it."""
+    if task.samples.multi_label:
+        return targets([found.sample], len(task.samples.classes))[0].astype(int)
+    return int(found.logits.argmax()) if found.sample.label == UNKNOWN else found.sample.label
+
+
+def _truth(task: Task, found: Predicted, grid: Grid, reader: Reader) -> dict[str, Any]:
+    """The mask; of independent labels one per class, and of which classes it is known."""
+    drawn = reader.drawn(found.sample)
+    if drawn is None:
+        return {}
+    if not task.samples.multi_label:
+        return {"masks": [grid.squeeze(drawn[None] > 0)[0]]}
+    masks, voxels = class_masks(
+        drawn, found.sample.labels, len(task.samples.classes), task.samples.mask_values
+    )
+    return {"masks": [grid.squeeze(masks)], "truth_voxels": voxels[None]}
 
 
 def _sums(found: Predicted) -> dict[str, list[float]] | None:
@@ -144,15 +164,15 @@ def _sums(found: Predicted) -> dict[str, list[float]] | None:
 
 def _rows(task: Task, folder: MapsFolder, part: str, maps: Maps) -> list[dict[str, Any]]:
     """A row per image and class."""
-    chances, classes = softmax(maps.logits), task.samples.classes
-    rows = []
+    classes, rows = task.samples.classes, []
+    chances = sigmoid(maps.logits) if maps.multi_label else softmax(maps.logits)
     for i in range(len(maps)):
         about = folder.about(i)
+        label, decided = words(maps, i, classes)
         for k, name in enumerate(classes):
             rows.append({
                 "part": part, "id": maps.ids[i], "patient": maps.groups[i],
-                "label": classes[int(maps.labels[i])] if about["known"] else "",
-                "predicted": classes[int(maps.predicted[i])], "class": name,
+                "label": label if about["known"] else "", "predicted": decided, "class": name,
                 "logit": float(maps.logits[i, k]), "probability": float(chances[i, k]),
                 **{f"evidence {name}": values[k] for name, values in (about["sums"] or {}).items()},
             })  # fmt: skip
@@ -160,47 +180,51 @@ def _rows(task: Task, folder: MapsFolder, part: str, maps: Maps) -> list[dict[st
 
 
 def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], progress: bool) -> None:
-    """Fit the threshold on the validation part, and mark every image by it."""
-    if "mask" not in task.settings.predict.files or task.samples.multi_label:
+    """Fit the thresholds on the validation part, and mark every image by them."""
+    if "mask" not in task.settings.predict.files:
         return
     if not (places.maps("validation") / "maps.json").exists():
         raise InputError(
             "predict.parts: the threshold of the masks is fitted on the validation part, which was not predicted; add it, "
             "or leave mask out of predict.files"
         )
-    validation = read_maps(places.maps("validation"))
-    score = score_of(task.settings.mask, task.healthy)
-    threshold, why = fitted(threshold_of(task.settings.mask, task.healthy), score, validation)
-    if threshold is None:
-        raise InputError(f"mask.threshold: {why}; mask.threshold=otsu or zero need no validation images")
-    write_whole(places.prediction / "threshold.json", threshold.to_json().encode())
-    segmentation = segmentation_of(task.settings.mask, threshold)
-    rows: list[dict[str, Any]] = []
-    for part, samples in parts.items():
-        with shown(f"{part} masks", progress) as show:
-            rows += _marked(segmentation, places, part, len(samples), show)
+    validation, rows = read_maps(places.maps("validation")), []
+    for question in questions(task):
+        score = score_of(task.settings.mask, question.healthy)
+        wanted = threshold_of(task.settings.mask, question.healthy)
+        threshold, why = fitted(wanted, score, question.of(validation))
+        if threshold is None:
+            of = f" of {question.name!r}" if question.name else ""
+            raise InputError(
+                f"mask.threshold{of}: {why}; mask.threshold=otsu or zero need no validation images"
+            )
+        write_whole(places.prediction / f"threshold{question.suffix}.json", threshold.to_json().encode())
+        segmentation = segmentation_of(task.settings.mask, threshold)
+        for part in parts:
+            with shown(f"{part} masks", progress) as show:
+                rows += _marked(segmentation, question, places, part, show)
     write_rows(rows, places.prediction / ("new_masks.parquet" if NEW in parts else "masks.parquet"))
 
 
 def _marked(
-    segmentation: Segmentation, places: Places, part: str, count: int, show: Any
+    segmentation: Segmentation, question: Question, places: Places, part: str, show: Any
 ) -> list[dict[str, Any]]:
-    maps, rows = read_maps(places.maps(part)), []
-    folder = json.loads((places.maps(part) / "key.json").read_text(encoding="utf-8"))["key"]
-    told = MapsFolder(places.maps(part), folder)
-    for i in range(count):
+    maps, rows = question.of(read_maps(places.maps(part))), []
+    told = MapsFolder.opened(places.maps(part))
+    for i in range(len(maps)):
         made = segmentation(maps, i)
         grid = Grid.from_dict(told.about(i)["grid"])
         place = places.case(part, i, maps.ids[i])
-        write_mask(place, "mask", made.mask, grid)
+        write_mask(place, f"mask{question.suffix}", made.mask, grid)
         if made.refined:
-            write_mask(place, "mask_before_refinement", made.before, grid)
+            write_mask(place, f"mask{question.suffix}_before_refinement", made.before, grid)
         rows.append({
-            "part": part, "id": made.id, "patient": maps.groups[i], "threshold": segmentation.threshold.title,
-            "supervision": segmentation.threshold.supervision, "value": made.threshold,
-            "voxels": int(made.mask.sum()), "parts": len(made.lesions), "why empty": made.reason,
+            "part": part, "id": made.id, "patient": maps.groups[i], "class": question.name,
+            "threshold": segmentation.threshold.title, "supervision": segmentation.threshold.supervision,
+            "value": made.threshold, "voxels": int(made.mask.sum()), "parts": len(made.lesions),
+            "why empty": made.reason,
         })  # fmt: skip
-        show(f"{part} masks", i + 1, count)
+        show(f"{part} masks", i + 1, len(maps))
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from voxplain.inherent.data import (
     Samples,
     Split,
     given_split,
+    mask_values,
     prepared,
     read_brats,
     read_csv,
@@ -78,6 +79,13 @@ def read_samples(asked: DataSettings) -> Samples:
     layout = _layout(asked.source) if asked.layout == "auto" else asked.layout
     samples = _READERS[layout](asked)
     cut = asked.slices
+    if asked.mask_labels is not None:
+        if not samples.multi_label:
+            raise InputError(
+                "data.mask_labels: found values of several classes, but an image has one class, whose mask is all that is "
+                "drawn; leave it out, or set data.multi_label"
+            )
+        samples = replace(samples, mask_values=mask_values(asked.mask_labels, samples.classes))
     if cut is None or layout == "brats":
         return samples
     return slices_of(

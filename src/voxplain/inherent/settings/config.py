@@ -15,6 +15,8 @@ from voxplain.settings.section import Section, setting
 
 Names = Annotated[tuple[str, ...] | None, BeforeValidator(lambda v: None if v is None else _words(v))]
 
+Values = Annotated[tuple[int, ...], BeforeValidator(as_list)]
+
 
 def _words(value: Any) -> Any:
     """Names from a list, or from text with commas; YAML reads ``1`` as a number, but a name is meant."""
@@ -75,7 +77,15 @@ class DataSettings(Section):
     masks: Existing | None = setting(
         None, "of folders: masks of the same relative names, for evaluation only"
     )
-    multi_label: bool = setting(False, "of a table: labels are independent, with ; between")
+    multi_label: bool = setting(
+        False,
+        "of a table: labels are independent, such as edema;effusion in one cell; an empty cell is healthy",
+    )
+    mask_labels: dict[str, Values] | None = setting(
+        None,
+        "of independent labels: the values in mask files that mark each class, such as {edema: 2, tumour: [1, 4]}; none: a "
+        "mask is of the class of an image that has one",
+    )
     spatial_dims: Literal[2, 3] | None = setting(None, "of an .npz that could be either", "axes")
     scans: Names = setting(None, "of BraTS: the channels in order")
     slices: SliceSettings | None = Field(
