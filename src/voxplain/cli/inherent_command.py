@@ -28,9 +28,9 @@ def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = Fals
     _tell(task, "training", task.settings.training.device)
     if dry_run:
         return 0
-    trained = train_inherent(task)
-    best = trained.best
-    print(f"best epoch {best.epoch}: validation {best.metric} {best.value:.4g}; {best.weights}")
+    for trained in train_inherent(task):
+        best = trained.best
+        print(f"best epoch {best.epoch}: validation {best.metric} {best.value:.4g}; {best.weights}")
     print(f"next: voxplain inherent predict {config}")
     return 0
 

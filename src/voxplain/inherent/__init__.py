@@ -32,7 +32,7 @@ _MODULES = {
         "HealthyQuantile HeldOutMasks MultiOtsu Oracle Otsu ZeroEvidence parse_threshold"
     ),
     "voxplain.inherent.training": "TrainingSettings predict train",
-    "voxplain.inherent.uncertainty": "Mirrored Temperature all_flips ensemble repeated spread turned",
+    "voxplain.inherent.uncertainty": "Committee Mirrored Temperature all_flips ensemble repeated spread turned",
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}
 
@@ -130,6 +130,7 @@ if TYPE_CHECKING:
         train as train,
     )
     from voxplain.inherent.uncertainty import (
+        Committee as Committee,
         Mirrored as Mirrored,
         Temperature as Temperature,
         all_flips as all_flips,

@@ -199,7 +199,7 @@ def test_slices_of_volumes_lie_where_they_were_cut(tmp_path):
         tmp_path, spots(tmp_path, 24, suffix="nii.gz"),
         data={"source": "spots.csv", "slices": {"axis": "k", "labels_from_masks": True, "every": 2}},
         training={"epochs": 1, "batch": 8, "augment": None, "device": "cpu", "progress": False, "duplicates": False},
-        mask={"threshold": "otsu", "healthy": "ignore"}, predict={"mirrored": True},
+        mask={"threshold": "otsu", "healthy": "ignore"}, uncertainty={"mirrored": True},
     )  # fmt: skip
     task = prepare_task(load_inherent(settings))
     assert task.shape == (1, 12, 12) and len(task.samples) == 48

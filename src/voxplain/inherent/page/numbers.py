@@ -92,12 +92,12 @@ def mask_tables(rows: Iterable[Row], headline: Threshold | None, of: str = "") -
 
 
 def calibration_tables(rows: Iterable[Row], of: str = "") -> tuple[Table, ...]:
-    """ECE, Brier score and NLL as trained and scaled; whether confidence predicts Dice."""
+    """ECE, Brier score and NLL as trained and scaled; whether confidence predicts Dice and errors."""
     listed = list(rows)
     tables = []
     for part, caption in (
         ("calibration", "Are probabilities right?"),
-        ("uncertainty", "Does confidence predict Dice?"),
+        ("uncertainty", "Does confidence predict Dice, and errors?"),
     ):
         chosen = [r for r in listed if r["part"] == part]
         if not chosen:

@@ -20,7 +20,7 @@ class Cost:
 
     Attributes:
         parameters: of the network.
-        steps: of the optimiser, over all epochs.
+        steps: of the optimiser, over all epochs and networks.
         training_seconds: at most, without reading and augmentation; early stopping may end it sooner.
         images: that are asked about.
         prediction_seconds: of the network's passes.
@@ -56,7 +56,9 @@ def cost(task: Task, device: str = "cpu") -> Cost:
     asked = task.settings
     step = _seconds(task, asked.training.batch, device, learns=True)
     asks = _seconds(task, asked.predict.batch, device, learns=False)
-    turns = 2 ** (len(task.shape) - 1) if asked.predict.mirrored else 1
+    several = asked.uncertainty
+    turns = 2 ** (len(task.shape) - 1) if several.mirrored else 1
+    answers = turns * max(several.dropout, 1) * several.ensemble
     batches = -(-len(task.split.train) // asked.training.batch)
     validation = -(-len(task.split.validation) // asked.predict.batch)
     images = sum(len(task.split.parts().get(part, ())) for part in asked.predict.parts)
@@ -64,13 +66,14 @@ def cost(task: Task, device: str = "cpu") -> Cost:
     for n in task.shape[1:]:
         voxels *= n
     classes = len(task.samples.classes)
-    files = sum(classes for kind in asked.predict.files if kind != "mask")
+    kinds = set(asked.predict.files) - {"mask"} - ({"spread"} if answers == 1 else set())
+    files = classes * len(kinds)
     return Cost(
         sum(p.numel() for p in task.network.parameters()),
-        -(-batches // asked.training.accumulate) * asked.training.epochs,
-        asked.training.epochs * (batches * step + validation * asks),
+        several.ensemble * -(-batches // asked.training.accumulate) * asked.training.epochs,
+        several.ensemble * asked.training.epochs * (batches * step + validation * asks),
         images,
-        -(-images // asked.predict.batch) * asks * turns,
+        -(-images // asked.predict.batch) * asks * answers,
         voxels * (classes + 1 + files),
         voxels * (classes + 1),
     )

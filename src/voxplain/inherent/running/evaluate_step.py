@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
 from voxplain.inherent.evaluate import Result, classification, independent
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
 from voxplain.inherent.maps_file import INDEX, read_maps
+from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.running.judging import Judged, judge
 from voxplain.inherent.running.places import Places
-from voxplain.inherent.running.questions import questions
+from voxplain.inherent.running.questions import Question, questions
 from voxplain.inherent.running.task import Task
 
 
@@ -52,7 +56,7 @@ def evaluate_inherent(task: Task) -> Evaluation:
     asked = task.settings.evaluate
     decisions = independent if task.samples.multi_label else classification
     rows = decisions(test, names=task.samples.classes, draws=asked.draws, level=asked.level, seed=asked.seed)
-    judged = tuple(judge(task, q, q.of(test), q.of(validation)) for q in questions(task))
+    judged = tuple(judge(task, q, q.of(test), q.of(validation), _agreement(task, q)) for q in questions(task))
     result = sum((one.result for one in judged), Result(rows, []))
     found = Evaluation(result, judged, Places(task.settings.out))
     _write(found)
@@ -67,6 +71,16 @@ def _maps(task: Task, part: str) -> Maps:
             f"{folder}: no maps there yet; run `voxplain inherent predict` with these settings first"
         )
     return read_maps(folder)
+
+
+def _agreement(task: Task, question: Question) -> NDArray[np.float64] | None:
+    """(N,) of the test images, minus the mutual information of several answers; None where there is one answer."""
+    folder = Places(task.settings.out).maps("test")
+    told = MapsFolder.opened(folder)
+    spreads = [told.about(i)["spread"] for i in range(len(task.split.test))]
+    if any(spread is None for spread in spreads):
+        return None
+    return -np.array([spread["mutual information"][question.index or 0] for spread in spreads])
 
 
 def _write(found: Evaluation) -> None:

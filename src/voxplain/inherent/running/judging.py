@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +32,13 @@ from voxplain.inherent.uncertainty import (
     Reliability,
     Temperature,
     calibration,
+    errors_told,
     rejection,
     relation,
     reliability,
 )
 
+CONFIDENCE, AGREEMENT = "confidence", "agreement of several answers"
 AS_TRAINED, SCALED = "as trained", "after temperature scaling"
 
 
@@ -64,23 +67,32 @@ class Judged:
     notes: tuple[str, ...]
 
 
-def judge(task: Task, question: Question, test: Maps, validation: Maps) -> Judged:
+def judge(
+    task: Task, question: Question, test: Maps, validation: Maps, agrees: NDArray[np.float64] | None = None
+) -> Judged:
     """Measure the answers to a question.
 
     Args:
         test, validation: what the maps say about it, see `Question.of`.
+        agrees: (N,) how far several answers about each test image agree, larger where more; None where there is one.
     """
     temperature, notes = _temperature(validation)
     rows = _calibrated(task, test, temperature)
     masks, headline, thresholds, more = _masks(task, question, test, validation)
     quality, rejected = _headline_dice(masks, headline, test), None
     asked = task.settings.evaluate
+    told_apart = {CONFIDENCE: softmax(test.logits).max(axis=1)} | (
+        {} if agrees is None else {AGREEMENT: agrees}
+    )
+    bootstrap: dict[str, Any] = {"draws": asked.draws, "level": asked.level, "seed": asked.seed}
+    right = test.predicted == test.labels
+    for name, sure in told_apart.items():
+        found = errors_told(sure, right, test.groups, test.ids, **bootstrap)
+        if np.isfinite(quality).any():
+            found += relation(sure, quality, test.groups, test.ids, **bootstrap)
+        rows += [{**row, "stratum": name} for row in found]
     if np.isfinite(quality).any():
-        confidence = softmax(test.logits).max(axis=1)
-        rejected = rejection(confidence, quality)
-        rows += relation(
-            confidence, quality, test.groups, test.ids, draws=asked.draws, level=asked.level, seed=asked.seed
-        )
+        rejected = rejection(told_apart[CONFIDENCE], quality)
     bins = reliability(softmax(test.logits), test.labels)
     told = (f"{question.name}: {note}" if question.name else note for note in (*notes, *more))
     result = _named(Result(rows, []) + masks, question.name)

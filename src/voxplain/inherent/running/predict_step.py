@@ -31,7 +31,7 @@ from voxplain.inherent.running.train_step import trained_network
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training import Predicted, predict
 from voxplain.inherent.training.checkpoint import WEIGHTS
-from voxplain.inherent.uncertainty import Mirrored
+from voxplain.inherent.uncertainty import Committee, agreement
 
 NEW = "new"  # the part of images that are not the data set's
 
@@ -40,9 +40,10 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
     """Ask the trained network about the validation and test parts, or about new images.
 
     Every image gets a folder in ``prediction/cases/PART`` with ``evidence`` and ``contribution`` (K, *S) and ``mask`` on its
-    own grid. ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
-    ``threshold.json`` the threshold with what it was fitted on. What is there already is not asked again. Of independent
-    labels, every class has a threshold and a mask of its own, whose files bear its name.
+    own grid, and ``spread`` (K, *S), the standard deviation of the evidence, where several answers are asked for.
+    ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
+    ``threshold.json`` the threshold with what it was fitted on. Of independent labels, every class has a threshold and a
+    mask of its own, whose files bear its name. What is there already is not asked again.
 
     Args:
         task: with settings of a training that is done.
@@ -68,8 +69,10 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
 
 
 def _asked(task: Task) -> nn.Module:
-    network = trained_network(task)
-    return Mirrored(network) if task.settings.predict.mirrored else network
+    asked = task.settings.uncertainty
+    networks = [trained_network(task, number) for number in range(asked.ensemble)]
+    committee = Committee(networks, mirrored=asked.mirrored, draws=asked.dropout, seed=asked.seed)
+    return committee if committee.members > 1 else networks[0]
 
 
 def _new(images: Sequence[Path]) -> list[Sample]:
@@ -114,6 +117,8 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
         ratio = abs(float(np.linalg.det(ready.to_case[:3, :3])))
         share = (ready.restore(found.contribution) / ratio).astype(np.float32)
         write_map(place, "contribution", share, grid)
+    if "spread" in kinds and found.deviation is not None:
+        write_map(place, "spread", ready.restore(found.deviation), grid)
     known = found.sample.label != UNKNOWN
     case = Maps(
         (found.sample.id,),
@@ -126,7 +131,9 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
         healthy=task.healthy,
         **(_truth(task, found, grid, reader) if known else {}),
     )
-    folder.add(index, case, {"grid": grid.to_dict(), "sums": _sums(found), "known": known})
+    several = found.member_logits
+    spread = None if several is None else agreement(several.numpy(), independent=task.samples.multi_label)
+    folder.add(index, case, {"grid": grid.to_dict(), "sums": _sums(found), "known": known, "spread": spread})
 
 
 def _label(task: Task, found: Predicted) -> Any:
@@ -175,6 +182,7 @@ def _rows(task: Task, folder: MapsFolder, part: str, maps: Maps) -> list[dict[st
                 "label": label if about["known"] else "", "predicted": decided, "class": name,
                 "logit": float(maps.logits[i, k]), "probability": float(chances[i, k]),
                 **{f"evidence {name}": values[k] for name, values in (about["sums"] or {}).items()},
+                **{what: values[k] for what, values in (about["spread"] or {}).items()},
             })  # fmt: skip
     return rows
 
@@ -230,9 +238,13 @@ def _marked(
 
 def _key(task: Task) -> str:
     """What maps depend on: the weights, the images' preparation, the files that are asked for."""
-    weights = hashlib.blake2b((Places(task.settings.out).training / WEIGHTS).read_bytes(), digest_size=8)
-    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision", "mirrored"})
-    return f"{weights.hexdigest()} {_digest([VERSION, repr(task.preparation), asked])}"
+    places, several = Places(task.settings.out), task.settings.uncertainty
+    weights = hashlib.blake2b(digest_size=8)
+    for number in range(several.ensemble):
+        weights.update((places.member(number) / WEIGHTS).read_bytes())
+    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision"})
+    told = [VERSION, repr(task.preparation), task.samples.mask_values, asked, several.model_dump(mode="json")]
+    return f"{weights.hexdigest()} {_digest(told)}"
 
 
 def _digest(value: Any) -> str:

@@ -54,6 +54,14 @@ class Task:
     shape: tuple[int, ...]
     healthy: int | None
 
+    def member(self, number: int) -> EvidenceClassifier:
+        """A network of an ensemble, from 0, with first weights of its own; 0 is `network`."""
+        if number == 0:
+            return self.network
+        asked = self.settings.network
+        other = asked.model_copy(update={"seed": asked.seed + number})
+        return make_classifier(other, self.samples, self.shape[0], len(self.shape) - 1)
+
 
 def prepare_task(settings: InherentSettings) -> Task:
     """Read what there is, divide it, and make the network; of the images only the first one is read.

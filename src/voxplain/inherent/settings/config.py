@@ -150,15 +150,26 @@ class PredictSettings(Section):
     parts: tuple[Literal["train", "validation", "test"], ...] = setting(
         ("validation", "test"), "of the split; evaluation needs both"
     )
-    files: tuple[Literal["evidence", "contribution", "mask"], ...] = setting(
-        ("evidence", "contribution", "mask"), "written per image, on the image's own grid"
-    )
-    mirrored: bool = setting(
-        False, "mean over each image and its mirror images; 4 passes of a slice, 8 of a volume"
+    files: tuple[Literal["evidence", "contribution", "spread", "mask"], ...] = setting(
+        ("evidence", "contribution", "spread", "mask"),
+        "written per image, on the image's own grid; spread: how far several answers differ, where there are several",
     )
     batch: int = setting(16, "images per pass", "images", ge=1)
     device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
     precision: Literal["fp32", "bf16"] = setting("fp32", "bf16 uses autocast")
+
+
+class UncertaintySettings(Section):
+    """Several answers about each image; their mean is the decision, and how far they differ says how sure it is."""
+
+    mirrored: bool = setting(False, "ask about mirror images, too; 4 passes of a slice, 8 of a volume")
+    dropout: int = setting(
+        0,
+        "times that each is asked with other units dropped; 0: once, with all. Needs network.parameters.dropout",
+        ge=0,
+    )
+    ensemble: int = setting(1, "networks that are trained, each with seeds of its own, and all asked", ge=1)
+    seed: int = setting(0, "of the units that are dropped", ge=0)
 
 
 class EvaluateSettings(Section):
@@ -187,6 +198,9 @@ class InherentSettings(Section):
     network: NetworkSettings = Field(NetworkSettings(), description="the classifier")
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="how it learns")
     predict: PredictSettings = Field(PredictSettings(), description="what is asked and written")
+    uncertainty: UncertaintySettings = Field(
+        UncertaintySettings(), description="several answers about each image; passes multiply"
+    )
     mask: MaskSettings = Field(MaskSettings(), description="from the map to the mask")
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="what is measured")
     out: Path = setting(Path("inherent"), "folder of the results; what was cut off goes on where it was")
