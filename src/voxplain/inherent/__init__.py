@@ -24,7 +24,8 @@ _MODULES = {
     "voxplain.inherent.pools": "LogSumExp Max Mean NoisyOr Pool SoftmaxWeighted TopK make_pool pool_names",
     "voxplain.inherent.posthoc": "maps_by",
     "voxplain.inherent.running": (
-        "Evaluation Task cost evaluate_inherent predict_inherent prepare_task train_inherent trained_network"
+        "Evaluation Task cost cost_of_evaluation evaluate_inherent predict_inherent prepare_task train_inherent "
+        "trained_network"
     ),
     "voxplain.inherent.score_map": "ClassScore ImageIntensity RandomMap",
     "voxplain.inherent.settings": "InherentSettings load_inherent",
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
         Evaluation as Evaluation,
         Task as Task,
         cost as cost,
+        cost_of_evaluation as cost_of_evaluation,
         evaluate_inherent as evaluate_inherent,
         predict_inherent as predict_inherent,
         prepare_task as prepare_task,

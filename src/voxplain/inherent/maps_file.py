@@ -18,7 +18,7 @@ from voxplain.inherent.maps import Maps
 
 INDEX = "maps.json"
 VERSION = 2
-_KEPT = 2**28  # bytes of arrays that stay in memory after they were read
+KEPT = 2**28  # bytes of arrays that stay in memory after they were read
 _CUT_OFF = "{path}: the maps of {case!r} are missing or cut off; write the folder again"
 
 
@@ -43,7 +43,7 @@ def write_maps(folder: Path | str, maps: Maps) -> Path:
     return folder
 
 
-def read_maps(folder: Path | str, *, kept: int = _KEPT) -> Maps:
+def read_maps(folder: Path | str, *, kept: int = KEPT) -> Maps:
     """All cases of a folder that `write_maps` wrote. Evidence, masks and images are read when they are looked at.
 
     Args:

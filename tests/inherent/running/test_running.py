@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakSet
 
 import duckdb
 import nibabel
@@ -18,6 +21,7 @@ from voxplain.case import read_case, read_mask
 from voxplain.cli.app import run
 from voxplain.errors import InputError
 from voxplain.inherent import (
+    cost_of_evaluation,
     evaluate_inherent,
     load_inherent,
     predict_inherent,
@@ -26,6 +30,7 @@ from voxplain.inherent import (
     trained_network,
 )
 from voxplain.inherent.data import Reader, prepared
+from voxplain.inherent.running import evaluate_step, predict_step
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +217,51 @@ def test_slices_of_volumes_lie_where_they_were_cut(tmp_path):
         np.testing.assert_allclose(file.affine[:3, 3], AFFINE[:3, 3] + 2 * AFFINE[:3, 2])
     found = evaluate_inherent(task)
     assert found.places.page.exists() and found.result.value(metric="pxap", score="class") > 0
+
+
+def test_evaluation_tells_its_cost_before_and_writes_nothing_in_a_dry_run(again, capsys):
+    shutil.rmtree(again.parent / "out/evaluation")
+    assert run(["inherent", "evaluate", str(again), "--dry-run"]) == 0
+    # otsu, masks and oracle of the network and of the intensity, the one that was written, the whole image: 8 × 20
+    assert "evaluation: 20 images, 160 masks, about" in capsys.readouterr().out
+    assert not (again.parent / "out/evaluation").exists()
+    with pytest.raises(InputError, match="run `voxplain inherent predict`"):
+        shutil.rmtree(again.parent / "out/prediction")
+        cost_of_evaluation(prepare_task(load_inherent(again)))
+
+
+def test_the_cost_is_about_what_it_takes(again):
+    task = prepare_task(load_inherent(again, overrides=["evaluate.draws=400", "evaluate.surfaces=true"]))
+    told = cost_of_evaluation(task).seconds
+    begun = time.perf_counter()
+    evaluate_inherent(task)
+    took = time.perf_counter() - begun
+    assert took / 4 < told < 4 * took
+
+
+def test_progress_counts_every_image_of_every_threshold(again, monkeypatch):
+    calls = []
+
+    @contextmanager
+    def shown(*_):
+        yield lambda *told: calls.append(told)
+
+    monkeypatch.setattr(evaluate_step, "shown", shown)
+    evaluate_inherent(prepare_task(load_inherent(again)))
+    done, totals = [c[1] for c in calls], {c[2] for c in calls}
+    # 160 masks, and three maps (of the network, the intensity, the whole image) of 20 images each
+    assert totals == {220} and done == sorted(done) and done[-1] == 220
+
+
+def test_no_more_than_a_batch_of_predictions_is_alive(again, monkeypatch):
+    shutil.rmtree(again.parent / "out/prediction")
+    alive, most, write = WeakSet(), [], predict_step._write
+
+    def counted(task, folder, index, found, *rest):
+        alive.add(found)
+        most.append(len(alive))
+        write(task, folder, index, found, *rest)
+
+    monkeypatch.setattr(predict_step, "_write", counted)
+    predict_inherent(prepare_task(load_inherent(again, overrides=["predict.batch=4"])), progress=False)
+    assert len(most) == 40 and max(most) <= 4

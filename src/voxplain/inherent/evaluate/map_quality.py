@@ -42,7 +42,9 @@ def map_quality(maps: Maps, score: ScoreMap, asked: Asked | None = None, *, boxe
         ("pxap with healthy", maps.has_lesion | maps.has_empty_truth),
     ):
         rows.append(_pxap(maps.take(which), score, metric, asked))
-    return rows + ([_boxes(maps.take(maps.has_lesion), score, v, asked) for v in (1, 2)] if boxes else [])
+    rows += [_boxes(maps.take(maps.has_lesion), score, v, asked) for v in (1, 2)] if boxes else []
+    asked.each(len(maps))
+    return rows
 
 
 def truths_of(maps: Maps) -> Lazy[Bools]:

@@ -155,13 +155,22 @@ def rank_histograms(
     """
     rows = np.arange(len(scores)) if rows is None else rows
     count = int(rows.max()) + 1
-    edges = equal_steps(scores, min(bins, max(_CELLS // count, 2)))
+    edges = equal_steps(scores, min(bins, most_bins(count)))
     inside, outside = (np.zeros((count, len(edges)), dtype=np.int64) for _ in range(2))
     for row, score, truth in zip(rows, scores, truths, strict=True):
         place = np.searchsorted(edges, score, side="right") - 1
         inside[row] += np.bincount(place[truth], minlength=len(edges))
         outside[row] += np.bincount(place[~truth], minlength=len(edges))
     return inside, outside
+
+
+def most_bins(rows: int) -> int:
+    """How many steps of rank fit, for so many rows.
+
+    >>> most_bins(100), most_bins(20_000)
+    (2048, 838)
+    """
+    return min(2048, max(_CELLS // rows, 2))
 
 
 def _check(score: Floats, truth: Bools) -> None:

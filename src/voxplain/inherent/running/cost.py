@@ -25,7 +25,6 @@ class Cost:
         images: that are asked about.
         prediction_seconds: of the network's passes.
         prediction_bytes: of maps and files on the disk, before compression.
-        map_bytes: that evaluation holds in memory.
     """
 
     parameters: int
@@ -34,15 +33,13 @@ class Cost:
     images: int
     prediction_seconds: float
     prediction_bytes: int
-    map_bytes: int
 
     def lines(self) -> list[str]:
         """In words."""
         return [
-            f"training: {self.parameters:,} parameters, {self.steps:,} steps, about {_time(self.training_seconds)}",
-            f"prediction: {self.images:,} images, about {_time(self.prediction_seconds)}, "
-            f"up to {_size(self.prediction_bytes)} on the disk",
-            f"evaluation: {_size(self.map_bytes)} of maps in memory",
+            f"training: {self.parameters:,} parameters, {self.steps:,} steps, about {time_told(self.training_seconds)}",
+            f"prediction: {self.images:,} images, about {time_told(self.prediction_seconds)}, "
+            f"up to {size_told(self.prediction_bytes)} on the disk",
         ]
 
 
@@ -75,7 +72,6 @@ def cost(task: Task, device: str = "cpu") -> Cost:
         images,
         -(-images // asked.predict.batch) * asks * answers,
         voxels * (classes + 1 + files),
-        voxels * (classes + 1),
     )
 
 
@@ -98,11 +94,13 @@ def _seconds(task: Task, batch: int, device: str, *, learns: bool) -> float:
     return took
 
 
-def _time(seconds: float) -> str:
+def time_told(seconds: float) -> str:
+    """Seconds, minutes or hours."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _size(count: int) -> str:
+def size_told(count: int) -> str:
+    """Bytes as MB or GB."""
     return f"{count / 2**20:.0f} MB" if count < 2**30 else f"{count / 2**30:.1f} GB"

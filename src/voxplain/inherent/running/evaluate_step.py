@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,12 @@ from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
 from voxplain.inherent.maps_file import INDEX, read_maps
 from voxplain.inherent.maps_folder import MapsFolder
-from voxplain.inherent.running.judging import Judged, judge
+from voxplain.inherent.running.evaluation_cost import EvaluationCost, evaluation_cost
+from voxplain.inherent.running.judging import Judged, goes, judge
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions
 from voxplain.inherent.running.task import Task
+from voxplain.inherent.shown import Shown, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +44,26 @@ class Evaluation:
         return tuple(note for judged in self.judged for note in judged.notes)
 
 
-def evaluate_inherent(task: Task) -> Evaluation:
+def cost_of_evaluation(task: Task) -> EvaluationCost:
+    """How long `evaluate_inherent` will take, measured on a few of the predicted images.
+
+    Raises:
+        InputError: no predictions of the test part.
+    """
+    return evaluation_cost(task, _maps(task, "test"))
+
+
+def evaluate_inherent(task: Task, *, progress: bool = True) -> Evaluation:
     """Score what was predicted, and write tables and the page.
 
     The folder ``evaluation`` gets ``numbers.parquet`` (a number per row, see `rows.COLUMNS`), ``images.parquet``,
     ``reliability.parquet``, ``rejection.parquet``, ``thresholds.json`` and ``report.html``.
+
+    No more than a few maps are held at once, however many images there are.
+
+    Args:
+        task: with predictions that are done.
+        progress: show a bar on a terminal.
 
     Raises:
         InputError: no predictions of the validation and test parts.
@@ -56,12 +74,27 @@ def evaluate_inherent(task: Task) -> Evaluation:
     asked = task.settings.evaluate
     decisions = independent if task.samples.multi_label else classification
     rows = decisions(test, names=task.samples.classes, draws=asked.draws, level=asked.level, seed=asked.seed)
-    judged = tuple(judge(task, q, q.of(test), q.of(validation), _agreement(task, q)) for q in questions(task))
+    asks = questions(task)
+    through = [goes(task, q, q.of(test)) for q in asks]
+    with shown("masks and maps", progress) as show:
+        each = _counted(show, len(test) * sum(g.masks + g.scores for g in through))
+        judged = tuple(judge(task, q, q.of(test), q.of(validation), _agreement(task, q), each) for q in asks)
     result = sum((one.result for one in judged), Result(rows, []))
     found = Evaluation(result, judged, Places(task.settings.out))
     _write(found)
     write_report(task, found, test)
     return found
+
+
+def _counted(show: Shown, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def each(count: int) -> None:
+        nonlocal done
+        done += count
+        show("masks and maps of the test part", done, total)
+
+    return each
 
 
 def _maps(task: Task, part: str) -> Maps:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,18 +68,45 @@ class Judged:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Goes:
+    """How often all test images are gone through, at most: for masks, and for scores of maps."""
+
+    masks: int
+    scores: int
+
+
+def goes(task: Task, question: Question, test: Maps) -> Goes:
+    """Of one question, before any threshold is fitted (some cannot be, and are left out)."""
+    wanted = [parse_threshold(text) for text in task.settings.evaluate.thresholds]
+    title = threshold_of(task.settings.mask, question.healthy).title
+    if not (test.has_lesion | test.has_empty_truth).any():
+        return Goes(0, 0)
+    if not test.has_lesion.any():
+        return Goes(1 + sum(t.title != title and not t.is_oracle for t in wanted), 0)
+    # every threshold for the network and for the image's intensity; the whole image has one
+    return Goes(1 + 2 * sum(t.title != title for t in wanted) + 1, 3)
+
+
 def judge(
-    task: Task, question: Question, test: Maps, validation: Maps, agrees: NDArray[np.float64] | None = None
+    task: Task,
+    question: Question,
+    test: Maps,
+    validation: Maps,
+    agrees: NDArray[np.float64] | None = None,
+    each: Callable[[int], object] = bool,
 ) -> Judged:
     """Measure the answers to a question.
 
     Args:
         test, validation: what the maps say about it, see `Question.of`.
         agrees: (N,) how far several answers about each test image agree, larger where more; None where there is one.
+        each: told of test images whose mask, or map, was scored: how many at once.
     """
     temperature, notes = _temperature(validation)
     rows = _calibrated(task, test, temperature)
-    masks, headline, thresholds, more = _masks(task, question, test, validation)
+    scored = replace(asked_of(task), each=each)
+    masks, headline, thresholds, more = _masks(task, question, test, validation, scored)
     quality, rejected = _headline_dice(masks, headline, test), None
     asked = task.settings.evaluate
     told_apart = {CONFIDENCE: softmax(test.logits).max(axis=1)} | (
@@ -124,10 +152,10 @@ def _calibrated(task: Task, test: Maps, temperature: Temperature | None) -> list
 
 
 def _masks(
-    task: Task, question: Question, test: Maps, validation: Maps
+    task: Task, question: Question, test: Maps, validation: Maps, asked: Asked
 ) -> tuple[Result, Threshold | None, tuple[Threshold, ...], list[str]]:
     """Every threshold by every score where there is a truth; else whether healthy images stay empty."""
-    asked, notes = _asked(task), []
+    notes: list[str] = []
     score = score_of(task.settings.mask, question.healthy)
     headline, why = fitted(threshold_of(task.settings.mask, question.healthy), score, validation)
     notes += [f"No masks: {why}"] if headline is None else []
@@ -142,7 +170,7 @@ def _masks(
     chosen, refused = _usable(wanted, headline, score, test, validation, has_truth)
     result = Result([], [])
     if headline is not None:
-        strata = _strata(task, question, test) if has_truth else None
+        strata = strata_of(task, question, test) if has_truth else None
         result += localisation(test, segmentation_of(task.settings.mask, headline), asked, strata)
     if has_truth:
         result += compare(test, validation, _protocol(task, score, chosen), asked)
@@ -179,12 +207,14 @@ def _protocol(task: Task, score: ScoreMap, chosen: list[Threshold]) -> Protocol:
     )  # fmt: skip
 
 
-def _strata(task: Task, question: Question, test: Maps) -> dict[str, Bools]:
+def strata_of(task: Task, question: Question, test: Maps) -> dict[str, Bools]:
+    """The images that are also looked at by themselves, by name."""
     by_class = class_strata(test, task.samples.classes) if question.index is None else {}
     return {**by_class, **size_strata(test)}
 
 
-def _asked(task: Task) -> Asked:
+def asked_of(task: Task) -> Asked:
+    """How masks and maps are scored."""
     asked = task.settings.evaluate
     return Asked(asked.draws, asked.level, asked.seed, asked.surfaces)
 
