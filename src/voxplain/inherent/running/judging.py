@@ -79,7 +79,7 @@ class Goes:
 def goes(task: Task, question: Question, test: Maps) -> Goes:
     """Of one question, before any threshold is fitted (some cannot be, and are left out)."""
     wanted = [parse_threshold(text) for text in task.settings.evaluate.thresholds]
-    title = threshold_of(task.settings.mask, question.healthy).title
+    title = threshold_of(task.settings.mask, question).title
     if not (test.has_lesion | test.has_empty_truth).any():
         return Goes(0, 0)
     if not test.has_lesion.any():
@@ -157,7 +157,7 @@ def _masks(
     """Every threshold by every score where there is a truth; else whether healthy images stay empty."""
     notes: list[str] = []
     score = score_of(task.settings.mask, question.healthy)
-    headline, why = fitted(threshold_of(task.settings.mask, question.healthy), score, validation)
+    headline, why = fitted(threshold_of(task.settings.mask, question), score, validation)
     notes += [f"No masks: {why}"] if headline is None else []
     if not (test.has_lesion | test.has_empty_truth).any():
         return Result([], []), headline, (), [*notes, "Masks are not scored: no image has a known truth."]

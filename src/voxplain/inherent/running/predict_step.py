@@ -199,7 +199,7 @@ def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], pro
     validation, rows = read_maps(places.maps("validation")), []
     for question in questions(task):
         score = score_of(task.settings.mask, question.healthy)
-        wanted = threshold_of(task.settings.mask, question.healthy)
+        wanted = threshold_of(task.settings.mask, question)
         threshold, why = fitted(wanted, score, question.of(validation))
         if threshold is None:
             of = f" of {question.name!r}" if question.name else ""
