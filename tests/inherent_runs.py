@@ -36,6 +36,30 @@ def spots(root: Path, patients: int = 60, edge: int = 12, suffix: str = "npz", c
     return table
 
 
+def findings(root: Path, patients: int = 72, edge: int = 14, suffix: str = "npz") -> Path:
+    """Noise with a bright square, a dark one, both or none: labels with ; between, masks with 1 and 2 in one file."""
+    rng, rows = np.random.default_rng(1), []
+    root.mkdir(parents=True, exist_ok=True)
+    for p in range(patients):
+        shape = (edge, edge) if suffix == "npz" else (edge, edge, 4)
+        image, mask, labels = rng.normal(size=(1, *shape)), np.zeros(shape, np.uint8), []
+        for value, (name, strength) in enumerate([("spot", 4), ("hole", -4)], start=1):
+            if (p >> (value - 1)) & 1:
+                i, j = rng.integers(1, edge - 5), rng.integers(1, edge // 2 - 4) + (value - 1) * (edge // 2)
+                mask[i : i + 4, j : j + 4] = value
+                image[0, i : i + 4, j : j + 4] += strength
+                labels.append(name)
+        geometry = None if suffix == "npz" else Geometry(AFFINE, shape)
+        write_case(root / f"i{p}.{suffix}", Case("i", image, geometry))
+        write_array(root / f"m{p}.{suffix}", mask, geometry)
+        part = ("train", "validation", "test")[(p // 4) % 3]
+        rows.append({"id": f"case{p}", "image": f"i{p}.{suffix}", "label": ";".join(labels), "patient": f"p{p}",
+                     "mask": f"m{p}.{suffix}", "part": part})  # fmt: skip
+    table = root / "findings.csv"
+    write_rows(table, rows)
+    return table
+
+
 def write_rows(table: Path, rows: list[dict[str, Any]]) -> None:
     """Write a table anew."""
     with table.open("w", newline="") as file:

@@ -28,9 +28,9 @@ def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = Fals
     _tell(task, "training", task.settings.training.device)
     if dry_run:
         return 0
-    trained = train_inherent(task)
-    best = trained.best
-    print(f"best epoch {best.epoch}: validation {best.metric} {best.value:.4g}; {best.weights}")
+    for trained in train_inherent(task):
+        best = trained.best
+        print(f"best epoch {best.epoch}: validation {best.metric} {best.value:.4g}; {best.weights}")
     print(f"next: voxplain inherent predict {config}")
     return 0
 
@@ -58,12 +58,16 @@ def predict(
 
 
 @app.command("evaluate")
-def evaluate(config: Config, *, overrides: Overrides = None) -> int:
+def evaluate(config: Config, *, overrides: Overrides = None, dry_run: DryRun = False) -> int:
     """Decisions, maps and masks of the test part against the truth: tables, and a page with every step."""
-    from voxplain.inherent import evaluate_inherent
+    from voxplain.inherent import cost_of_evaluation, evaluate_inherent
     from voxplain.inherent.running.summary import summary
 
-    found = evaluate_inherent(_task(config, overrides))
+    task = _task(config, overrides)
+    print(*cost_of_evaluation(task).lines(), sep="\n", flush=True)
+    if dry_run:
+        return 0
+    found = evaluate_inherent(task)
     print("\n".join(summary(found)))
     print(f"wrote {found.places.page}")
     return 0

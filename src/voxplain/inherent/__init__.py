@@ -15,7 +15,7 @@ _MODULES = {
         "Augment AugmentSettings Sample Samples Split cross_validation given_split near_duplicates "
         "read_brats read_csv read_figshare read_folders read_npz slices_of split_samples"
     ),
-    "voxplain.inherent.evaluate": "Asked Protocol Result classification compare localisation map_quality",
+    "voxplain.inherent.evaluate": "Asked Protocol Result classification compare independent localisation map_quality",
     "voxplain.inherent.evidence": "Explanation",
     "voxplain.inherent.maps": "Maps",
     "voxplain.inherent.maps_file": "read_maps write_maps",
@@ -24,7 +24,8 @@ _MODULES = {
     "voxplain.inherent.pools": "LogSumExp Max Mean NoisyOr Pool SoftmaxWeighted TopK make_pool pool_names",
     "voxplain.inherent.posthoc": "maps_by",
     "voxplain.inherent.running": (
-        "Evaluation Task cost evaluate_inherent predict_inherent prepare_task train_inherent trained_network"
+        "Evaluation Task cost cost_of_evaluation evaluate_inherent predict_inherent prepare_task train_inherent "
+        "trained_network"
     ),
     "voxplain.inherent.score_map": "ClassScore ImageIntensity RandomMap",
     "voxplain.inherent.settings": "InherentSettings load_inherent",
@@ -32,7 +33,7 @@ _MODULES = {
         "HealthyQuantile HeldOutMasks MultiOtsu Oracle Otsu ZeroEvidence parse_threshold"
     ),
     "voxplain.inherent.training": "TrainingSettings predict train",
-    "voxplain.inherent.uncertainty": "Mirrored Temperature all_flips ensemble repeated spread turned",
+    "voxplain.inherent.uncertainty": "Committee Mirrored Temperature all_flips ensemble repeated spread turned",
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         Result as Result,
         classification as classification,
         compare as compare,
+        independent as independent,
         localisation as localisation,
         map_quality as map_quality,
     )
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
         Evaluation as Evaluation,
         Task as Task,
         cost as cost,
+        cost_of_evaluation as cost_of_evaluation,
         evaluate_inherent as evaluate_inherent,
         predict_inherent as predict_inherent,
         prepare_task as prepare_task,
@@ -129,6 +132,7 @@ if TYPE_CHECKING:
         train as train,
     )
     from voxplain.inherent.uncertainty import (
+        Committee as Committee,
         Mirrored as Mirrored,
         Temperature as Temperature,
         all_flips as all_flips,

@@ -30,6 +30,19 @@ class Explanation:
         return self.residual.abs() / self.logits.abs().clamp_min(1)
 
 
+@dataclass(frozen=True, eq=False)
+class Agreed(Explanation):
+    """The mean of M answers, and how far they differ.
+
+    Attributes:
+        deviation: (N, K, *S) standard deviation of the evidence over the answers (of the population: one answer has 0).
+        member_logits: (M, N, K).
+    """
+
+    deviation: Tensor
+    member_logits: Tensor
+
+
 def explanation(logits: Tensor, evidence: Tensor, contribution: Tensor, *, faithful: bool) -> Explanation:
     """An explanation with its residual, summed in double precision.
 

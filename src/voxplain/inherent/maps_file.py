@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 
 from voxplain.case.atomic import whole
 from voxplain.errors import InputError
+from voxplain.inherent.lazy import Lazy
 from voxplain.inherent.maps import Maps
 
 INDEX = "maps.json"
-_VERSION = 1
+VERSION = 2
+KEPT = 2**28  # bytes of arrays that stay in memory after they were read
+_CUT_OFF = "{path}: the maps of {case!r} are missing or cut off; write the folder again"
 
 
 def write_maps(folder: Path | str, maps: Maps) -> Path:
@@ -39,49 +43,83 @@ def write_maps(folder: Path | str, maps: Maps) -> Path:
     return folder
 
 
-def read_maps(folder: Path | str) -> Maps:
-    """All cases of a folder that `write_maps` wrote.
+def read_maps(folder: Path | str, *, kept: int = KEPT) -> Maps:
+    """All cases of a folder that `write_maps` wrote. Evidence, masks and images are read when they are looked at.
+
+    Args:
+        folder: of the maps.
+        kept: bytes of arrays that stay in memory, those that were looked at last; one case is held in any case.
 
     Raises:
-        InputError: no such folder, another version, a file that is missing, cut off or of another shape.
+        InputError: no such folder, another version, a file that is missing, cut off or of another shape; what is wrong
+            within an array is told when it is read.
     """
-    cases = list(stream_maps(folder))
-    first = cases[0]
+    folder = Path(folder)
+    index = _read_index(folder)
+    cases, reader = index["cases"], _Reader(folder, index, kept)
+    every = range(len(cases))
     return Maps(
-        tuple(c.ids[0] for c in cases),
-        tuple(c.groups[0] for c in cases),
-        [c.evidence[0] for c in cases],
-        np.concatenate([c.logits for c in cases]),
-        np.concatenate([c.labels for c in cases]),
-        [c.masks[0] for c in cases],
-        [c.images[0] for c in cases],
-        [c.spacings[0] for c in cases],
-        first.healthy,
+        tuple(c["id"] for c in cases),
+        tuple(c["group"] for c in cases),
+        Lazy(lambda i: reader(i).evidence[0], every),
+        np.stack([_logits(folder / file_of(i), cases[i]["id"]) for i in every]),
+        np.array([c["label"] for c in cases]),
+        Lazy(lambda i: reader(i).masks[0], every),
+        Lazy(lambda i: reader(i).images[0], every),
+        [None if c["spacing"] is None else tuple(c["spacing"]) for c in cases],
+        index["healthy"],
+        np.array([c["truth voxels"] for c in cases]),
     )
 
 
 def stream_maps(folder: Path | str) -> Iterator[Maps]:
-    """One case after the other, so that a folder larger than the memory can be gone through.
+    """One case after the other, none of which is kept.
 
     Raises:
         InputError: as `read_maps`, when it comes to the case.
     """
     folder = Path(folder)
     index = _read_index(folder)
-    for i, case in enumerate(index["cases"]):
-        arrays = _read(folder / file_of(i), case["id"])
-        spacing = case["spacing"]
-        yield Maps(
-            (case["id"],),
-            (case["group"],),
-            [arrays["evidence"]],
-            arrays["logits"][None],
-            np.array([case["label"]]),
-            [arrays.get("mask")],
-            [arrays.get("image")],
-            [None if spacing is None else tuple(spacing)],
-            index["healthy"],
-        )
+    return (_case(folder, index, i) for i in range(len(index["cases"])))
+
+
+class _Reader:
+    """Cases by their place; those that were looked at last stay, as far as there is room."""
+
+    def __init__(self, folder: Path, index: dict[str, Any], room: int) -> None:
+        self._folder, self._index, self._room = folder, index, room
+        self._held: OrderedDict[int, Maps] = OrderedDict()
+        self._bytes = 0
+
+    def __call__(self, i: int) -> Maps:
+        if i not in self._held:
+            self._held[i] = _case(self._folder, self._index, i)
+            self._bytes += _size(self._held[i])
+            while self._bytes > self._room and len(self._held) > 1:
+                self._bytes -= _size(self._held.popitem(last=False)[1])
+        self._held.move_to_end(i)
+        return self._held[i]
+
+
+def _case(folder: Path, index: dict[str, Any], i: int) -> Maps:
+    case = index["cases"][i]
+    arrays = _read(folder / file_of(i), case["id"])
+    return Maps(
+        (case["id"],),
+        (case["group"],),
+        [arrays["evidence"]],
+        arrays["logits"][None],
+        np.array([case["label"]]),
+        [arrays.get("mask")],
+        [arrays.get("image")],
+        [None if case["spacing"] is None else tuple(case["spacing"])],
+        index["healthy"],
+        np.array([case["truth voxels"]]),
+    )
+
+
+def _size(case: Maps) -> int:
+    return sum(a.nbytes for a in (case.evidence[0], case.masks[0], case.images[0]) if a is not None)
 
 
 def file_of(i: int) -> str:
@@ -103,10 +141,17 @@ def arrays_of(maps: Maps, i: int) -> dict[str, NDArray[Any]]:
 def index_of(maps: Maps) -> dict[str, Any]:
     """What the index says of these cases."""
     cases = [
-        {"id": i, "group": g, "label": int(label), "spacing": s}
-        for i, g, label, s in zip(maps.ids, maps.groups, maps.labels, maps.spacings, strict=True)
+        {"id": i, "group": g, "label": label, "spacing": s, "truth voxels": t}
+        for i, g, label, s, t in zip(
+            maps.ids,
+            maps.groups,
+            maps.labels.tolist(),
+            maps.spacings,
+            maps.truth_voxels.tolist(),
+            strict=True,
+        )
     ]
-    return {"version": _VERSION, "classes": maps.classes, "healthy": maps.healthy, "cases": cases}
+    return {"version": VERSION, "classes": maps.classes, "healthy": maps.healthy, "cases": cases}
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
@@ -116,9 +161,21 @@ def _read_index(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder}: found no readable {INDEX}, expected a folder that write_maps wrote"
         ) from error
-    if not isinstance(index, dict) or index.get("version") != _VERSION or not index.get("cases"):
-        raise InputError(f"{folder / INDEX}: found another layout, expected version {_VERSION} with cases")
+    if not isinstance(index, dict) or index.get("version") != VERSION or not index.get("cases"):
+        raise InputError(f"{folder / INDEX}: found another layout, expected version {VERSION} with cases")
     return index
+
+
+def _logits(path: Path, case: str) -> NDArray[np.float64]:
+    """Of the file the logits alone; one that is cut off is found out all the same."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            found: NDArray[np.float64] = file.get_tensor("logits")
+    except (OSError, SafetensorError) as error:
+        raise InputError(_CUT_OFF.format(path=path, case=case)) from error
+    return found
 
 
 def _read(path: Path, case: str) -> dict[str, NDArray[Any]]:
@@ -128,9 +185,7 @@ def _read(path: Path, case: str) -> dict[str, NDArray[Any]]:
     try:
         arrays: dict[str, NDArray[Any]] = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path}: the maps of {case!r} are missing or cut off; write the folder again"
-        ) from error
+        raise InputError(_CUT_OFF.format(path=path, case=case)) from error
     missing = {"evidence", "logits"} - set(arrays)
     if missing:
         raise InputError(f"{path}: found no {' and '.join(sorted(missing))} of {case!r}, expected both")

@@ -35,6 +35,18 @@ class MapsFolder:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, told)
 
+    @classmethod
+    def opened(cls, folder: Path) -> MapsFolder:
+        """One that is there, whatever it was filled for.
+
+        Raises:
+            InputError: there is none.
+        """
+        try:
+            return cls(folder, json.loads((folder / _KEY).read_text(encoding="utf-8"))["key"])
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{folder}: found no readable {_KEY}, expected a folder of maps") from error
+
     def has(self, index: int) -> bool:
         """Whether that case is there."""
         return (self.folder / file_of(index)).exists()

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voxplain.errors import InputError, suggest
+from voxplain.inherent.lazy import Lazy
 from voxplain.inherent.maps import Floats, Maps
 
 Kind = Literal["evidence", "contrast", "margin"]
@@ -27,9 +27,9 @@ class ScoreMap(ABC):
     def __call__(self, maps: Maps, index: int) -> Floats:
         """The score of one case, (*S) float32."""
 
-    def all(self, maps: Maps) -> list[Floats]:
-        """The scores of all cases, (*S) each."""
-        return [self(maps, i) for i in range(len(maps))]
+    def all(self, maps: Maps) -> Lazy[Floats]:
+        """The scores of all cases, (*S) each, made when they are looked at."""
+        return Lazy(lambda i: self(maps, i), range(len(maps)))
 
     def to_dict(self) -> dict[str, Any]:
         """Name and settings, as JSON takes them."""
@@ -156,8 +156,3 @@ def score_map_from_dict(told: dict[str, Any]) -> ScoreMap:
         return _KINDS[name](**{k: v for k, v in told.items() if k != "name"})
     except TypeError as error:
         raise InputError(f"score {name!r}: found settings {sorted(set(told) - {'name'})}: {error}") from error
-
-
-def flat(scores: list[Floats]) -> NDArray[np.float32]:
-    """All voxels of all cases in one row."""
-    return np.concatenate([s.ravel() for s in scores])

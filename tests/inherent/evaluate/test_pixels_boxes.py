@@ -17,7 +17,8 @@ from voxplain.inherent.evaluate import (
     pixel_average_precision,
 )
 from voxplain.inherent.evaluate.boxes import best_ious, box_iou, boxes_of
-from voxplain.inherent.evaluate.pixels import average_precision, ordered_bits, rank_histograms
+from voxplain.inherent.evaluate.pixels import average_precision, rank_histograms
+from voxplain.inherent.ranks import ordered_bits
 from voxplain.inherent.score_map import ClassScore, RandomMap, WholeImage
 from voxplain.inherent.threshold import HeldOutMasks
 

@@ -224,6 +224,7 @@ def test_linear_upsampling_and_norms_can_be_chosen() -> None:
     (lambda: GPUNet(0, 3, widths=(4, 6)), "in_channels: found 0, expected a whole number of at least 1"),
     (lambda: make_network("gp_net", 1, 3), "network 'gp_net': unknown; did you mean 'gp_unet'"),
     (lambda: make_network("gp_unet", 1, 3, width=4), "network 'gp_unet': unknown parameter 'width'; did you mean"),
+    (lambda: make_network("gp_recon_resnet", 1, 3, pool_to="max"), "parameter 'pool_to'; did you mean 'pool_at'"),
 ])  # fmt: skip
 def test_arguments_that_cannot_be(make: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -250,3 +251,15 @@ def test_networks_are_found_by_name() -> None:
         net = make_network(name, 2, 3, published=True, **SMALL[kind])
         assert type(net) is kind and not net.faithful
         assert make_network(name, 2, 3, **SMALL[kind]).faithful
+
+
+@each_network
+def test_how_features_become_a_decision_is_asked_alike_of_every_network(
+    kind: type[EvidenceClassifier],
+) -> None:
+    net = small(kind, pool="lse", pool_at="before", multi_label=True)
+    assert (type(net.pool).__name__, net.pool_at, net.multi_label) == ("LogSumExp", "before", True)
+    assert kind(2, 3, **SMALL[kind]).spatial_dims == 2 and kind(2, 3, **SMALL[kind]).pool_at == "after"
+    # the names that stored weights have
+    prefixes = {name.split(".")[0] for name in net.state_dict()}
+    assert prefixes == {"backbone", "readout"} | ({"pool"} if net.pool.state_dict() else set())

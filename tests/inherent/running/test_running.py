@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakSet
 
 import duckdb
 import nibabel
 import numpy as np
 import pytest
 import torch
-from inherent_runs import AFFINE, config, read_rows, spots, write_rows
+from inherent_runs import AFFINE, config, read_rows, spots
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from voxplain.case import read_case, read_mask
 from voxplain.cli.app import run
 from voxplain.errors import InputError
 from voxplain.inherent import (
+    cost_of_evaluation,
     evaluate_inherent,
     load_inherent,
     predict_inherent,
@@ -26,6 +30,7 @@ from voxplain.inherent import (
     trained_network,
 )
 from voxplain.inherent.data import Reader, prepared
+from voxplain.inherent.running import evaluate_step, predict_step
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +204,7 @@ def test_slices_of_volumes_lie_where_they_were_cut(tmp_path):
         tmp_path, spots(tmp_path, 24, suffix="nii.gz"),
         data={"source": "spots.csv", "slices": {"axis": "k", "labels_from_masks": True, "every": 2}},
         training={"epochs": 1, "batch": 8, "augment": None, "device": "cpu", "progress": False, "duplicates": False},
-        mask={"threshold": "otsu", "healthy": "ignore"}, predict={"mirrored": True},
+        mask={"threshold": "otsu", "healthy": "ignore"}, uncertainty={"mirrored": True},
     )  # fmt: skip
     task = prepare_task(load_inherent(settings))
     assert task.shape == (1, 12, 12) and len(task.samples) == 48
@@ -214,19 +219,49 @@ def test_slices_of_volumes_lie_where_they_were_cut(tmp_path):
     assert found.places.page.exists() and found.result.value(metric="pxap", score="class") > 0
 
 
-def test_independent_labels_are_predicted_but_not_evaluated(tmp_path):
-    table_path = spots(tmp_path, 24)
-    rows = read_rows(table_path)
-    for n, row in enumerate(rows):
-        row["label"] = ";".join([*(["spot"] if row["label"] == "spot" else []), *(["odd"] if n % 3 else [])])
-    write_rows(table_path, rows)
-    settings = config(
-        tmp_path, table_path, data={"source": "spots.csv", "multi_label": True},
-        training={"epochs": 1, "batch": 8, "augment": None, "device": "cpu", "progress": False, "duplicates": False},
-    )  # fmt: skip
-    task = prepare_task(load_inherent(settings))
-    train_inherent(task)
-    predict_inherent(task, progress=False)
-    assert {f.name for f in files(settings)[0].iterdir()} == {"evidence.npz", "contribution.npz"}
-    with pytest.raises(InputError, match="independent labels"):
-        evaluate_inherent(task)
+def test_evaluation_tells_its_cost_before_and_writes_nothing_in_a_dry_run(again, capsys):
+    shutil.rmtree(again.parent / "out/evaluation")
+    assert run(["inherent", "evaluate", str(again), "--dry-run"]) == 0
+    # otsu, masks and oracle of the network and of the intensity, the one that was written, the whole image: 8 × 20
+    assert "evaluation: 20 images, 160 masks, about" in capsys.readouterr().out
+    assert not (again.parent / "out/evaluation").exists()
+    with pytest.raises(InputError, match="run `voxplain inherent predict`"):
+        shutil.rmtree(again.parent / "out/prediction")
+        cost_of_evaluation(prepare_task(load_inherent(again)))
+
+
+def test_the_cost_is_about_what_it_takes(again):
+    task = prepare_task(load_inherent(again, overrides=["evaluate.draws=400", "evaluate.surfaces=true"]))
+    told = cost_of_evaluation(task).seconds
+    begun = time.perf_counter()
+    evaluate_inherent(task)
+    took = time.perf_counter() - begun
+    assert took / 4 < told < 4 * took
+
+
+def test_progress_counts_every_image_of_every_threshold(again, monkeypatch):
+    calls = []
+
+    @contextmanager
+    def shown(*_):
+        yield lambda *told: calls.append(told)
+
+    monkeypatch.setattr(evaluate_step, "shown", shown)
+    evaluate_inherent(prepare_task(load_inherent(again)))
+    done, totals = [c[1] for c in calls], {c[2] for c in calls}
+    # 160 masks, and three maps (of the network, the intensity, the whole image) of 20 images each
+    assert totals == {220} and done == sorted(done) and done[-1] == 220
+
+
+def test_no_more_than_a_batch_of_predictions_is_alive(again, monkeypatch):
+    shutil.rmtree(again.parent / "out/prediction")
+    alive, most, write = WeakSet(), [], predict_step._write
+
+    def counted(task, folder, index, found, *rest):
+        alive.add(found)
+        most.append(len(alive))
+        write(task, folder, index, found, *rest)
+
+    monkeypatch.setattr(predict_step, "_write", counted)
+    predict_inherent(prepare_task(load_inherent(again, overrides=["predict.batch=4"])), progress=False)
+    assert len(most) == 40 and max(most) <= 4

@@ -132,3 +132,9 @@ def test_the_order_of_cases_does_not_matter():
 def test_what_cannot_be_fitted_is_told(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.parametrize(("floor", "expected"), [(None, -12.0), (-15.0, -12.0), (0.0, 0.0)])
+def test_a_floor_lifts_a_threshold_that_lies_below(floor, expected):
+    # heights −30 … −11; of 20 the ⌈21 · 0.9⌉-th smallest
+    assert HealthyQuantile(0.1, floor=floor).fit(healthy(range(-30, -10))).found.value == expected

@@ -48,7 +48,7 @@ def test_rows_by_scipy_and_without_cases_that_have_no_dice():
     q[:5] = np.nan
     ids, groups = [f"c{i:02d}" for i in range(50)], [f"p{i // 2:02d}" for i in range(50)]
     rows = {r["metric"]: r for r in relation(c, q, groups, ids, draws=200)}
-    rho = rows["spearman of confidence with dice"]
+    rho = rows["spearman with dice"]
     assert rho["value"] == pytest.approx(spearmanr(c[5:], q[5:]).statistic)
     assert rho["low"] < 0 < rho["high"] and rho["cases"] == 45 and rho["patients"] == 23
     order = rng.permutation(50)
@@ -60,11 +60,11 @@ def test_a_confidence_that_knows_is_worth_something():
     q = np.random.default_rng(2).random(80)
     names = [f"c{i:02d}" for i in range(80)]
     knows = {r["metric"]: r for r in relation(q**3, q, names, names, draws=200)}
-    assert knows["spearman of confidence with dice"]["value"] == pytest.approx(1)
-    assert knows["gain of rejection"]["low"] > 0.15
+    assert knows["spearman with dice"]["value"] == pytest.approx(1)
+    assert knows["gain of rejection in dice"]["low"] > 0.15
     nothing = {r["metric"]: r for r in relation(np.ones(80), q, names, names, draws=20)}
-    assert np.isnan(nothing["spearman of confidence with dice"]["value"])
-    assert nothing["gain of rejection"]["value"] == pytest.approx(0, abs=1e-12)
+    assert np.isnan(nothing["spearman with dice"]["value"])
+    assert nothing["gain of rejection in dice"]["value"] == pytest.approx(0, abs=1e-12)
 
 
 def test_slices_of_a_patient_do_not_narrow_the_interval():

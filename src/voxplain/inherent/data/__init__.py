@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from voxplain.inherent.data.augment import Augment, AugmentSettings
 from voxplain.inherent.data.brats import read_brats
+from voxplain.inherent.data.class_masks import class_masks, mask_values
 from voxplain.inherent.data.csv_table import read_csv
 from voxplain.inherent.data.duplicates import near_duplicates
 from voxplain.inherent.data.figshare import read_figshare
@@ -24,9 +25,11 @@ __all__ = [
     "Samples",
     "Split",
     "check_split",
+    "class_masks",
     "cross_validation",
     "given_split",
     "mask_on",
+    "mask_values",
     "near_duplicates",
     "prepared",
     "read_brats",

@@ -40,6 +40,11 @@ class Reader:
         Raises:
             InputError: it cannot be read, or is on another grid than the image.
         """
+        values = self.drawn(sample)
+        return None if values is None else np.asarray(values > 0)
+
+    def drawn(self, sample: Sample) -> npt.NDArray[Any] | None:
+        """The mask with its values, which may tell findings apart; otherwise as `mask`."""
         if sample.mask is None:
             return None
         whole = self._whole(sample)
@@ -56,7 +61,7 @@ class Reader:
         if sample.slice is not None:
             axis, index = sample.slice
             values = values.take([index], axis)
-        return np.asarray(values > 0)
+        return np.asarray(values)
 
     def _whole(self, sample: Sample) -> Case:
         if isinstance(sample.image, np.ndarray):

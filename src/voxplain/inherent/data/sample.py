@@ -72,6 +72,8 @@ class Samples(Sequence[Sample]):
         parts: of a data set that brings its own split: ``"train"``, ``"validation"`` or ``"test"`` per sample.
         notes: what was assumed, one sentence each.
         patients_known: whether groups are patients; otherwise every image stands for a patient of its own.
+        mask_values: of independent labels, the values of the masks that mark each class, see `mask_values`; None where
+            masks do not tell classes apart.
 
     Raises:
         InputError: no samples, repeated ids, labels beyond the classes, single and independent labels mixed; one line
@@ -87,6 +89,7 @@ class Samples(Sequence[Sample]):
     parts: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     patients_known: bool = True
+    mask_values: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.items:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from voxplain.case.slicing import AXES
 from voxplain.errors import InputError
+from voxplain.inherent.data.class_masks import Values
 from voxplain.inherent.data.naming import is_healthy
 from voxplain.inherent.data.reading import Reader
 from voxplain.inherent.data.sample import Sample, Samples
@@ -47,9 +48,9 @@ def slices_of(
     parts: list[str] = []
     for number, volume in enumerate(samples):
         found = list(_slices(reader, volume, axis, every))
-        marked = _marked(reader, volume, axis, least) if labels_from_masks else None
+        marked = _marked(reader, volume, axis, least, samples.mask_values) if labels_from_masks else None
         for index in found:
-            label = volume.label if marked is None else _label(volume, bool(marked[index]), shifted)
+            label = volume.label if marked is None else _label(volume, marked[:, index], shifted)
             items.append(
                 Sample(
                     f"{volume.id}-{AXES[axis]}{index}", volume.image, label, volume.group, volume.mask, (axis, index),
@@ -59,7 +60,9 @@ def slices_of(
         parts += [samples.parts[number]] * len(found) if samples.parts is not None else []
     note = _note(len(samples), len(items), axis, labels_from_masks, least)
     own = tuple(parts) if samples.parts is not None else None
-    return Samples(tuple(items), classes, own, (*samples.notes, note), samples.patients_known)
+    return Samples(
+        tuple(items), classes, own, (*samples.notes, note), samples.patients_known, samples.mask_values
+    )
 
 
 def _slices(reader: Reader, volume: Sample, axis: int, every: int) -> Iterator[int]:
@@ -74,19 +77,26 @@ def _slices(reader: Reader, volume: Sample, axis: int, every: int) -> Iterator[i
     yield from (int(i) for i in range(0, case.spatial_shape[axis], every) if varied[i])
 
 
-def _marked(reader: Reader, volume: Sample, axis: int, least: int) -> npt.NDArray[np.bool_]:
-    mask = reader.mask(volume)
-    if mask is None:
+def _marked(
+    reader: Reader, volume: Sample, axis: int, least: int, values: Values | None
+) -> npt.NDArray[np.bool_]:
+    """(K, n) whether a slice has enough voxels of each class; (1, n) of any, where masks do not tell classes apart."""
+    drawn = reader.drawn(volume)
+    if drawn is None:
         raise InputError(
             f"labels_from_masks: {volume.id} has no mask, so its slices have no labels; give one (all zero where healthy)"
         )
-    return np.asarray(mask.sum(tuple(a for a in range(3) if a != axis)) >= least)
+    masks = [drawn > 0] if values is None else [np.isin(drawn, v) for v in values]
+    others = tuple(a for a in range(3) if a != axis)
+    return np.stack([mask.sum(others) >= least for mask in masks])
 
 
-def _label(volume: Sample, marked: bool, shifted: bool) -> int | tuple[int, ...]:
-    if isinstance(volume.label, tuple):
-        return volume.label if marked else ()
-    return volume.label + int(shifted) if marked else 0
+def _label(volume: Sample, marked: npt.NDArray[np.bool_], shifted: bool) -> int | tuple[int, ...]:
+    if not isinstance(volume.label, tuple):
+        return volume.label + int(shifted) if marked.any() else 0
+    if len(marked) > 1:
+        return tuple(k for k in volume.label if marked[k])
+    return volume.label if marked.any() else ()
 
 
 def _note(volumes: int, slices: int, axis: int, labels_from_masks: bool, least: int) -> str:

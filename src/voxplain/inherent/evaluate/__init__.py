@@ -4,6 +4,7 @@ from voxplain.inherent.bootstrap import Interval, intervals
 from voxplain.inherent.evaluate.boxes import BoxAccuracy, max_box_acc
 from voxplain.inherent.evaluate.classification import classification
 from voxplain.inherent.evaluate.froc import Froc, Marks, froc, marks
+from voxplain.inherent.evaluate.independent import independent
 from voxplain.inherent.evaluate.localisation import Asked, localisation
 from voxplain.inherent.evaluate.map_quality import DiceCurve, dice_curve, map_quality
 from voxplain.inherent.evaluate.pixels import PixelHistogram, pixel_average_precision
@@ -32,6 +33,7 @@ __all__ = [
     "dice_curve",
     "froc",
     "hd95",
+    "independent",
     "intervals",
     "iou",
     "lesion_sizes",

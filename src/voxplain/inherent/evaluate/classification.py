@@ -119,6 +119,17 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of independent labels, (N, K) as the logits.
+
+    >>> sigmoid(np.array([[0.0, -1000.0]])).tolist()
+    [[0.5, 0.0]]
+    """
+    from scipy.special import expit
+
+    return np.asarray(expit(logits))
+
+
 def _base(maps: Maps, k: int, metric: str) -> Bools:
     """(N,) the cases that a number is of: those of the class, decided to be, either, or all."""
     of_class, decided = maps.labels == k, maps.predicted == k

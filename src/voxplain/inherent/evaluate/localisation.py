@@ -7,8 +7,8 @@ healthy and have no mask, give the false mask rate and false marks. Cases with n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ class Asked:
         draws, level, seed: of the bootstrap over patients.
         surfaces: whether to measure distances, which takes longest.
         overlap: share of a lesion that a mark must cover to hit it, see `marks`.
+        each: told of cases whose mask, or map, was scored: how many at once.
     """
 
     draws: int = 1000
@@ -56,6 +57,7 @@ class Asked:
     seed: int = 0
     surfaces: bool = True
     overlap: float = 0.0
+    each: Callable[[int], object] = field(default=bool, compare=False, repr=False)
 
 
 def localisation(
@@ -94,19 +96,21 @@ def localisation(
             )
     found: dict[str, list[tuple[Row, Marks]]] = {}
     for i in places:
-        for state, pair in _case(maps, int(i), segmentation, asked).items():
+        for state, pair in measured(maps, int(i), segmentation, asked).items():
             found.setdefault(state, []).append(pair)
+        asked.each(1)
     groups = [maps.groups[i] for i in places]
     rows = [
         told
         for pairs in found.values()
         for name, which in chosen.items()
-        for told in _summary(pairs, groups, which[places], name, asked)
+        for told in over_cases(pairs, groups, which[places], name, asked)
     ]
     return Result(rows, [r for pairs in found.values() for r, _ in pairs])
 
 
-def _case(maps: Maps, i: int, segmentation: Segmentation, asked: Asked) -> dict[str, tuple[Row, Marks]]:
+def measured(maps: Maps, i: int, segmentation: Segmentation, asked: Asked) -> dict[str, tuple[Row, Marks]]:
+    """One case: its row and its marks, by the state of its mask."""
     made = segmentation(maps, i)
     states = {BEFORE: made.before, AFTER: made.mask} if made.refined else {"": made.mask}
     return {
@@ -123,8 +127,8 @@ def _measured(
     own = mask is made.mask
     parts = made.lesions if own else lesions(mask, made.score, spacing, segmentation.components.connectivity)
     matched = marks(parts, wanted, overlap=asked.overlap, connectivity=segmentation.components.connectivity)
-    distances = (hd95, assd) if asked.surfaces else ()
-    measured = [measure(mask, wanted, spacing) for measure in distances] or [float("nan")] * 2
+    measures = (hd95, assd) if asked.surfaces else ()
+    distances = [measure(mask, wanted, spacing) for measure in measures] or [float("nan")] * 2
     told: Row = {
         **_about(segmentation, state),
         "id": maps.ids[i],
@@ -138,8 +142,8 @@ def _measured(
         "marks": len(parts),
         "dice": dice(mask, wanted),
         "iou": iou(mask, wanted),
-        "hd95": measured[0],
-        "assd": measured[1],
+        "hd95": distances[0],
+        "assd": distances[1],
     }
     return told, matched
 
@@ -155,9 +159,17 @@ def _about(segmentation: Segmentation, state: str) -> dict[str, Any]:
     }
 
 
-def _summary(
+def over_cases(
     pairs: list[tuple[Row, Marks]], groups: list[str], which: Bools, stratum: str, asked: Asked
 ) -> list[Row]:
+    """All numbers of some cases.
+
+    Args:
+        pairs: N rows and marks, see `measured`.
+        groups: (N,) their patients.
+        which: (N,) the cases that count.
+        stratum: what these are called.
+    """
     columns = {
         n: np.array([r[n] for r, _ in pairs], dtype=np.float64) for n in ("dice", "iou", "hd95", "assd")
     }

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
-from voxplain.inherent.bootstrap import Counts, intervals
+from voxplain.inherent.bootstrap import Counts, intervals, patients
 from voxplain.inherent.evaluate.boxes import IOUS, best_ious
 from voxplain.inherent.evaluate.localisation import Asked
 from voxplain.inherent.evaluate.pixels import average_precision, pixel_average_precision, rank_histograms
 from voxplain.inherent.evaluate.rows import Row, row
+from voxplain.inherent.lazy import Lazy
 from voxplain.inherent.maps import Bools, Floats, Maps
 from voxplain.inherent.overlap import above, dice_at
 from voxplain.inherent.score_map import ScoreMap
@@ -41,13 +42,19 @@ def map_quality(maps: Maps, score: ScoreMap, asked: Asked | None = None, *, boxe
         ("pxap with healthy", maps.has_lesion | maps.has_empty_truth),
     ):
         rows.append(_pxap(maps.take(which), score, metric, asked))
-    return rows + ([_boxes(maps.take(maps.has_lesion), score, v, asked) for v in (1, 2)] if boxes else [])
+    rows += [_boxes(maps.take(maps.has_lesion), score, v, asked) for v in (1, 2)] if boxes else []
+    asked.each(len(maps))
+    return rows
 
 
-def truths_of(maps: Maps) -> list[Bools]:
+def truths_of(maps: Maps) -> Lazy[Bools]:
     """(*S) masks; empty ones where not known."""
-    shapes = (e.shape[1:] for e in maps.evidence)
-    return [np.zeros(s, dtype=np.bool_) if m is None else m for m, s in zip(maps.masks, shapes, strict=True)]
+
+    def truth(i: int) -> Bools:
+        mask = maps.masks[i]
+        return np.zeros(maps.evidence[i].shape[1:], dtype=np.bool_) if mask is None else mask
+
+    return Lazy(truth, range(len(maps)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +100,14 @@ def dice_curve(maps: Maps, score: ScoreMap, steps: int = 256) -> DiceCurve:
 def _pxap(maps: Maps, score: ScoreMap, metric: str, asked: Asked) -> Row:
     scores, truths = score.all(maps), truths_of(maps)
     exact = pixel_average_precision(scores, truths)
-    inside, outside = rank_histograms(scores, truths)
-    every = np.ones(len(maps), dtype=np.int64)
+    patient = patients(maps.groups)
+    first = np.unique(patient, return_index=True)[1]  # a patient's cases all count as often
+    inside, outside = rank_histograms(scores, truths, rows=patient)
 
     def statistics(weights: Counts) -> NDArray[np.float64]:
-        if weights is every or (weights == 1).all():
+        if (weights == 1).all():
             return np.array([exact])
+        weights = weights[first]
         return average_precision((weights @ inside)[None], (weights @ outside)[None])
 
     return _row(maps, score, metric, statistics, asked, oracle=False)

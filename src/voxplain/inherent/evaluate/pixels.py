@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from voxplain.errors import InputError
 from voxplain.inherent.maps import Bools, Floats
+from voxplain.inherent.ranks import equal_steps, ordered_bits
 
 _MIN_BITS, _MAX_BITS = 8, 24
+MANY, _MANY_BITS = 2**24, 22  # voxels of lesions from which on scores are rounded, and to what
+_CELLS = 2**24  # of the histograms of all patients together
 
 
 def pixel_average_precision(scores: Sequence[Floats], truths: Sequence[Bools]) -> float:
@@ -30,16 +33,29 @@ def pixel_average_precision(scores: Sequence[Floats], truths: Sequence[Bools]) -
     Raises:
         InputError: shapes that do not fit.
     """
+    parts, held = [], 0
     for s, t in zip(scores, truths, strict=True):
         _check(s, t)
-    inside = np.sort(np.concatenate([s[t] for s, t in zip(scores, truths, strict=True)]))
-    outside = np.sort(np.concatenate([s[~t] for s, t in zip(scores, truths, strict=True)]))
-    if not len(inside):
+        parts.append(s[t])
+        held += len(parts[-1])
+        if held > MANY:
+            return _rounded(scores, truths)
+    values, counts = np.unique(np.concatenate(parts), return_counts=True)
+    if not len(values):
         return float("nan")
-    values, counts = np.unique(inside, return_counts=True)
-    hits = len(inside) - np.searchsorted(inside, values, side="left")
-    others = len(outside) - np.searchsorted(outside, values, side="left")
-    return float((counts * (hits / (hits + others))).sum() / len(inside))
+    reached = np.zeros(len(values) + 1, np.int64)  # outside, by how many values each voxel reaches
+    for s, t in zip(scores, truths, strict=True):
+        place, often = np.unique(np.searchsorted(values, s[~t], side="right"), return_counts=True)
+        reached[place] += often
+    hits, others = (np.cumsum(n[::-1])[::-1] for n in (counts, reached[1:]))
+    return float((counts * (hits / (hits + others))).sum() / hits[0])
+
+
+def _rounded(scores: Sequence[Floats], truths: Sequence[Bools]) -> float:
+    histogram = PixelHistogram(_MANY_BITS)
+    for s, t in zip(scores, truths, strict=True):
+        histogram.add(s, t)
+    return histogram.average_precision()
 
 
 @dataclass(eq=False)
@@ -124,32 +140,37 @@ def average_precision(inside: NDArray[np.number], outside: NDArray[np.number]) -
     return np.asarray((inside * precision).sum(axis=1) / np.where(total > 0, total, np.nan))
 
 
-def ordered_bits(score: Floats) -> NDArray[np.uint32]:
-    """Whole numbers with the order of the floats; −0 and 0 are one.
-
-    >>> np.diff(ordered_bits(np.array([-2, -1, 0, 1e-3, 7], np.float32)).astype(np.int64)).min() > 0
-    np.True_
-    """
-    bits = (np.asarray(score, dtype=np.float32) + np.float32(0)).view(np.uint32)
-    negative = bits >> np.uint32(31) == 1
-    return np.where(negative, ~bits, bits | np.uint32(0x80000000))
-
-
 def rank_histograms(
-    scores: Sequence[Floats], truths: Sequence[Bools], bins: int = 2048
+    scores: Sequence[Floats], truths: Sequence[Bools], bins: int = 2048, rows: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Counts inside and outside per case (N, M) at M ≤ ``bins`` equal steps of rank: what a bootstrap can add up again."""
-    values = np.sort(np.concatenate([s.ravel() for s in scores]))
-    edges = np.unique(
-        values[np.linspace(0, len(values) - 1, min(bins, len(values))).round().astype(np.int64)]
-    )
-    shape = (len(scores), len(edges))
-    inside, outside = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    for i, (score, truth) in enumerate(zip(scores, truths, strict=True)):
+    """Counts inside and outside at M ≤ ``bins`` equal steps of rank: what a bootstrap can add up again.
+
+    Args:
+        scores, truths: N arrays (*S).
+        bins: how many steps, at most; fewer of more than 8,192 rows.
+        rows: (N,) which of R rows each case is counted in, such as its patient; by default one of its own.
+
+    Returns:
+        (R, M) each.
+    """
+    rows = np.arange(len(scores)) if rows is None else rows
+    count = int(rows.max()) + 1
+    edges = equal_steps(scores, min(bins, most_bins(count)))
+    inside, outside = (np.zeros((count, len(edges)), dtype=np.int64) for _ in range(2))
+    for row, score, truth in zip(rows, scores, truths, strict=True):
         place = np.searchsorted(edges, score, side="right") - 1
-        inside[i] = np.bincount(place[truth], minlength=len(edges))
-        outside[i] = np.bincount(place[~truth], minlength=len(edges))
+        inside[row] += np.bincount(place[truth], minlength=len(edges))
+        outside[row] += np.bincount(place[~truth], minlength=len(edges))
     return inside, outside
+
+
+def most_bins(rows: int) -> int:
+    """How many steps of rank fit, for so many rows.
+
+    >>> most_bins(100), most_bins(20_000)
+    (2048, 838)
+    """
+    return min(2048, max(_CELLS // rows, 2))
 
 
 def _check(score: Floats, truth: Bools) -> None:

@@ -21,11 +21,8 @@ def lesion_sizes(maps: Maps) -> tuple[NDArray[np.float64], str]:
     """
     known = all(s is not None for s in maps.spacings)
     unit = f"mm{'²' if maps.evidence[0].ndim == 3 else '³'}" if known else "voxels"
-    sizes = np.full(len(maps), np.nan)
-    for i, (mask, spacing) in enumerate(zip(maps.masks, maps.spacings, strict=True)):
-        if mask is not None and mask.any():
-            sizes[i] = mask.sum() * (float(np.prod(spacing)) if known and spacing is not None else 1.0)
-    return sizes, unit
+    each = [float(np.prod(s)) if known and s is not None else 1.0 for s in maps.spacings]
+    return np.where(maps.has_lesion, maps.truth_voxels * np.array(each), np.nan), unit
 
 
 def size_strata(maps: Maps, edges: Sequence[float] | None = None) -> dict[str, Bools]:

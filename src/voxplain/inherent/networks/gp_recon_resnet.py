@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Unpack
 
 from torch import Tensor, nn
 
-from voxplain.inherent.checks import require_counts, require_dims
-from voxplain.inherent.classifier import EvidenceClassifier
+from voxplain.inherent.checks import require_counts
 from voxplain.inherent.networks.blocks import act_layer, conv, dropout_layer, norm_layer
-from voxplain.inherent.networks.fitting import Fitted
+from voxplain.inherent.networks.gp_network import GPNetwork, Head
 from voxplain.inherent.networks.sinc import SincUpsample
-from voxplain.inherent.pools import Pool
 
 NORM = ("instance", {"affine": False})
 
 
-class GPReconResNet(EvidenceClassifier):
+class GPReconResNet(GPNetwork):
     """7×7 convolution, two strided ones, residual blocks, two sinc upsamplings; no skip connections. Chatterjee et al.
 
     `published` has the 17,272,918 parameters of the released 2-D network. What differs from that, by default or always:
@@ -30,12 +29,11 @@ class GPReconResNet(EvidenceClassifier):
     Args:
         in_channels: C.
         classes: K.
-        spatial_dims: 2 or 3.
         width: features at full size; twice and four times as many below.
         blocks: residual blocks at a quarter of the size.
-        pool, pool_at, multi_label: see `EvidenceClassifier`.
         dropout: of feature maps within the residual blocks (published: 0.2 or 0.5).
         last_norm: InstanceNorm behind the last convolution, as published.
+        head: see `Head`.
 
     Raises:
         InputError: an argument that cannot be.
@@ -44,43 +42,31 @@ class GPReconResNet(EvidenceClassifier):
     17272918
     """
 
+    released: ClassVar[Mapping[str, Any]] = {**GPNetwork.released, "last_norm": True}
+
     def __init__(
         self,
         in_channels: int,
         classes: int,
         *,
-        spatial_dims: int = 2,
         width: int = 64,
         blocks: int = 14,
-        pool: Pool | str = "topk:share=0.03",
-        pool_at: Literal["after", "before"] = "after",
-        multi_label: bool = False,
         dropout: float = 0.0,
         last_norm: bool = False,
+        **head: Unpack[Head],
     ) -> None:
-        require_counts(in_channels=in_channels, width=width)
-        require_dims(spatial_dims)
+        require_counts(width=width)
         if blocks:
             require_counts(blocks=blocks)
-        dims, layers = spatial_dims, _entrance(spatial_dims, in_channels, width)
-        layers += [_Residual(dims, 4 * width, dropout) for _ in range(blocks)]
-        layers += _way_up(dims, 4 * width, 2 * width, norm=True)
-        layers += _way_up(dims, 2 * width, width, norm=last_norm)
         super().__init__(
-            # a quarter of it must be more than the one voxel that is reflected
-            Fitted(nn.Sequential(*layers), divisible=4, at_least=8),
+            in_channels,
             width,
             classes,
-            pool,
-            spatial_dims=spatial_dims,
-            pool_at=pool_at,
-            multi_label=multi_label,
+            lambda dims: nn.Sequential(*_layers(dims, in_channels, width, blocks, dropout, last_norm)),
+            divisible=4,
+            at_least=8,  # a quarter of it must be more than the one voxel that is reflected
+            **head,
         )
-
-    @classmethod
-    def published(cls, in_channels: int = 4, classes: int = 3, **other: Any) -> Self:
-        """The released 2-D form: InstanceNorm, max over space of every feature, then the read-out; not faithful."""
-        return cls(in_channels, classes, **{"pool": "max", "pool_at": "before", "last_norm": True, **other})
 
 
 class _Residual(nn.Module):
@@ -98,6 +84,15 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         changed: Tensor = x + self.body(x)
         return changed
+
+
+def _layers(
+    dims: int, inputs: int, width: int, blocks: int, dropout: float, last_norm: bool
+) -> Iterator[nn.Module]:
+    yield from _entrance(dims, inputs, width)
+    yield from (_Residual(dims, 4 * width, dropout) for _ in range(blocks))
+    yield from _way_up(dims, 4 * width, 2 * width, norm=True)
+    yield from _way_up(dims, 2 * width, width, norm=last_norm)
 
 
 def _entrance(dims: int, inputs: int, width: int) -> list[nn.Module]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Unpack
 
 import torch
 from monai.networks.utils import icnr_init, pixelshuffle, pixelunshuffle
 from torch import Tensor, nn
 
-from voxplain.inherent.checks import require_counts, require_dims
-from voxplain.inherent.classifier import EvidenceClassifier
+from voxplain.inherent.checks import require_counts
 from voxplain.inherent.networks.blocks import conv, double_conv, dropout_layer
-from voxplain.inherent.networks.fitting import Fitted
-from voxplain.inherent.pools import Pool
+from voxplain.inherent.networks.gp_network import GPNetwork, Head
 
 WAYS = 4  # parallel convolutions of every level
 
 
-class GPShuffleUNet(EvidenceClassifier):
+class GPShuffleUNet(GPNetwork):
     """ShuffleUNet (Chatterjee et al. 2021, arXiv:2102.12898) with 1×1 read-out and a pool.
 
     `published` has the 26,371,587 parameters of the released 2-D network. What differs from that, by default or always:
@@ -31,11 +29,10 @@ class GPShuffleUNet(EvidenceClassifier):
     Args:
         in_channels: C.
         classes: K.
-        spatial_dims: 2 or 3.
         width: features at full size, doubled at every level.
         levels: how many times the size is halved.
-        pool, pool_at, multi_label: see `EvidenceClassifier`.
         dropout: of feature maps at the bottleneck (published: 0.5).
+        head: see `Head`.
 
     Raises:
         InputError: an argument that cannot be.
@@ -49,31 +46,21 @@ class GPShuffleUNet(EvidenceClassifier):
         in_channels: int,
         classes: int,
         *,
-        spatial_dims: int = 2,
         width: int = 64,
         levels: int = 3,
-        pool: Pool | str = "topk:share=0.03",
-        pool_at: Literal["after", "before"] = "after",
-        multi_label: bool = False,
         dropout: float = 0.0,
+        **head: Unpack[Head],
     ) -> None:
-        require_counts(in_channels=in_channels, width=width, levels=levels)
-        require_dims(spatial_dims)
-        net = _ShuffleUNet(spatial_dims, in_channels, width, levels, dropout)
+        require_counts(width=width, levels=levels)
         super().__init__(
-            Fitted(net, divisible=2**levels, at_least=2 ** (levels + 1)),
+            in_channels,
             width,
             classes,
-            pool,
-            spatial_dims=spatial_dims,
-            pool_at=pool_at,
-            multi_label=multi_label,
+            lambda dims: _ShuffleUNet(dims, in_channels, width, levels, dropout),
+            divisible=2**levels,
+            at_least=2 ** (levels + 1),
+            **head,
         )
-
-    @classmethod
-    def published(cls, in_channels: int = 4, classes: int = 3, **other: Any) -> Self:
-        """The released 2-D form: max over space of every feature, then the read-out; not faithful."""
-        return cls(in_channels, classes, **{"pool": "max", "pool_at": "before", **other})
 
 
 class _ShuffleUNet(nn.Module):

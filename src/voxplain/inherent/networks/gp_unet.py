@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Literal, Unpack
 
 import torch
 from monai.networks.layers.factories import Pool as PoolFactory
 from torch import Tensor, nn
 
 from voxplain.errors import InputError
-from voxplain.inherent.checks import require_counts, require_dims
-from voxplain.inherent.classifier import EvidenceClassifier
 from voxplain.inherent.networks.blocks import Norm, conv, double_conv, dropout_layer
-from voxplain.inherent.networks.fitting import Fitted
+from voxplain.inherent.networks.gp_network import GPNetwork, Head
 from voxplain.inherent.networks.sinc import SincUpsample
-from voxplain.inherent.pools import Pool
 
 Upsampling = Literal["sinc", "linear"]
 
 
-class GPUNet(EvidenceClassifier):
+class GPUNet(GPNetwork):
     """U-Net with sinc upsampling, 1×1 read-out and a pool. Dubost et al. 2017, arXiv:1705.07999; Chatterjee et al.
 
     `published` has the 1,740,675 parameters of the released 2-D network. What differs from that, by default or always:
@@ -34,12 +31,11 @@ class GPUNet(EvidenceClassifier):
     Args:
         in_channels: C.
         classes: K.
-        spatial_dims: 2 or 3.
         widths: features per level, finest first.
-        pool, pool_at, multi_label: see `EvidenceClassifier`.
         norm: of every convolution: None (as published), or a name of MONAI's such as ``"batch"``.
         dropout: of feature maps behind the bottleneck (published: 0.5 on BraTS, none on Figshare).
         upsample: ``"sinc"`` or ``"linear"``.
+        head: see `Head`.
 
     Raises:
         InputError: an argument that cannot be.
@@ -53,34 +49,24 @@ class GPUNet(EvidenceClassifier):
         in_channels: int,
         classes: int,
         *,
-        spatial_dims: int = 2,
         widths: Sequence[int] = (64, 128, 256),
-        pool: Pool | str = "topk:share=0.03",
-        pool_at: Literal["after", "before"] = "after",
-        multi_label: bool = False,
         norm: Norm = None,
         dropout: float = 0.0,
         upsample: Upsampling = "sinc",
+        **head: Unpack[Head],
     ) -> None:
-        require_counts(in_channels=in_channels)
-        require_dims(spatial_dims)
-        net = _UNet(spatial_dims, in_channels, widths, norm, dropout, upsample)
+        if len(widths) < 2 or min(widths) < 1:
+            raise InputError(f"widths: found {tuple(widths)}, expected at least two positive numbers")
         step = 2 ** (len(widths) - 1)
-        fitted = Fitted(net, divisible=step, at_least=2 * step)
         super().__init__(
-            fitted,
+            in_channels,
             widths[0],
             classes,
-            pool,
-            spatial_dims=spatial_dims,
-            pool_at=pool_at,
-            multi_label=multi_label,
+            lambda dims: _UNet(dims, in_channels, widths, norm, dropout, upsample),
+            divisible=step,
+            at_least=2 * step,
+            **head,
         )
-
-    @classmethod
-    def published(cls, in_channels: int = 4, classes: int = 3, **other: Any) -> Self:
-        """The released 2-D form: max over space of every feature, then the read-out; not faithful."""
-        return cls(in_channels, classes, **{"pool": "max", "pool_at": "before", **other})
 
 
 class _UNet(nn.Module):
@@ -88,8 +74,6 @@ class _UNet(nn.Module):
         self, dims: int, inputs: int, widths: Sequence[int], norm: Norm, dropout: float, upsample: str
     ) -> None:
         super().__init__()
-        if len(widths) < 2 or min(widths) < 1:
-            raise InputError(f"widths: found {tuple(widths)}, expected at least two positive numbers")
         self.pool = PoolFactory[PoolFactory.AVG, dims](2)
         self.down = nn.ModuleList(double_conv(dims, a, b, norm) for a, b in pairwise((inputs, *widths)))
         self.bottleneck = nn.Sequential(*dropout_layer(dims, dropout))

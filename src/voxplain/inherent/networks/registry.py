@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from voxplain.errors import InputError, suggest
-from voxplain.inherent.classifier import EvidenceClassifier
+from voxplain.inherent.networks.gp_network import GPNetwork, Head
 from voxplain.inherent.networks.gp_recon_resnet import GPReconResNet
 from voxplain.inherent.networks.gp_shuffle_unet import GPShuffleUNet
 from voxplain.inherent.networks.gp_unet import GPUNet
@@ -25,7 +25,7 @@ def network_names() -> tuple[str, ...]:
 
 def make_network(
     name: str, in_channels: int, classes: int, *, published: bool = False, **parameters: Any
-) -> EvidenceClassifier:
+) -> GPNetwork:
     """A network by name.
 
     Args:
@@ -45,7 +45,8 @@ def make_network(
     found = {k.replace("_", ""): n for k, n in NETWORKS.items()}.get(key.replace("_", ""))
     if found is None:
         raise InputError(f"network {name!r}: unknown; {suggest(key, NETWORKS)}")
-    known = [p for p in inspect.signature(found).parameters if p not in ("in_channels", "classes")]
+    own = [p for p in inspect.signature(found).parameters if p not in ("in_channels", "classes", "head")]
+    known = [*own, *Head.__annotations__]
     for parameter in parameters:
         if parameter not in known:
             raise InputError(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxplain.inherent.evaluate.classification import softmax
+from voxplain.inherent.evaluate.classification import sigmoid, softmax
+from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask.segment import HEALTHY
 from voxplain.inherent.overlap import dice
 from voxplain.inherent.page.case_figure import case_figure
 from voxplain.inherent.running.case_files import Grid
+from voxplain.inherent.running.questions import words
 from voxplain.inherent.running.thresholds import WHY, segmentation_of
 from voxplain.report import Picture, png
 
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from voxplain.inherent.maps import Maps
     from voxplain.inherent.mask import Segmentation, Segmented
     from voxplain.inherent.running.evaluate_step import Evaluation
+    from voxplain.inherent.running.judging import Judged
+    from voxplain.inherent.running.questions import Question
     from voxplain.inherent.running.task import Task
+
+NOTHING = "nothing"  # the label of an image to which none applies
 
 
 @dataclass(frozen=True)
@@ -43,84 +48,110 @@ class CaseShown:
 
     Attributes:
         id, patient: whose.
-        figure: image, evidence per class, mask.
+        figures: image, evidence, mask; one of exclusive classes, one per independent label that is decided or true.
         shares: the decision, class by class; () where the network does not divide it.
-        right: whether the decision is the label.
-        mask: how the mask came about, in sentences.
-        truth: what is known, in a sentence.
+        right: whether the decision is the label; of independent labels, whether all are.
+        mask: how masks came about, in sentences.
+        truth: what is known, in sentences.
     """
 
     id: str
     patient: str
-    figure: Picture
+    figures: tuple[Picture, ...]
     shares: tuple[Share, ...]
     right: bool
     mask: tuple[str, ...]
-    truth: str
+    truth: tuple[str, ...]
 
 
 def cases_shown(task: Task, found: Evaluation, test: Maps) -> tuple[CaseShown, ...]:
     """As many images of each class as of the others: wrong decisions first, then spread over confidence."""
-    segmentation = segmentation_of(task.settings.mask, found.headline) if found.headline else None
-    return tuple(
-        _shown(task, found, test, index, segmentation) for index in chosen(test, task.settings.evaluate.cases)
-    )
+    told, count = MapsFolder.opened(found.places.maps("test")), task.settings.evaluate.cases
+    views = [(one, one.question.of(test)) for one in found.judged]
+    return tuple(_shown(task, views, test, i, told.about(i)) for i in chosen(test, count))
 
 
 def chosen(maps: Maps, count: int) -> list[int]:
-    """Indices of the images that are shown."""
-    each = -(-count // maps.classes)
-    confidence = softmax(maps.logits).max(axis=1)
+    """Indices of the images that are shown; of independent labels, as many of those with each, and of those with none."""
+    if not maps.multi_label:
+        kinds = [maps.labels == k for k in range(maps.classes)]
+        wrong, confidence = maps.predicted != maps.labels, softmax(maps.logits).max(axis=1)
+    else:
+        kinds = [maps.labels[:, k] > 0 for k in range(maps.classes)] + [~maps.labels.any(axis=1)]
+        wrong = ((maps.logits > 0) != (maps.labels > 0)).any(axis=1)
+        confidence = np.abs(maps.logits).min(axis=1)
+    each = -(-count // len(kinds))
     found: list[int] = []
-    for k in range(maps.classes):
-        mine = np.flatnonzero(maps.labels == k)
-        wrong = mine[maps.predicted[mine] != k][: each // 2]
-        rest = np.setdiff1d(mine, wrong)
+    for kind in kinds:
+        mine = np.setdiff1d(np.flatnonzero(kind), found)
+        first = mine[wrong[mine]][: each // 2]
+        rest = np.setdiff1d(mine, first)
         ordered = rest[np.argsort(confidence[rest], kind="stable")]
-        spots = np.linspace(0, max(len(ordered) - 1, 0), min(each - len(wrong), len(ordered)))
-        found += [*wrong.tolist(), *ordered[np.unique(spots.round().astype(int))].tolist()]
+        spots = np.linspace(0, max(len(ordered) - 1, 0), min(each - len(first), len(ordered)))
+        found += [*first.tolist(), *ordered[np.unique(spots.round().astype(int))].tolist()]
     return found[:count]
 
 
-def _shown(task: Task, found: Evaluation, test: Maps, i: int, segmentation: Segmentation | None) -> CaseShown:
-    about = _about(found, i)
-    made = segmentation(test, i) if segmentation else None
-    classes = task.samples.classes
-    label, decided = classes[int(test.labels[i])], classes[int(test.predicted[i])]
-    image = test.images[i]
-    assert image is not None
-    drawing = case_figure(
-        image, test.evidence[i], classes, Grid.from_dict(about["grid"]), mask=made.mask if made else None,
-        truth=test.masks[i], title=f"{test.ids[i]}: {decided}" + ("" if label == decided else f", but it is {label}"),
-    )  # fmt: skip
+def _shown(
+    task: Task, views: list[tuple[Judged, Maps]], test: Maps, i: int, about: dict[str, Any]
+) -> CaseShown:
+    label, decided = words(test, i, task.samples.classes)
+    title = f"{test.ids[i]}: {decided or NOTHING}"
+    title += "" if label == decided else f", but it is {label or NOTHING}"
+    grid, figures, mask, truth = Grid.from_dict(about["grid"]), [], [], []
+    for judged, maps in _told(views, i):
+        headline = judged.headline
+        segmentation = segmentation_of(task.settings.mask, headline) if headline else None
+        made = segmentation(maps, i) if segmentation else None
+        figures.append(_figure(task, judged.question, test, maps, i, grid, made, title))
+        of = f"{judged.question.name}: " if judged.question.name else ""
+        mask += [of + line for line in (_why(made, segmentation) if made and segmentation else ())]
+        name = label if judged.question.index is None else ("present" if maps.labels[i] else "absent")
+        truth.append(of + _truth(maps, i, name, made))
+    if not figures:
+        figures.append(_figure(task, None, test, test, i, grid, None, title))
+        truth.append(f"Truth: {NOTHING}, and nothing is decided.")
     return CaseShown(
-        test.ids[i],
-        test.groups[i],
-        Picture(png(drawing, 100), drawing.alt, drawing.caption),
-        _shares(test, i, about, classes),
-        label == decided,
-        _why(made, segmentation) if made and segmentation else (),
-        _truth(test, i, label, made),
+        test.ids[i], test.groups[i], tuple(figures), _shares(test, i, about, task.samples.classes), label == decided,
+        tuple(mask), tuple(truth),
+    )  # fmt: skip
+
+
+def _told(views: list[tuple[Judged, Maps]], i: int) -> list[tuple[Judged, Maps]]:
+    """Of independent labels those that are decided or true."""
+    return [
+        (judged, maps)
+        for judged, maps in views
+        if judged.question.index is None or maps.labels[i] or maps.predicted[i]
+    ]
+
+
+def _figure(
+    task: Task, question: Question | None, test: Maps, maps: Maps, i: int, grid: Grid, made: Segmented | None, title: str
+) -> Picture:  # fmt: skip
+    image, classes = test.images[i], task.samples.classes
+    assert image is not None
+    evidence, truth = test.evidence[i], None if question is None else maps.masks[i]
+    if question is not None and question.index is not None:
+        evidence, classes = evidence[[question.index]], (question.name,)
+    drawing = case_figure(
+        image, evidence, classes, grid, mask=made.mask if made else None, truth=truth, title=title
     )
-
-
-def _about(found: Evaluation, index: int) -> dict[str, Any]:
-    from voxplain.inherent.maps_folder import MapsFolder
-
-    folder = found.places.maps("test")
-    key = json.loads((folder / "key.json").read_text(encoding="utf-8"))["key"]
-    return MapsFolder(folder, key).about(index)
+    return Picture(png(drawing, 100), drawing.alt, drawing.caption)
 
 
 def _shares(test: Maps, i: int, about: dict[str, Any], classes: tuple[str, ...]) -> tuple[Share, ...]:
     sums = about["sums"]
     if sums is None:
         return ()
-    chances = softmax(test.logits)[i]
+    logits = test.logits[i]
+    chances = sigmoid(logits) if test.multi_label else softmax(logits[None])[0]
+    decided = logits > 0 if test.multi_label else np.arange(len(logits)) == test.predicted[i]
+    true = test.labels[i] > 0 if test.multi_label else np.arange(len(logits)) == test.labels[i]
     return tuple(
         Share(
-            name, sums["for"][k], sums["against"][k], sums["unexplained"][k], float(test.logits[i, k]),
-            float(chances[k]), k == test.predicted[i], k == test.labels[i],
+            name, sums["for"][k], sums["against"][k], sums["unexplained"][k], float(logits[k]), float(chances[k]),
+            bool(decided[k]), bool(true[k]),
         )
         for k, name in enumerate(classes)
     )  # fmt: skip
@@ -143,7 +174,9 @@ def _why(made: Segmented, segmentation: Segmentation) -> tuple[str, ...]:
 def _truth(test: Maps, i: int, label: str, made: Segmented | None) -> str:
     truth = test.masks[i]
     if truth is None:
-        return f"Truth: {label}; no mask is known."
+        if not test.has_empty_truth[i]:
+            return f"Truth: {label}; no mask is known."
+        return f"Truth: {label}, nothing to mark."
     if not truth.any():
         return f"Truth: {label}, nothing to mark."
     told = f"Truth: {label}, {int(truth.sum())} voxels"

@@ -43,7 +43,7 @@ def training_curves(history: Sequence[Row], best: int) -> Drawing:
     return Drawing(figure, caption, "Curves of losses and scores by epoch.")
 
 
-def reliability_diagram(bins: Reliability) -> Drawing:
+def reliability_diagram(bins: Reliability, of: str = "") -> Drawing:
     """Share of right decisions against the probability that was given, with how many there are of each."""
     figure, (left, right) = _panels(2)
     some = bins.count > 0
@@ -54,20 +54,20 @@ def reliability_diagram(bins: Reliability) -> Drawing:
     right.bar(bins.edges[:-1], bins.count, width=np.diff(bins.edges), align="edge", color=_BLUE)
     right.set_xlabel("probability of the decision", color=INK)
     right.set_ylabel("images", color=INK)
-    caption = (
-        f"Reliability as trained: on the dashed line a probability means what it says. ECE {bins.error:.3f}."
-    )
+    caption = f"{of}Reliability as trained: on the dashed line a probability means what it says. ECE {bins.error:.3f}."
     return Drawing(figure, caption, "Reliability diagram.")
 
 
-def rejection_curve(found: Rejection) -> Drawing:
+def rejection_curve(found: Rejection, of: str = "") -> Drawing:
     """Mean Dice of what is kept as the least sure images are rejected."""
     figure, (axes,) = _panels(1)
     axes.plot(found.kept, found.quality, color=_BLUE, drawstyle="steps-post")
     axes.axhline(found.quality[0], color=FAINT, lw=0.8, ls="--")
     axes.set_xlabel("share of images kept, the surest ones", color=INK)
     axes.set_ylabel("mean Dice", color=INK)
-    caption = "Mean Dice of the images that are kept. A line that rises to the left means that confidence predicts Dice."
+    caption = (
+        f"{of}Mean Dice of the images that are kept. A line that rises to the left: confidence predicts Dice."
+    )
     return Drawing(figure, caption, "Mean Dice against the share of images kept.")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from voxplain.inherent.evaluate.classification import OVERALL, PER_CLASS
 from voxplain.inherent.evaluate.rows import Row
 
 if TYPE_CHECKING:
@@ -35,19 +34,20 @@ class Table:
 
 
 def class_table(rows: Iterable[Row], classes: Sequence[str]) -> Table:
-    """Precision, recall, F1 and AUROC per class, then of all."""
+    """What was measured per class, then of all."""
     chosen = [r for r in rows if r["part"] == "classification"]
     by_class = {(r["class"], r["metric"]): r for r in chosen}
+    metrics = list(dict.fromkeys(r["metric"] for r in chosen if r["class"]))
     lines = [
-        (name, *(cell(by_class.get((name, metric))) for metric in PER_CLASS), _of(by_class, name))
+        (name, *(cell(by_class.get((name, metric))) for metric in metrics), _of(by_class, name))
         for name in classes
     ]
-    overall = {r["metric"]: r for r in chosen if r["class"] == ""}
-    lines += [(metric, cell(overall.get(metric)), "", "", "", "") for metric in OVERALL]
-    return Table("Decisions on the test part, per class", ("class", *PER_CLASS, "images"), tuple(lines))
+    blank = ("",) * len(metrics)
+    lines += [(r["metric"], cell(r), *blank) for r in chosen if r["class"] == ""]
+    return Table("Decisions on the test part, per class", ("class", *metrics, "images"), tuple(lines))
 
 
-def map_table(rows: Iterable[Row]) -> Table | None:
+def map_table(rows: Iterable[Row], of: str = "") -> Table | None:
     """PxAP and MaxBoxAcc of the network's map and of what knows nothing; None where no image has a mask."""
     chosen = [r for r in rows if r["part"] == "map"]
     if not chosen:
@@ -58,10 +58,10 @@ def map_table(rows: Iterable[Row]) -> Table | None:
         (_SCORES.get(name, name), *(cell(found.get((name, metric))) for metric in MAPS)) for name in names
     ]
     caption = "Maps before any threshold (boxes choose theirs on the images that they score: upper bounds)"
-    return Table(caption, ("map", *MAPS), tuple(lines))
+    return Table(f"{of}{caption}", ("map", *MAPS), tuple(lines))
 
 
-def mask_tables(rows: Iterable[Row], headline: Threshold | None) -> tuple[Table, ...]:
+def mask_tables(rows: Iterable[Row], headline: Threshold | None, of: str = "") -> tuple[Table, ...]:
     """The headline with its strata; honest thresholds; what knows nothing; upper bounds."""
     chosen = [r for r in rows if r["part"] == "localisation"]
     title = headline.title if headline else ""
@@ -71,17 +71,19 @@ def mask_tables(rows: Iterable[Row], headline: Threshold | None) -> tuple[Table,
     blind = [r for r in chosen if r["score"] != "class" and not r["oracle"]]
     bounds = [r for r in chosen if r["oracle"]]
     told = [
-        _mask_table("The masks that were written", first, ("stratum", "mask")),
+        _mask_table(f"{of}The masks that were written", first, ("stratum", "mask")),
         _mask_table(
-            "Other thresholds of the same maps",
+            f"{of}Other thresholds of the same maps",
             [r for r in others if not r["oracle"]],
             ("threshold", "supervision"),
         ),
         _mask_table(
-            "The same protocol for maps that no network made", blind, ("score", "threshold", "supervision")
+            f"{of}The same protocol for maps that no network made",
+            blind,
+            ("score", "threshold", "supervision"),
         ),
         _mask_table(
-            "Upper bounds: thresholds chosen with the truth that they are scored with",
+            f"{of}Upper bounds: thresholds chosen with the truth that they are scored with",
             bounds,
             ("score", "threshold"),
         ),
@@ -89,13 +91,13 @@ def mask_tables(rows: Iterable[Row], headline: Threshold | None) -> tuple[Table,
     return tuple(table for table in told if table is not None)
 
 
-def calibration_tables(rows: Iterable[Row]) -> tuple[Table, ...]:
-    """ECE, Brier score and NLL as trained and scaled; whether confidence predicts Dice."""
+def calibration_tables(rows: Iterable[Row], of: str = "") -> tuple[Table, ...]:
+    """ECE, Brier score and NLL as trained and scaled; whether confidence predicts Dice and errors."""
     listed = list(rows)
     tables = []
     for part, caption in (
         ("calibration", "Are probabilities right?"),
-        ("uncertainty", "Does confidence predict Dice?"),
+        ("uncertainty", "Does confidence predict Dice, and errors?"),
     ):
         chosen = [r for r in listed if r["part"] == part]
         if not chosen:
@@ -104,7 +106,7 @@ def calibration_tables(rows: Iterable[Row]) -> tuple[Table, ...]:
         states = list(dict.fromkeys(r["stratum"] for r in chosen))
         found = {(r["stratum"], r["metric"]): r for r in chosen}
         lines = tuple((state, *(cell(found.get((state, m))) for m in metrics)) for state in states)
-        tables.append(Table(caption, ("", *metrics), lines))
+        tables.append(Table(f"{of}{caption}", ("", *metrics), lines))
     return tuple(tables)
 
 

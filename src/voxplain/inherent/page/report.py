@@ -19,6 +19,7 @@ from voxplain.report.templating import templates
 if TYPE_CHECKING:
     from voxplain.inherent.maps import Maps
     from voxplain.inherent.running.evaluate_step import Evaluation
+    from voxplain.inherent.running.judging import Judged
     from voxplain.inherent.running.task import Task
 
 
@@ -32,8 +33,8 @@ class ReportPage:
         facts: about data, split and network.
         notes: what could not be measured, and why.
         classes: how good decisions are.
-        maps: how good maps are before any threshold.
-        masks: how good masks are; honest thresholds, then what knows nothing, then upper bounds.
+        masks: per question, how good masks are (honest thresholds, then what knows nothing, then upper bounds) and, after
+            those that were written, maps before any threshold.
         calibration: of probabilities, and whether they predict Dice.
         figures: curves.
         thresholds: each in a sentence.
@@ -47,7 +48,6 @@ class ReportPage:
     facts: dict[str, object]
     notes: tuple[str, ...]
     classes: Table
-    maps: Table | None
     masks: tuple[Table, ...]
     calibration: tuple[Table, ...]
     figures: tuple[Picture, ...]
@@ -75,14 +75,27 @@ def report_page(task: Task, found: Evaluation, test: Maps) -> ReportPage:
         facts=_facts(task, test),
         notes=(*task.samples.notes, *found.notes),
         classes=class_table(rows, task.samples.classes),
-        maps=map_table(rows),
-        masks=mask_tables(rows, found.headline),
-        calibration=calibration_tables(rows),
+        masks=tuple(table for one in found.judged for table in _map_tables(one)),
+        calibration=tuple(
+            table for one in found.judged for table in calibration_tables(one.result.rows, _of(one))
+        ),
         figures=tuple(_picture(d) for d in _figures(found)),
-        thresholds=tuple(told(t) for t in found.thresholds),
+        thresholds=tuple(f"{_of(one)}{told(t)}" for one in found.judged for t in one.thresholds),
         cases=cases_shown(task, found, test),
         versions={"voxplain": voxplain.__version__},
     )
+
+
+def _of(judged: Judged) -> str:
+    """What stands before all that is of one label; nothing of exclusive classes."""
+    return f"{judged.question.name}: " if judged.question.name else ""
+
+
+def _map_tables(judged: Judged) -> list[Table]:
+    """The masks that were written, then maps before any threshold, then other masks."""
+    rows = judged.result.rows
+    masks, maps = mask_tables(rows, judged.headline, _of(judged)), map_table(rows, _of(judged))
+    return [*masks[:1], *([maps] if maps else []), *masks[1:]]
 
 
 def _facts(task: Task, test: Maps) -> dict[str, object]:
@@ -99,14 +112,15 @@ def _facts(task: Task, test: Maps) -> dict[str, object]:
         "split": kept if task.samples.patients_known else "patients are not known: every image counts as one",
         "image": " × ".join(str(n) for n in task.shape),
         "parameters": f"{sum(p.numel() for p in task.network.parameters()):,}",
-        "images with a mask": int(test.has_lesion.sum()),
+        "images with a mask": int(test.has_lesion.reshape(len(test), -1).any(axis=1).sum()),
     }
 
 
 def _figures(found: Evaluation) -> Sequence[Drawing]:
-    drawn = [reliability_diagram(found.bins)]
-    if found.rejected is not None:
-        drawn.append(rejection_curve(found.rejected))
+    drawn = []
+    for one in found.judged:
+        drawn.append(reliability_diagram(one.bins, _of(one)))
+        drawn += [rejection_curve(one.rejected, _of(one))] if one.rejected is not None else []
     history = _history(found)
     return [*drawn, *([training_curves(*history)] if history else [])]
 

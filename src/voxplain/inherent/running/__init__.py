@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voxplain.inherent.running.cost import cost
-from voxplain.inherent.running.evaluate_step import Evaluation, evaluate_inherent
+from voxplain.inherent.running.evaluate_step import Evaluation, cost_of_evaluation, evaluate_inherent
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.predict_step import predict_inherent
 from voxplain.inherent.running.task import Task, prepare_task, read_samples
@@ -14,6 +14,7 @@ __all__ = [
     "Places",
     "Task",
     "cost",
+    "cost_of_evaluation",
     "evaluate_inherent",
     "predict_inherent",
     "prepare_task",

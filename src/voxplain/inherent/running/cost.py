@@ -20,12 +20,11 @@ class Cost:
 
     Attributes:
         parameters: of the network.
-        steps: of the optimiser, over all epochs.
+        steps: of the optimiser, over all epochs and networks.
         training_seconds: at most, without reading and augmentation; early stopping may end it sooner.
         images: that are asked about.
         prediction_seconds: of the network's passes.
         prediction_bytes: of maps and files on the disk, before compression.
-        map_bytes: that evaluation holds in memory.
     """
 
     parameters: int
@@ -34,15 +33,13 @@ class Cost:
     images: int
     prediction_seconds: float
     prediction_bytes: int
-    map_bytes: int
 
     def lines(self) -> list[str]:
         """In words."""
         return [
-            f"training: {self.parameters:,} parameters, {self.steps:,} steps, about {_time(self.training_seconds)}",
-            f"prediction: {self.images:,} images, about {_time(self.prediction_seconds)}, "
-            f"up to {_size(self.prediction_bytes)} on the disk",
-            f"evaluation: {_size(self.map_bytes)} of maps in memory",
+            f"training: {self.parameters:,} parameters, {self.steps:,} steps, about {time_told(self.training_seconds)}",
+            f"prediction: {self.images:,} images, about {time_told(self.prediction_seconds)}, "
+            f"up to {size_told(self.prediction_bytes)} on the disk",
         ]
 
 
@@ -56,7 +53,9 @@ def cost(task: Task, device: str = "cpu") -> Cost:
     asked = task.settings
     step = _seconds(task, asked.training.batch, device, learns=True)
     asks = _seconds(task, asked.predict.batch, device, learns=False)
-    turns = 2 ** (len(task.shape) - 1) if asked.predict.mirrored else 1
+    several = asked.uncertainty
+    turns = 2 ** (len(task.shape) - 1) if several.mirrored else 1
+    answers = turns * max(several.dropout, 1) * several.ensemble
     batches = -(-len(task.split.train) // asked.training.batch)
     validation = -(-len(task.split.validation) // asked.predict.batch)
     images = sum(len(task.split.parts().get(part, ())) for part in asked.predict.parts)
@@ -64,15 +63,15 @@ def cost(task: Task, device: str = "cpu") -> Cost:
     for n in task.shape[1:]:
         voxels *= n
     classes = len(task.samples.classes)
-    files = sum(classes for kind in asked.predict.files if kind != "mask")
+    kinds = set(asked.predict.files) - {"mask"} - ({"spread"} if answers == 1 else set())
+    files = classes * len(kinds)
     return Cost(
         sum(p.numel() for p in task.network.parameters()),
-        -(-batches // asked.training.accumulate) * asked.training.epochs,
-        asked.training.epochs * (batches * step + validation * asks),
+        several.ensemble * -(-batches // asked.training.accumulate) * asked.training.epochs,
+        several.ensemble * asked.training.epochs * (batches * step + validation * asks),
         images,
-        -(-images // asked.predict.batch) * asks * turns,
+        -(-images // asked.predict.batch) * asks * answers,
         voxels * (classes + 1 + files),
-        voxels * (classes + 1),
     )
 
 
@@ -95,11 +94,13 @@ def _seconds(task: Task, batch: int, device: str, *, learns: bool) -> float:
     return took
 
 
-def _time(seconds: float) -> str:
+def time_told(seconds: float) -> str:
+    """Seconds, minutes or hours."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _size(count: int) -> str:
+def size_told(count: int) -> str:
+    """Bytes as MB or GB."""
     return f"{count / 2**20:.0f} MB" if count < 2**30 else f"{count / 2**30:.1f} GB"

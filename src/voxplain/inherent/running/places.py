@@ -28,6 +28,10 @@ class Places:
         """Weights, history, curves, checkpoints."""
         return self.out / "training"
 
+    def member(self, number: int) -> Path:
+        """The same of each network of an ensemble, from 0; the first is the one of no ensemble."""
+        return self.training / f"members/{number}" if number else self.training
+
     @property
     def prediction(self) -> Path:
         """Maps and masks."""

@@ -14,22 +14,24 @@ from torch import nn
 
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
-from voxplain.inherent.data import Reader, Sample
-from voxplain.inherent.evaluate.classification import softmax
+from voxplain.inherent.data import Reader, Sample, class_masks
+from voxplain.inherent.data.sample import UNKNOWN, targets
+from voxplain.inherent.evaluate.classification import sigmoid, softmax
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
-from voxplain.inherent.maps_file import read_maps
+from voxplain.inherent.maps_file import VERSION, read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
 from voxplain.inherent.running.places import Places
+from voxplain.inherent.running.questions import Question, questions, words
 from voxplain.inherent.running.task import Task
 from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of
 from voxplain.inherent.running.train_step import trained_network
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training import Predicted, predict
 from voxplain.inherent.training.checkpoint import WEIGHTS
-from voxplain.inherent.uncertainty import Mirrored
+from voxplain.inherent.uncertainty import Committee, agreement
 
 NEW = "new"  # the part of images that are not the data set's
 
@@ -38,8 +40,10 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
     """Ask the trained network about the validation and test parts, or about new images.
 
     Every image gets a folder in ``prediction/cases/PART`` with ``evidence`` and ``contribution`` (K, *S) and ``mask`` on its
-    own grid. ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
-    ``threshold.json`` the threshold with what it was fitted on. What is there already is not asked again.
+    own grid, and ``spread`` (K, *S), the standard deviation of the evidence, where several answers are asked for.
+    ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
+    ``threshold.json`` the threshold with what it was fitted on. Of independent labels, every class has a threshold and a
+    mask of its own, whose files bear its name. What is there already is not asked again.
 
     Args:
         task: with settings of a training that is done.
@@ -65,12 +69,14 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
 
 
 def _asked(task: Task) -> nn.Module:
-    network = trained_network(task)
-    return Mirrored(network) if task.settings.predict.mirrored else network
+    asked = task.settings.uncertainty
+    networks = [trained_network(task, number) for number in range(asked.ensemble)]
+    committee = Committee(networks, mirrored=asked.mirrored, draws=asked.dropout, seed=asked.seed)
+    return committee if committee.members > 1 else networks[0]
 
 
 def _new(images: Sequence[Path]) -> list[Sample]:
-    return [Sample(path.name, path, -1, path.name) for path in images]
+    return [Sample(path.name, path, UNKNOWN, path.name) for path in images]
 
 
 def _parts(task: Task) -> dict[str, list[Sample]]:
@@ -111,22 +117,43 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
         ratio = abs(float(np.linalg.det(ready.to_case[:3, :3])))
         share = (ready.restore(found.contribution) / ratio).astype(np.float32)
         write_map(place, "contribution", share, grid)
-    mask = None if found.sample.label == -1 else reader.mask(found.sample)
-    label = found.sample.label if isinstance(found.sample.label, int) else -1
+    if "spread" in kinds and found.deviation is not None:
+        write_map(place, "spread", ready.restore(found.deviation), grid)
+    known = found.sample.label != UNKNOWN
     case = Maps(
         (found.sample.id,),
         (found.sample.group,),
         [grid.squeeze(evidence)],
         found.logits[None].double().numpy(),
-        # a label that is not known stands for the decision; nothing that is done with such images looks at it
-        [max(label, 0) if label != -1 else int(found.logits.argmax())],  # type: ignore[arg-type]
-        [None if mask is None else grid.squeeze(mask[None])[0]],
-        [grid.squeeze(ready.case.image)],
-        [grid.spacing],
-        task.healthy,
+        [_label(task, found)],  # type: ignore[arg-type]
+        images=[grid.squeeze(ready.case.image)],
+        spacings=[grid.spacing],
+        healthy=task.healthy,
+        **(_truth(task, found, grid, reader) if known else {}),
     )
-    about = {"grid": grid.to_dict(), "sums": _sums(found), "known": label != -1}
-    folder.add(index, case, about)
+    several = found.member_logits
+    spread = None if several is None else agreement(several.numpy(), independent=task.samples.multi_label)
+    folder.add(index, case, {"grid": grid.to_dict(), "sums": _sums(found), "known": known, "spread": spread})
+
+
+def _label(task: Task, found: Predicted) -> Any:
+    """As maps have it. One that is not known stands for the decision; nothing that is done with such images looks at it."""
+    if task.samples.multi_label:
+        return targets([found.sample], len(task.samples.classes))[0].astype(int)
+    return int(found.logits.argmax()) if found.sample.label == UNKNOWN else found.sample.label
+
+
+def _truth(task: Task, found: Predicted, grid: Grid, reader: Reader) -> dict[str, Any]:
+    """The mask; of independent labels one per class, and of which classes it is known."""
+    drawn = reader.drawn(found.sample)
+    if drawn is None:
+        return {}
+    if not task.samples.multi_label:
+        return {"masks": [grid.squeeze(drawn[None] > 0)[0]]}
+    masks, voxels = class_masks(
+        drawn, found.sample.labels, len(task.samples.classes), task.samples.mask_values
+    )
+    return {"masks": [grid.squeeze(masks)], "truth_voxels": voxels[None]}
 
 
 def _sums(found: Predicted) -> dict[str, list[float]] | None:
@@ -144,71 +171,80 @@ def _sums(found: Predicted) -> dict[str, list[float]] | None:
 
 def _rows(task: Task, folder: MapsFolder, part: str, maps: Maps) -> list[dict[str, Any]]:
     """A row per image and class."""
-    chances, classes = softmax(maps.logits), task.samples.classes
-    rows = []
+    classes, rows = task.samples.classes, []
+    chances = sigmoid(maps.logits) if maps.multi_label else softmax(maps.logits)
     for i in range(len(maps)):
         about = folder.about(i)
+        label, decided = words(maps, i, classes)
         for k, name in enumerate(classes):
             rows.append({
                 "part": part, "id": maps.ids[i], "patient": maps.groups[i],
-                "label": classes[int(maps.labels[i])] if about["known"] else "",
-                "predicted": classes[int(maps.predicted[i])], "class": name,
+                "label": label if about["known"] else "", "predicted": decided, "class": name,
                 "logit": float(maps.logits[i, k]), "probability": float(chances[i, k]),
                 **{f"evidence {name}": values[k] for name, values in (about["sums"] or {}).items()},
+                **{what: values[k] for what, values in (about["spread"] or {}).items()},
             })  # fmt: skip
     return rows
 
 
 def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], progress: bool) -> None:
-    """Fit the threshold on the validation part, and mark every image by it."""
-    if "mask" not in task.settings.predict.files or task.samples.multi_label:
+    """Fit the thresholds on the validation part, and mark every image by them."""
+    if "mask" not in task.settings.predict.files:
         return
     if not (places.maps("validation") / "maps.json").exists():
         raise InputError(
             "predict.parts: the threshold of the masks is fitted on the validation part, which was not predicted; add it, "
             "or leave mask out of predict.files"
         )
-    validation = read_maps(places.maps("validation"))
-    score = score_of(task.settings.mask, task.healthy)
-    threshold, why = fitted(threshold_of(task.settings.mask, task.healthy), score, validation)
-    if threshold is None:
-        raise InputError(f"mask.threshold: {why}; mask.threshold=otsu or zero need no validation images")
-    write_whole(places.prediction / "threshold.json", threshold.to_json().encode())
-    segmentation = segmentation_of(task.settings.mask, threshold)
-    rows: list[dict[str, Any]] = []
-    for part, samples in parts.items():
-        with shown(f"{part} masks", progress) as show:
-            rows += _marked(segmentation, places, part, len(samples), show)
+    validation, rows = read_maps(places.maps("validation")), []
+    for question in questions(task):
+        score = score_of(task.settings.mask, question.healthy)
+        wanted = threshold_of(task.settings.mask, question)
+        threshold, why = fitted(wanted, score, question.of(validation))
+        if threshold is None:
+            of = f" of {question.name!r}" if question.name else ""
+            raise InputError(
+                f"mask.threshold{of}: {why}; mask.threshold=otsu or zero need no validation images"
+            )
+        write_whole(places.prediction / f"threshold{question.suffix}.json", threshold.to_json().encode())
+        segmentation = segmentation_of(task.settings.mask, threshold)
+        for part in parts:
+            with shown(f"{part} masks", progress) as show:
+                rows += _marked(segmentation, question, places, part, show)
     write_rows(rows, places.prediction / ("new_masks.parquet" if NEW in parts else "masks.parquet"))
 
 
 def _marked(
-    segmentation: Segmentation, places: Places, part: str, count: int, show: Any
+    segmentation: Segmentation, question: Question, places: Places, part: str, show: Any
 ) -> list[dict[str, Any]]:
-    maps, rows = read_maps(places.maps(part)), []
-    folder = json.loads((places.maps(part) / "key.json").read_text(encoding="utf-8"))["key"]
-    told = MapsFolder(places.maps(part), folder)
-    for i in range(count):
+    maps, rows = question.of(read_maps(places.maps(part))), []
+    told = MapsFolder.opened(places.maps(part))
+    for i in range(len(maps)):
         made = segmentation(maps, i)
         grid = Grid.from_dict(told.about(i)["grid"])
         place = places.case(part, i, maps.ids[i])
-        write_mask(place, "mask", made.mask, grid)
+        write_mask(place, f"mask{question.suffix}", made.mask, grid)
         if made.refined:
-            write_mask(place, "mask_before_refinement", made.before, grid)
+            write_mask(place, f"mask{question.suffix}_before_refinement", made.before, grid)
         rows.append({
-            "part": part, "id": made.id, "patient": maps.groups[i], "threshold": segmentation.threshold.title,
-            "supervision": segmentation.threshold.supervision, "value": made.threshold,
-            "voxels": int(made.mask.sum()), "parts": len(made.lesions), "why empty": made.reason,
+            "part": part, "id": made.id, "patient": maps.groups[i], "class": question.name,
+            "threshold": segmentation.threshold.title, "supervision": segmentation.threshold.supervision,
+            "value": made.threshold, "voxels": int(made.mask.sum()), "parts": len(made.lesions),
+            "why empty": made.reason,
         })  # fmt: skip
-        show(f"{part} masks", i + 1, count)
+        show(f"{part} masks", i + 1, len(maps))
     return rows
 
 
 def _key(task: Task) -> str:
     """What maps depend on: the weights, the images' preparation, the files that are asked for."""
-    weights = hashlib.blake2b((Places(task.settings.out).training / WEIGHTS).read_bytes(), digest_size=8)
-    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision", "mirrored"})
-    return f"{weights.hexdigest()} {_digest([repr(task.preparation), asked])}"
+    places, several = Places(task.settings.out), task.settings.uncertainty
+    weights = hashlib.blake2b(digest_size=8)
+    for number in range(several.ensemble):
+        weights.update((places.member(number) / WEIGHTS).read_bytes())
+    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision"})
+    told = [VERSION, repr(task.preparation), task.samples.mask_values, asked, several.model_dump(mode="json")]
+    return f"{weights.hexdigest()} {_digest(told)}"
 
 
 def _digest(value: Any) -> str:

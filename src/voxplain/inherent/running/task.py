@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from voxplain.inherent.data import (
     Samples,
     Split,
     given_split,
+    mask_values,
     prepared,
     read_brats,
     read_csv,
@@ -53,6 +54,14 @@ class Task:
     shape: tuple[int, ...]
     healthy: int | None
 
+    def member(self, number: int) -> EvidenceClassifier:
+        """A network of an ensemble, from 0, with first weights of its own; 0 is `network`."""
+        if number == 0:
+            return self.network
+        asked = self.settings.network
+        other = asked.model_copy(update={"seed": asked.seed + number})
+        return make_classifier(other, self.samples, self.shape[0], len(self.shape) - 1)
+
 
 def prepare_task(settings: InherentSettings) -> Task:
     """Read what there is, divide it, and make the network; of the images only the first one is read.
@@ -78,6 +87,13 @@ def read_samples(asked: DataSettings) -> Samples:
     layout = _layout(asked.source) if asked.layout == "auto" else asked.layout
     samples = _READERS[layout](asked)
     cut = asked.slices
+    if asked.mask_labels is not None:
+        if not samples.multi_label:
+            raise InputError(
+                "data.mask_labels: found values of several classes, but an image has one class, whose mask is all that is "
+                "drawn; leave it out, or set data.multi_label"
+            )
+        samples = replace(samples, mask_values=mask_values(asked.mask_labels, samples.classes))
     if cut is None or layout == "brats":
         return samples
     return slices_of(

@@ -6,6 +6,7 @@ from voxplain.errors import InputError
 from voxplain.inherent.maps import Maps
 from voxplain.inherent.mask import Components, DenseCrf, RandomWalker, Segmentation
 from voxplain.inherent.mask.refine import Refinement
+from voxplain.inherent.running.questions import Question
 from voxplain.inherent.score_map import ClassScore, ScoreMap
 from voxplain.inherent.settings.config import MaskSettings
 from voxplain.inherent.threshold import Threshold, parse_threshold
@@ -26,11 +27,13 @@ def score_of(asked: MaskSettings, healthy: int | None) -> ScoreMap:
     return ClassScore(kind)
 
 
-def threshold_of(asked: MaskSettings, healthy: int | None) -> Threshold:
+def threshold_of(asked: MaskSettings, question: Question) -> Threshold:
     """The one of the masks, not fitted."""
     text = asked.threshold
-    if text == "auto":
-        text = "healthy" if healthy is not None else "otsu"
+    if text == "auto" and question.index is not None:
+        text = "healthy:floor=0"  # what speaks against a label is no place of it
+    elif text == "auto":
+        text = "healthy" if question.healthy is not None else "otsu"
     return parse_threshold(text)
 
 

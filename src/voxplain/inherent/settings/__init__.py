@@ -11,6 +11,7 @@ from voxplain.inherent.settings.config import (
     PredictSettings,
     SliceSettings,
     SplitSettings,
+    UncertaintySettings,
 )
 from voxplain.inherent.settings.load import as_yaml, inherent_template, load_inherent
 
@@ -23,6 +24,7 @@ __all__ = [
     "PredictSettings",
     "SliceSettings",
     "SplitSettings",
+    "UncertaintySettings",
     "as_yaml",
     "inherent_template",
     "load_inherent",

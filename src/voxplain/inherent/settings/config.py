@@ -15,6 +15,8 @@ from voxplain.settings.section import Section, setting
 
 Names = Annotated[tuple[str, ...] | None, BeforeValidator(lambda v: None if v is None else _words(v))]
 
+Values = Annotated[tuple[int, ...], BeforeValidator(as_list)]
+
 
 def _words(value: Any) -> Any:
     """Names from a list, or from text with commas; YAML reads ``1`` as a number, but a name is meant."""
@@ -75,7 +77,15 @@ class DataSettings(Section):
     masks: Existing | None = setting(
         None, "of folders: masks of the same relative names, for evaluation only"
     )
-    multi_label: bool = setting(False, "of a table: labels are independent, with ; between")
+    multi_label: bool = setting(
+        False,
+        "of a table: labels are independent, such as edema;effusion in one cell; an empty cell is healthy",
+    )
+    mask_labels: dict[str, Values] | None = setting(
+        None,
+        "of independent labels: the values in mask files that mark each class, such as {edema: 2, tumour: [1, 4]}; none: a "
+        "mask is of the class of an image that has one",
+    )
     spatial_dims: Literal[2, 3] | None = setting(None, "of an .npz that could be either", "axes")
     scans: Names = setting(None, "of BraTS: the channels in order")
     slices: SliceSettings | None = Field(
@@ -118,7 +128,8 @@ class MaskSettings(Section):
 
     threshold: Annotated[Threshold, AfterValidator(_honest)] = setting(
         "auto",
-        "zero, otsu, multi-otsu, healthy:share=0.05, masks:count=20; auto: healthy where there is such a class, else otsu",
+        "zero, otsu, multi-otsu, healthy:share=0.05, masks:count=20; auto: healthy where there is such a class, else otsu; "
+        "of independent labels healthy:floor=0",
     )
     score: Literal["auto", "contrast", "margin", "evidence"] = setting(
         "auto", "what is thresholded; auto: the contrast to the healthy class, or without one the margin"
@@ -140,15 +151,26 @@ class PredictSettings(Section):
     parts: tuple[Literal["train", "validation", "test"], ...] = setting(
         ("validation", "test"), "of the split; evaluation needs both"
     )
-    files: tuple[Literal["evidence", "contribution", "mask"], ...] = setting(
-        ("evidence", "contribution", "mask"), "written per image, on the image's own grid"
-    )
-    mirrored: bool = setting(
-        False, "mean over each image and its mirror images; 4 passes of a slice, 8 of a volume"
+    files: tuple[Literal["evidence", "contribution", "spread", "mask"], ...] = setting(
+        ("evidence", "contribution", "spread", "mask"),
+        "written per image, on the image's own grid; spread: how far several answers differ, where there are several",
     )
     batch: int = setting(16, "images per pass", "images", ge=1)
     device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
     precision: Literal["fp32", "bf16"] = setting("fp32", "bf16 uses autocast")
+
+
+class UncertaintySettings(Section):
+    """Several answers about each image; their mean is the decision, and how far they differ says how sure it is."""
+
+    mirrored: bool = setting(False, "ask about mirror images, too; 4 passes of a slice, 8 of a volume")
+    dropout: int = setting(
+        0,
+        "times that each is asked with other units dropped; 0: once, with all. Needs network.parameters.dropout",
+        ge=0,
+    )
+    ensemble: int = setting(1, "networks that are trained, each with seeds of its own, and all asked", ge=1)
+    seed: int = setting(0, "of the units that are dropped", ge=0)
 
 
 class EvaluateSettings(Section):
@@ -177,6 +199,9 @@ class InherentSettings(Section):
     network: NetworkSettings = Field(NetworkSettings(), description="the classifier")
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="how it learns")
     predict: PredictSettings = Field(PredictSettings(), description="what is asked and written")
+    uncertainty: UncertaintySettings = Field(
+        UncertaintySettings(), description="several answers about each image; passes multiply"
+    )
     mask: MaskSettings = Field(MaskSettings(), description="from the map to the mask")
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="what is measured")
     out: Path = setting(Path("inherent"), "folder of the results; what was cut off goes on where it was")

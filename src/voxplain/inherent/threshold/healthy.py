@@ -36,11 +36,15 @@ class HealthyQuantile(Threshold):
         spared: share of a case's voxels that may lie above without its firing, in [0, 1). The mask must then leave out
             as much (`Components.at_least_share`), or healthy cases have specks.
         unit: what at most α of fires.
+        floor: the threshold is never below; a higher one fires no more often, so that the guarantee stays. Where a class
+            is asked for against its absence, evidence below 0 speaks against it, also where healthy cases have even less.
+            None is no such bound.
     """
 
     share: float = 0.05
     spared: float = 0.0
     unit: Literal["image", "patient"] = "image"
+    floor: float | None = None
     name: ClassVar[str] = "healthy"
     supervision: ClassVar[Supervision] = "image labels"
 
@@ -75,6 +79,7 @@ class HealthyQuantile(Threshold):
             value = conformal(largest, np.ones(patients), self.share)
         else:
             value = conformal(heights, 1 / np.bincount(groups)[groups], self.share)
+        value = value if self.floor is None else max(value, float(self.floor))
         exact = self.unit == "patient" or patients == len(heights)
         fires = float((heights > value).mean())
         return self._with(

@@ -26,7 +26,7 @@ def parse_threshold(text: str) -> Threshold:
         InputError: an unknown name or setting, or a value that does not fit.
 
     >>> parse_threshold("healthy:share=0.1").settings
-    {'share': 0.1, 'spared': 0.0, 'unit': 'image'}
+    {'share': 0.1, 'spared': 0.0, 'unit': 'image', 'floor': None}
     """
     name, _, rest = text.partition(":")
     try:

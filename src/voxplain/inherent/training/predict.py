@@ -13,7 +13,7 @@ from voxplain.errors import InputError, ModelError
 from voxplain.inherent.data.prepared import prepared
 from voxplain.inherent.data.reading import Reader
 from voxplain.inherent.data.sample import Sample
-from voxplain.inherent.evidence import Explanation
+from voxplain.inherent.evidence import Agreed, Explanation
 from voxplain.model import Preparation, Prepared
 
 
@@ -26,6 +26,8 @@ class Predicted:
         logits: (K,) float32, on the CPU.
         evidence: (K, *S) float32 on the prepared grid, on the CPU; None where it was not asked for.
         contribution: (K, *S) what each place adds to the logits, of a network that divides them; else None.
+        deviation: (K, *S) how far several answers differ, of a network that gives several; else None.
+        member_logits: (M, K) float32, what each of them said; likewise.
         prepared: the network's input and the way back to the case's own grid (``prepared.restore(evidence)``).
     """
 
@@ -34,6 +36,8 @@ class Predicted:
     evidence: Tensor | None
     contribution: Tensor | None
     prepared: Prepared
+    deviation: Tensor | None = None
+    member_logits: Tensor | None = None
 
 
 def predict(
@@ -101,20 +105,25 @@ def _asked(
     with _asking(network), torch.no_grad(), autocast:
         told = _answers(network, images, asks)
     for row, (sample, ready) in enumerate(held):
-        logits, evidence, contribution = (None if t is None else t[row].float().cpu() for t in told)
+        logits, evidence, contribution, deviation, members = (
+            None if t is None else t[row].float().cpu() for t in told
+        )
         assert logits is not None
-        yield Predicted(sample, logits, evidence, contribution, ready)
+        yield Predicted(sample, logits, evidence, contribution, ready, deviation, members)
 
 
-def _answers(network: nn.Module, images: Tensor, asks: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Logits, evidence, contribution; in one pass of a network that explains itself."""
+def _answers(network: nn.Module, images: Tensor, asks: bool) -> tuple[Tensor | None, ...]:
+    """Logits, evidence, contribution; in one pass of a network that explains itself. Of several answers two more."""
     if not asks:
-        return network(images), None, None
+        return network(images), None, None, None, None
     explain: Callable[[Tensor], Explanation] | None = getattr(network, "explain", None)
     if explain is None:
-        return network(images), network.evidence(images), None  # type: ignore[operator]
+        return network(images), network.evidence(images), None, None, None  # type: ignore[operator]
     found = explain(images)
-    return found.logits, found.evidence, found.contribution
+    several = (
+        (found.deviation, found.member_logits.movedim(1, 0)) if isinstance(found, Agreed) else (None, None)
+    )
+    return found.logits, found.evidence, found.contribution, *several
 
 
 @contextmanager

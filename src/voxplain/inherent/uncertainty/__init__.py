@@ -8,13 +8,16 @@ from voxplain.inherent.uncertainty.calibration import (
     negative_log_likelihood,
     reliability,
 )
+from voxplain.inherent.uncertainty.committee import Committee
 from voxplain.inherent.uncertainty.mirrored import Mirrored
-from voxplain.inherent.uncertainty.rejection import Rejection, rejection, relation
+from voxplain.inherent.uncertainty.rejection import Rejection, errors_told, rejection, relation
 from voxplain.inherent.uncertainty.several import Predict, Turn, all_flips, ensemble, repeated, turned
-from voxplain.inherent.uncertainty.spread import Spread, spread
+from voxplain.inherent.uncertainty.spread import Spread, agreement, spread
 from voxplain.inherent.uncertainty.temperature import Temperature
+from voxplain.inherent.uncertainty.thinned import thinned
 
 __all__ = [
+    "Committee",
     "Mirrored",
     "Predict",
     "Rejection",
@@ -22,16 +25,19 @@ __all__ = [
     "Spread",
     "Temperature",
     "Turn",
+    "agreement",
     "all_flips",
     "brier",
     "calibration",
     "ece",
     "ensemble",
+    "errors_told",
     "negative_log_likelihood",
     "rejection",
     "relation",
     "reliability",
     "repeated",
     "spread",
+    "thinned",
     "turned",
 ]

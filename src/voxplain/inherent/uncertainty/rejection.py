@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from voxplain.errors import InputError
 from voxplain.inherent.bootstrap import Counts, Interval, intervals
+from voxplain.inherent.evaluate.classification import auroc
 from voxplain.inherent.evaluate.rows import Row, row
 
 Doubles = NDArray[np.float64]
@@ -73,18 +74,61 @@ def relation(
     level: float = 0.95,
     seed: int = 0,
 ) -> list[Row]:
-    """Rank correlation of confidence with quality (Spearman's ρ), and the gain of rejecting, with intervals over patients.
+    """Rank correlation of confidence with Dice (Spearman's ρ), and the gain of rejecting, with intervals over patients.
 
-    "gain of rejection" is the area of the rejection curve less the mean quality: what knowing the confidence is worth; 0
-    where it says nothing. Cases whose quality is NaN are left out. Correlations are NaN where either does not vary.
+    "gain of rejection in dice" is the area of the rejection curve less the mean Dice: what knowing the confidence is worth;
+    0 where it says nothing. Cases whose Dice is NaN are left out. Correlations are NaN where either does not vary.
 
     Args:
-        confidence, quality: (N,).
+        confidence, quality: (N,), the quality being Dice.
         groups, ids: (N,) names of patients and of cases.
 
     Raises:
         InputError: as `rejection`.
     """
+    names = ("spearman with dice", "gain of rejection in dice")
+    return _related(names, spearman, confidence, quality, groups, ids, (draws, level, seed))
+
+
+def errors_told(
+    confidence: Doubles,
+    right: NDArray[np.bool_],
+    groups: Sequence[str],
+    ids: Sequence[str],
+    *,
+    draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Row]:
+    """The chance that a right decision is surer than a wrong one (AUROC), and what rejecting gains in accuracy.
+
+    Args:
+        confidence, right: (N,).
+        groups, ids: (N,) names of patients and of cases.
+
+    Returns:
+        rows with intervals over patients; AUROC is NaN where all decisions are right, or none is.
+
+    Raises:
+        InputError: as `rejection`.
+    """
+
+    def area(sure: Doubles, quality: Doubles, weights: Counts) -> float:
+        return auroc(sure, quality > 0, weights)
+
+    names = ("auroc of right decisions", "gain of rejection in accuracy")
+    return _related(names, area, confidence, right.astype(np.float64), groups, ids, (draws, level, seed))
+
+
+def _related(
+    names: tuple[str, str],
+    measure: Callable[[Doubles, Doubles, Counts], float],
+    confidence: Doubles,
+    quality: Doubles,
+    groups: Sequence[str],
+    ids: Sequence[str],
+    bootstrap: tuple[int, float, int],
+) -> list[Row]:
     order = np.argsort(np.array(ids))
     defined = order[~np.isnan(quality[order])]
     confidence, quality, _ = _defined(confidence[defined], quality[defined], None)
@@ -93,12 +137,12 @@ def relation(
     def statistics(weights: Counts) -> Doubles:
         mean = float(np.average(quality, weights=weights))
         return np.array(
-            [spearman(confidence, quality, weights), rejection(confidence, quality, weights).area - mean]
+            [measure(confidence, quality, weights), rejection(confidence, quality, weights).area - mean]
         )
 
+    draws, level, seed = bootstrap
     found: list[Interval] = intervals(statistics, chosen, draws=draws, level=level, seed=seed)
     about = {"cases": len(defined), "patients": len(set(chosen))}
-    names = ("spearman of confidence with dice", "gain of rejection")
     return [row("uncertainty", name, number, **about) for name, number in zip(names, found, strict=True)]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
-from voxplain.inherent.evaluate.classification import softmax
+from voxplain.inherent.evaluate.classification import sigmoid, softmax
 from voxplain.inherent.uncertainty.several import Answer
 
 Doubles = NDArray[np.float64]
@@ -86,6 +86,33 @@ def spread(answers: Iterable[Answer]) -> Spread:
         float(entropy(each).mean()),
         len(told),
     )
+
+
+def agreement(logits: Doubles, *, independent: bool = False) -> dict[str, list[float]]:
+    """How far M answers about one image agree, class by class.
+
+    Args:
+        logits: (M, K).
+        independent: whether the labels are; then each class has the entropies of its own yes or no, else all share the
+            entropies of the classes.
+
+    Returns:
+        by name, K numbers each: "mean probability" (over answers), "probability deviation" (standard deviation),
+        "entropy" of the mean probabilities and "mutual information", both in nats, see `Spread`.
+
+    >>> agreement(np.array([[50.0, 0.0], [0.0, 50.0]]))["mutual information"][0].__round__(4)
+    0.6931
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    each = sigmoid(logits) if independent else softmax(logits)
+    told = np.stack([each, 1 - each], axis=-1) if independent else each[:, None].repeat(each.shape[1], axis=1)
+    doubt = entropy(told.mean(axis=0))
+    return {
+        "mean probability": each.mean(axis=0).tolist(),
+        "probability deviation": each.std(axis=0).tolist(),
+        "entropy": doubt.tolist(),
+        "mutual information": np.maximum(doubt - entropy(told).mean(axis=0), 0).tolist(),
+    }
 
 
 def entropy(probabilities: Doubles) -> Doubles:
