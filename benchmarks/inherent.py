@@ -122,7 +122,7 @@ def runs(seeds: int) -> Iterator[Run]:
 
 
 def make(run: Run, classes: int, width: int, levels: int) -> nn.Module:
-    """A run's network; all have about the same width at the finest level."""
+    """A run's network; the U-Nets have about the same number of weights."""
     torch.manual_seed(run.seed)
     if run.network == "resnet18":
         # without the first pooling: its last map is 16 times coarser than these small images instead of 32
@@ -133,7 +133,7 @@ def make(run: Run, classes: int, width: int, levels: int) -> nn.Module:
         )  # fmt: skip
     sizes: dict[str, dict[str, object]] = {
         "gp_unet": {"widths": [width * 2**n for n in range(levels)], "norm": "batch"},
-        "gp_shuffle_unet": {"width": width, "levels": levels - 1},
+        "gp_shuffle_unet": {"width": width // 2, "levels": levels - 1, "norm": "batch"},
         "gp_recon_resnet": {"width": width, "blocks": 4},
     }
     form = "before" if run.form == "before" else "after"

@@ -204,6 +204,16 @@ def test_no_norm_hides_the_level_of_the_evidence() -> None:
         assert isinstance(layers[-2], tuple(norms)) == expected
 
 
+@pytest.mark.parametrize(("kind", "pairs"), [(GPUNet, 5), (GPShuffleUNet, 5)])
+def test_pairs_of_convolutions_can_be_normalised(kind: type[EvidenceClassifier], pairs: int) -> None:
+    """Of three levels: one pair at the first, and one for each way down and up; two norms each."""
+    plain, with_norm = (
+        sum(isinstance(m, nn.GroupNorm) for m in small(kind, norm=norm).modules())
+        for norm in (None, ("group", {"num_groups": 2}))
+    )
+    assert (plain, with_norm) == (0, 2 * pairs)
+
+
 def test_linear_upsampling_and_norms_can_be_chosen() -> None:
     net = small(GPUNet, upsample="linear", norm=("group", {"num_groups": 2}))
     assert any(isinstance(m, nn.GroupNorm) for m in net.modules())

@@ -9,7 +9,7 @@ from monai.networks.utils import icnr_init, pixelshuffle, pixelunshuffle
 from torch import Tensor, nn
 
 from voxplain.inherent.checks import require_counts
-from voxplain.inherent.networks.blocks import conv, double_conv, dropout_layer
+from voxplain.inherent.networks.blocks import Norm, conv, double_conv, dropout_layer
 from voxplain.inherent.networks.gp_network import GPNetwork, Head
 
 WAYS = 4  # parallel convolutions of every level
@@ -31,6 +31,8 @@ class GPShuffleUNet(GPNetwork):
         classes: K.
         width: features at full size, doubled at every level.
         levels: how many times the size is halved.
+        norm: of the convolutions that come in pairs, but for those after an unshuffle, which have BatchNorm as published:
+            None (as published), or a name of MONAI's such as ``"batch"``, without which high learning rates fail.
         dropout: of feature maps at the bottleneck (published: 0.5).
         head: see `Head`.
 
@@ -48,6 +50,7 @@ class GPShuffleUNet(GPNetwork):
         *,
         width: int = 64,
         levels: int = 3,
+        norm: Norm = None,
         dropout: float = 0.0,
         **head: Unpack[Head],
     ) -> None:
@@ -56,7 +59,7 @@ class GPShuffleUNet(GPNetwork):
             in_channels,
             width,
             classes,
-            lambda dims: _ShuffleUNet(dims, in_channels, width, levels, dropout),
+            lambda dims: _ShuffleUNet(dims, in_channels, width, levels, dropout, norm),
             divisible=2**levels,
             at_least=2 ** (levels + 1),
             **head,
@@ -64,13 +67,13 @@ class GPShuffleUNet(GPNetwork):
 
 
 class _ShuffleUNet(nn.Module):
-    def __init__(self, dims: int, inputs: int, width: int, levels: int, dropout: float) -> None:
+    def __init__(self, dims: int, inputs: int, width: int, levels: int, dropout: float, norm: Norm) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(levels)]
-        self.first = double_conv(dims, inputs, width)
-        self.down = nn.ModuleList(_Down(dims, w) for w in widths)
+        self.first = double_conv(dims, inputs, width, norm)
+        self.down = nn.ModuleList(_Down(dims, w, norm) for w in widths)
         self.bottleneck = nn.Sequential(*dropout_layer(dims, dropout))
-        self.up = nn.ModuleList(_Up(dims, w) for w in reversed(widths))
+        self.up = nn.ModuleList(_Up(dims, w, norm) for w in reversed(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x)
@@ -97,13 +100,13 @@ class _Ways(nn.Module):
 
 
 class _Down(nn.Module):
-    def __init__(self, dims: int, width: int) -> None:
+    def __init__(self, dims: int, width: int, norm: Norm) -> None:
         super().__init__()
         self.dims = dims
         self.decompose = _Ways(dims, width)
         self.before = conv(dims, width, width)
         self.squeeze = double_conv(dims, width * 2**dims, width, "batch")
-        self.widen = double_conv(dims, width, 2 * width)
+        self.widen = double_conv(dims, width, 2 * width, norm)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         ways = self.decompose(x)
@@ -112,7 +115,7 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    def __init__(self, dims: int, width: int) -> None:
+    def __init__(self, dims: int, width: int, norm: Norm) -> None:
         super().__init__()
         self.dims = dims
         self.before = conv(dims, 2 * width, width * 2**dims)
@@ -120,7 +123,7 @@ class _Up(nn.Module):
         icnr_init(self.before, 2)
         nn.init.zeros_(self.before.get_parameter("bias"))
         self.decompose = _Ways(dims, width)
-        self.merge = double_conv(dims, (WAYS + 1) * width, width)
+        self.merge = double_conv(dims, (WAYS + 1) * width, width, norm)
 
     def forward(self, x: Tensor, skip: Tensor, ways: list[Tensor]) -> Tensor:
         own = self.decompose(pixelshuffle(self.before(x), self.dims, 2))
