@@ -21,6 +21,7 @@ from voxplain.inherent.evaluate import (
 )
 from voxplain.inherent.evaluate.classification import softmax
 from voxplain.inherent.evaluate.localisation import BEFORE
+from voxplain.inherent.evaluate.promise import promise, promise_told
 from voxplain.inherent.evaluate.rows import Row, write_rows
 from voxplain.inherent.evaluate.strata import size_strata
 from voxplain.inherent.maps import Bools, Maps
@@ -92,6 +93,8 @@ def evaluate_inherent(task: Task) -> Evaluation:
     temperature, notes = _temperature(validation)
     rows += _calibrated(task, test, temperature)
     masks, headline, thresholds, more = _masks(task, test, validation)
+    kept = promise(headline, masks.cases)
+    more += [promise_told(kept, test, validation)] if kept is not None and kept.broken else []
     quality = _headline_dice(masks, headline, test)
     rejected = None
     if np.isfinite(quality).any():
