@@ -165,7 +165,7 @@ def test_a_given_split_without_validation_gets_one_from_train_by_patients():
 
 def test_a_patient_on_both_sides_of_a_given_split_is_named():
     samples = given(["train", "train", "test", "test"], ["ann", "bob", "bob", "eve"])
-    with pytest.raises(InputError, match=r"1 patients are in more than one part: bob \(train and test\)"):
+    with pytest.raises(InputError, match=r"1 patient is in more than one part: bob \(train and test\)"):
         given_split(samples)
 
 

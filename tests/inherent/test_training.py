@@ -240,7 +240,7 @@ def test_mistakes_are_found_before_anything_is_learned(toy, tmp_path):
     with pytest.raises(InputError, match="validation part is empty"):
         train(network(), samples, Split(split.train, (), ()), told(), tmp_path / "b")
     torn = Split((*split.train, split.test[0]), split.validation, split.test[1:])
-    with pytest.raises(InputError, match="1 patients are in more than one part"):
+    with pytest.raises(InputError, match="1 patient is in more than one part"):
         train(network(), samples, torn, told(), tmp_path / "c")
     with pytest.raises(InputError, match="too small for 12 processes"):
         train(network(), samples, split, told(devices=12), tmp_path / "d")

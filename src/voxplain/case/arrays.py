@@ -58,7 +58,8 @@ def _archive(path: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays of an `.npz` that a case can use, and the others' names with nothing behind them."""
     wanted = {"image", "affine", "label", "spatial_dims"}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a file that it cannot read open when it is given a path
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] if key in wanted else np.empty(0) for key in archive.files}
     except _BROKEN as error:
         raise _broken(path, error) from error

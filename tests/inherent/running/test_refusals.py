@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from inherent_runs import config, read_rows, spots, write_rows
 
 from voxplain.case import Case, write_case
 from voxplain.cli.app import run
-from voxplain.inherent import load_inherent
+from voxplain.errors import InputError
+from voxplain.inherent import load_inherent, prepare_task
 from voxplain.inherent.settings import as_yaml
 from voxplain.settings.reading import SettingsError
 
@@ -36,7 +39,7 @@ def test_one_class_only(tmp_path, capsys):
 def test_a_patient_on_both_sides_of_a_given_split(tmp_path, capsys):
     path = changed(tmp_path, lambda rows: rows[0].update(patient=rows[5]["patient"]))
     line = told(capsys, path)
-    assert "p5" in line and "train" in line and "test" in line
+    assert "1 patient is in more than one part: p5" in line and "train" in line and "test" in line
 
 
 def test_images_of_different_channels(tmp_path, capsys):
@@ -50,6 +53,71 @@ def test_images_of_different_channels(tmp_path, capsys):
 def test_masks_in_place_of_labels(tmp_path, capsys):
     path = changed(tmp_path, lambda rows: rows[3].update(label=rows[3]["mask"]))
     assert "label is 'm3.npz', an image; expected the name of a class" in told(capsys, path)
+
+
+def test_masks_in_place_of_all_labels_are_told_once(tmp_path, capsys):
+    path = changed(tmp_path, lambda rows: [row.update(label=row["mask"]) for row in rows])
+    assert "lines 2, 3, 4, 5, 6, …: label is 'm0.npz', an image" in told(capsys, path)
+
+
+def test_many_mistakes_of_a_table_are_counted(tmp_path):
+    path = changed(tmp_path, lambda rows: [row.update(image="nowhere.npz") for row in rows])
+    with pytest.raises(InputError) as error:
+        prepare_task(load_inherent(path))
+    lines = str(error.value).splitlines()
+    assert len(lines) == 11 and lines[-1].endswith("2 more mistakes")
+
+
+def test_a_folder_of_masks_is_no_class(tmp_path, capsys):
+    for name in ("images", "masks"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for p in range(4):
+            write_case(tmp_path / f"data/{name}/p{p}.npz", Case("i", np.ones((1, 12, 12))))
+    path = config(tmp_path, tmp_path / "data", data={"source": "data", "patient": "each"})
+    assert "found a folder 'masks', which is no class but masks; expected a folder per class" in told(
+        capsys, path
+    )
+
+
+def test_a_damaged_image_is_one_line_and_no_warning(tmp_path, capsys, recwarn):
+    path = changed(tmp_path, lambda rows: None)
+    (tmp_path / "i0.npz").write_bytes(b"PK\x03\x04 cut short")
+    assert "image of case0" in told(capsys, path)
+    gc.collect()
+    assert not [w for w in recwarn if issubclass(w.category, ResourceWarning)]
+
+
+@pytest.mark.parametrize(("shape", "says"), [((2, 12, 12), "2 channels"), ((1, 12, 12, 4), "3 axes")])
+def test_an_image_of_the_test_part_that_is_unlike_those_learned_from(tmp_path, capsys, shape, says):
+    path = changed(tmp_path, lambda rows: None)
+    rows = read_rows(tmp_path / "spots.csv")
+    rows[5]["mask"] = ""
+    write_rows(tmp_path / "spots.csv", rows)
+    write_case(tmp_path / "i5.npz", Case("i", np.random.default_rng(0).normal(size=shape)))
+    assert run(["inherent", "train", str(path), "--set", "training.epochs=1"]) == 0
+    capsys.readouterr()
+    assert f"image of case5: found {says} after preparation" in told(
+        capsys, path, "predict", "--set", "training.epochs=1"
+    )
+
+
+@pytest.mark.parametrize("source", ["table", "npz"])
+def test_values_that_are_nan(tmp_path, capsys, source):
+    path = changed(tmp_path, lambda rows: None)
+    image = np.random.default_rng(1).normal(size=(1, 12, 12))
+    image[0, 3, 4] = np.nan
+    if source == "table":
+        np.savez(tmp_path / "i0.npz", image=image, spatial_dims=2)
+    else:
+        images = np.repeat(image[None], 60, 0)  # all, whatever part is read first
+        np.savez(
+            tmp_path / "a.npz", image=images, label=np.arange(60) % 2, group=np.arange(60), spatial_dims=2
+        )
+        path = config(tmp_path, tmp_path / "a.npz")
+    line = told(capsys, path)
+    assert "1 of 144 values that are NaN" in line and line.endswith(
+        "replace them in the file, or leave the image out"
+    )
 
 
 @pytest.mark.parametrize(

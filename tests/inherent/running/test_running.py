@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import torch
 from inherent_runs import AFFINE, config, read_rows, spots
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from voxplain.case import read_case, read_mask
+from voxplain.case import Case, read_case, read_mask, write_case
 from voxplain.cli.app import run
 from voxplain.errors import InputError
 from voxplain.inherent import (
@@ -136,6 +137,34 @@ def test_oracles_are_flagged_and_never_the_headline(made):
     assert page.index("The masks that were written") < page.index("Upper bounds")
     assert "The map is the decision" in page and "image intensity, no network" in page
     assert page.count("<article>") == 16 and "http" not in page.split("</style>")[1]
+
+
+def test_the_page_says_that_healthy_images_of_another_kind_break_the_promise(tmp_path):
+    table = spots(tmp_path, 120)
+    rows = read_rows(table)
+    healthy = [row for row in rows if (row["part"], row["label"]) == ("test", "healthy")]
+    for row in healthy:  # healthy, but they look ill
+        image = read_case(tmp_path / row["image"]).image.copy()
+        image[0, 2:6, 2:6] += 4
+        write_case(tmp_path / row["image"], Case("i", image))
+    path = config(tmp_path, table)
+    for command in ("train", "predict", "evaluate"):
+        assert run(["inherent", command, str(path), "--set", "mask.threshold=healthy"]) == 0
+    page = (tmp_path / "out/evaluation/report.html").read_text()
+    assert "The threshold promised a mask on at most 5.0% of healthy images" in page
+
+
+def test_intervals_have_a_line_of_their_own_so_that_wide_tables_are_not_cut_off(made):
+    page = (made.parent / "out/evaluation/report.html").read_text()
+    assert re.search(r"<td class=\"number\">\d\.\d{3} <span class=\"interval\">\[[^<]+\]</span></td>", page)
+
+
+def test_the_page_names_the_data_without_detours(again):
+    task = prepare_task(load_inherent(again, overrides=[f"data.source={again.parent}/out/../spots.csv"]))
+    predict_inherent(task, progress=False)
+    evaluate_inherent(task)
+    page = (again.parent / "out/evaluation/report.html").read_text()
+    assert str(again.parent / "spots.csv") in page and "out/../" not in page
 
 
 def test_what_is_predicted_is_not_asked_again_and_what_is_missing_is(again):

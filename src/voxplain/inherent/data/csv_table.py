@@ -15,6 +15,7 @@ from voxplain.inherent.data.sample import Sample, Samples, listed
 
 _OWN = ("image", "label", "patient", "mask", "slice", "id", "part")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".nii", ".gz", ".npy", ".npz", ".dcm", ".mat")
+_TOLD = 10  # mistakes are told one by one up to this many
 Row = tuple[int, dict[str, str]]
 
 
@@ -46,9 +47,10 @@ def read_csv(
     )
     if not rows:
         raise InputError(f"samples: {path} has a header but no rows")
-    mistakes = [text for row in rows for text in _mistakes(path, row, multi_label)]
+    mistakes = [text for row in rows for text in _mistakes(path, row, multi_label)] + _masks(path, rows)
     if mistakes:
-        raise InputError("\n".join(mistakes))
+        rest = [f"samples: {path}: {len(mistakes) - _TOLD} more mistakes"] if len(mistakes) > _TOLD else []
+        raise InputError("\n".join([*mistakes[:_TOLD], *rest]))
     labels = [_labels(row, multi_label) for _, row in rows]
     names = class_names([label for several in labels for label in several], classes)
     groups, note, known = _patients(path, rows, patient)
@@ -73,15 +75,22 @@ def _mistakes(path: Path, row: Row, multi_label: bool) -> list[str]:
     label = cells.get("label", "")
     if not label and not multi_label:
         out.append(f"{where}: label is empty, expected the class of {cells['image']}")
-    elif _is_image(label, path.parent):
-        out.append(
-            f"{where}: label is {label!r}, an image; expected the name of a class (a mask belongs into the column mask "
-            "and is used for evaluation only)"
-        )
     mask = cells.get("mask")
     if mask and not (path.parent / mask).exists():
         out.append(f"{where}: mask {path.parent / mask} does not exist")
     return out
+
+
+def _masks(path: Path, rows: Sequence[Row]) -> list[str]:
+    """Masks in place of labels, which are so in all rows or in none: one line for all of them."""
+    found = [(line, cells["label"]) for line, cells in rows if _is_image(cells.get("label", ""), path.parent)]
+    if not found:
+        return []
+    where = f"line{'s' if len(found) > 1 else ''} {listed([line for line, _ in found])}"
+    return [
+        f"samples: {path} {where}: label is {found[0][1]!r}, an image; expected the name of a class (a mask belongs into "
+        "the column mask and is used for evaluation only)"
+    ]
 
 
 def _is_image(label: str, folder: Path) -> bool:

@@ -19,6 +19,10 @@ PARTS = {
     "test": "test",
     "testing": "test",
 }
+_MASKS = (
+    "mask", "masks", "label", "labels", "seg", "segs", "segmentation", "segmentations", "groundtruth", "ground_truth",
+    "gt", "annotation", "annotations",
+)  # fmt: skip
 _BESIDE = (".txt", ".md", ".csv", ".json", ".pdf", ".xml", ".html")
 
 
@@ -44,6 +48,8 @@ def read_folders(
     found = list(_parted(root))
     if not found:
         raise InputError(f"{root}: holds no images in folders; expected {root}/CLASS/IMAGE")
+    if classes is None:
+        _refuse_masks(root, {path.parent.name for path, _ in found})
     names = class_names([path.parent.name for path, _ in found], classes)
     if len(names) < 2:
         raise InputError(
@@ -60,6 +66,16 @@ def read_folders(
     parts = tuple(part for _, part in found)
     notes = (f"classes from folders: {', '.join(names)}", note, *_left_out(root))
     return Samples(items, names, parts if any(parts) else None, notes, known)
+
+
+def _refuse_masks(root: Path, names: set[str]) -> None:
+    """A folder of masks beside one of images is a data set for segmentation, not two classes."""
+    wrong = sorted(name for name in names if name.casefold() in _MASKS)
+    if wrong:
+        raise InputError(
+            f"{root}: found a folder {wrong[0]!r}, which is no class but masks; expected a folder per class, with masks in "
+            "another place (data.masks), for evaluation only"
+        )
 
 
 def _parted(root: Path) -> Iterator[tuple[Path, str]]:

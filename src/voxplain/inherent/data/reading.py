@@ -65,7 +65,10 @@ class Reader:
 
     def _whole(self, sample: Sample) -> Case:
         if isinstance(sample.image, np.ndarray):
-            return Case(sample.id, sample.image)
+            try:
+                return Case(sample.id, sample.image)
+            except InputError as error:
+                raise type(error)(_without_option(error)) from error
         paths = (sample.image,) if isinstance(sample.image, Path) else sample.image
         if paths[0].suffix == SUFFIX:
             case: Case = self._kept(paths, lambda: Case(sample.id, read_image(paths[0])[None]))
@@ -73,7 +76,7 @@ class Reader:
         try:
             read: Case = self._kept(paths, lambda: read_case(paths))
         except InputError as error:
-            raise type(error)(f"image of {sample.id}: {error}") from error
+            raise type(error)(f"image of {sample.id}: {_without_option(error)}") from error
         return read
 
     def _kept(self, key: tuple[object, ...], read: Callable[[], Any]) -> Any:
@@ -83,3 +86,9 @@ class Reader:
                 self._files.popitem(last=False)
         self._files.move_to_end(key)
         return self._files[key]
+
+
+def _without_option(error: InputError) -> str:
+    """The message without the option of other commands that fills NaN: nobody learns from values that are made up."""
+    told, option, _ = str(error).partition("; fill_nan=0")
+    return f"{told}; replace them in the file, or leave the image out" if option else told

@@ -187,9 +187,13 @@ def _check_patients(samples: Samples, split: Split) -> None:
     if torn:
         told = [f"{group} ({' and '.join(n for n in PARTS if n in parts)})" for group, parts in torn.items()]
         raise InputError(
-            f"split: {len(torn)} patients are in more than one part: {listed(told)}; move each to one part, since a network "
+            f"split: {_counted(len(torn))} in more than one part: {listed(told)}; move each to one part, since a network "
             "that has seen a patient is not tested by him"
         )
+
+
+def _counted(patients: int) -> str:
+    return "1 patient is" if patients == 1 else f"{patients} patients are"
 
 
 def _check_classes(samples: Samples, split: Split) -> None:

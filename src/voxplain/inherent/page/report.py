@@ -106,7 +106,7 @@ def _facts(task: Task, test: Maps) -> dict[str, object]:
     }
     kept = "patients are whole" if split.grouped else "images of one patient are in several parts: too good"
     return {
-        "data": str(task.settings.data.source),
+        "data": str(task.settings.data.source.resolve()),
         "classes": list(task.samples.classes),
         **told_split,
         "split": kept if task.samples.patients_known else "patients are not known: every image counts as one",

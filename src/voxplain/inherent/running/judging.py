@@ -13,6 +13,7 @@ from voxplain.errors import InputError
 from voxplain.inherent.evaluate import Asked, Protocol, Result, class_strata, compare, localisation
 from voxplain.inherent.evaluate.classification import softmax
 from voxplain.inherent.evaluate.localisation import BEFORE
+from voxplain.inherent.evaluate.promise import promise, promise_told
 from voxplain.inherent.evaluate.rows import Row
 from voxplain.inherent.evaluate.strata import size_strata
 from voxplain.inherent.maps import Bools, Maps
@@ -107,6 +108,8 @@ def judge(
     rows = _calibrated(task, test, temperature)
     scored = replace(asked_of(task), each=each)
     masks, headline, thresholds, more = _masks(task, question, test, validation, scored)
+    kept = promise(headline, masks.cases)
+    more += [promise_told(kept, test, validation)] if kept is not None and kept.broken else []
     quality, rejected = _headline_dice(masks, headline, test), None
     asked = task.settings.evaluate
     told_apart = {CONFIDENCE: softmax(test.logits).max(axis=1)} | (

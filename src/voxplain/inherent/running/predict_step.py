@@ -97,7 +97,7 @@ def _ask(
     missing = [i for i in range(len(samples)) if not folder.has(i)]
     answers = predict(
         network, [samples[i] for i in missing], preparation=task.preparation, batch=asked.batch, device=device,
-        precision=asked.precision,
+        precision=asked.precision, like=task.shape,
     )  # fmt: skip
     reader = Reader()
     for done, (index, found) in enumerate(zip(missing, answers, strict=True), start=1):

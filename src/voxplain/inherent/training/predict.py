@@ -49,6 +49,7 @@ def predict(
     batch: int = 8,
     device: str = "cpu",
     precision: str = "fp32",
+    like: tuple[int, ...] | None = None,
 ) -> Iterator[Predicted]:
     """Logits, and evidence where the network has it, sample by sample in order. No more than a batch is held.
 
@@ -61,9 +62,10 @@ def predict(
         batch: samples per pass.
         device: where.
         precision: ``"fp32"``, or ``"bf16"`` with autocast.
+        like: (C, *S) of a prepared image that was learned from; others must have as many channels and axes.
 
     Raises:
-        InputError: images that cannot be read.
+        InputError: images that cannot be read, or are not like those that were learned from.
         ModelError: evidence of a network that has none.
     """
     if precision not in ("fp32", "bf16"):
@@ -72,7 +74,7 @@ def predict(
     asks = can if evidence is None else evidence
     if asks and not can:
         raise ModelError(f"evidence: {type(network).__name__} has no method evidence(x)")
-    return _predicted(network, samples, preparation or Preparation(), asks, batch, device, precision)
+    return _predicted(network, samples, preparation or Preparation(), asks, batch, device, precision, like)
 
 
 def _predicted(
@@ -83,18 +85,31 @@ def _predicted(
     batch: int,
     device: str,
     precision: str,
+    like: tuple[int, ...] | None,
 ) -> Iterator[Predicted]:
     network.to(device)
     reader = Reader()
     held: list[tuple[Sample, Prepared]] = []
     for sample in samples:
         ready = prepared(sample, preparation, reader)
+        if like is not None:
+            _check_like(sample, ready, like)
         if held and (len(held) == batch or held[0][1].image.shape != ready.image.shape):
             yield from _asked(network, held, asks, device, precision)
             held = []
         held.append((sample, ready))
     if held:
         yield from _asked(network, held, asks, device, precision)
+
+
+def _check_like(sample: Sample, ready: Prepared, like: tuple[int, ...]) -> None:
+    found = ready.image.shape
+    for what, own, wanted in (("channels", found[0], like[0]), ("axes", len(found) - 1, len(like) - 1)):
+        if own != wanted:
+            raise InputError(
+                f"image of {sample.id}: found {own} {what} after preparation, expected {wanted} as the network was "
+                "trained on"
+            )
 
 
 def _asked(
