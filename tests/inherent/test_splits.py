@@ -222,3 +222,13 @@ def test_samples_of_the_toy_are_split_without_a_word():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         split_samples(patches())
+
+
+def test_fewer_patients_than_parts_cannot_be_divided():
+    samples = patches(patients=2, each=6)
+    with pytest.raises(
+        InputError, match=r"found 2 patients, expected at least 3, one for each part \(train, validation"
+    ):
+        split_samples(samples)
+    with pytest.warns(UserWarning, match="grouped=False"):
+        assert split_samples(samples, grouped=False, seed=0).test
