@@ -297,3 +297,11 @@ def test_a_mask_on_another_grid_is_refused(rng):
     sample = Sample("a", rng.normal(size=(1, 6, 6)), 0, "p", mask=np.ones((5, 6)))
     with pytest.raises(GeometryError, match=r"mask of a: found the shape \(5, 6\)"):
         Reader().mask(sample)
+
+
+def test_what_a_file_of_arrays_says_of_itself_is_told(tmp_path, rng):
+    arrays = {"image": rng.normal(size=(4, 6, 6)), "label": np.arange(4) % 2, "group": np.arange(4)}
+    np.savez(tmp_path / "a.npz", **arrays, note=np.array("one patient, in blocks"))
+    np.savez(tmp_path / "b.npz", **arrays, notes=np.array(["first", "second"]))
+    assert read_npz(tmp_path / "a.npz").notes[0] == "one patient, in blocks"
+    assert read_npz(tmp_path / "b.npz").notes[:2] == ("first", "second")

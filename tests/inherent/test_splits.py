@@ -172,7 +172,7 @@ def test_a_patient_on_both_sides_of_a_given_split_is_named():
 def test_a_class_that_is_missing_in_a_part_is_named():
     items = [Sample(str(i), np.zeros((1, 4, 4)), int(i < 2), str(i)) for i in range(40)]
     with pytest.raises(
-        InputError, match=r"no sample of class 'rare' is in .*; 2 patients have it and there are 3 parts"
+        InputError, match=r"no sample of class 'rare' is in .*; patients who have it: 2, parts: 3"
     ):
         split_samples(Samples(tuple(items), ("common", "rare")))
 
@@ -222,3 +222,13 @@ def test_samples_of_the_toy_are_split_without_a_word():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         split_samples(patches())
+
+
+def test_fewer_patients_than_parts_cannot_be_divided():
+    samples = patches(patients=2, each=6)
+    with pytest.raises(
+        InputError, match=r"found 2 patients, expected at least 3, one for each part \(train, validation"
+    ):
+        split_samples(samples)
+    with pytest.warns(UserWarning, match="grouped=False"):
+        assert split_samples(samples, grouped=False, seed=0).test

@@ -18,7 +18,8 @@ class Interval:
 
     Attributes:
         value: on the cases as they are; NaN where not defined.
-        low, high: percentiles of the draws; NaN for fewer than three patients, or where no draw defines the number.
+        low, high: percentiles of the draws; NaN for fewer than three patients, where no draw defines the number, or
+            where all repeat one at its bound (see `unknown_ends`).
     """
 
     value: float
@@ -100,6 +101,16 @@ def mended(number: Interval, count: int, level: float, *, rate: bool) -> Interva
         return number
     reach = ((1 - level) / 2) ** (1 / count)
     return Interval(number.value, 0.0, 1 - reach) if number.value == 0 else Interval(number.value, reach, 1.0)
+
+
+def unknown_ends(number: Interval) -> Interval:
+    """Without ends where every draw repeats a number at its bound: all right is what a few errors unseen look like, too.
+
+    >>> unknown_ends(Interval(1.0, 1.0, 1.0)), unknown_ends(Interval(0.9, 0.8, 1.0)).low
+    (Interval(value=1.0, low=nan, high=nan), 0.8)
+    """
+    known = number.low < number.high or number.value not in (0.0, 1.0)
+    return number if known else Interval(number.value, float("nan"), float("nan"))
 
 
 def weighted_mean(values: NDArray[np.float64], weights: Counts) -> float:

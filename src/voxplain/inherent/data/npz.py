@@ -27,7 +27,7 @@ _BROKEN = (
     NotImplementedError,
     AttributeError,
 )
-_NAMES = ("image", "label", "group", "mask", "part", "id", "spatial_dims", "classes")
+_NAMES = ("image", "label", "group", "mask", "part", "id", "spatial_dims", "classes", "note")
 
 
 def read_npz(path: Path, *, classes: Sequence[str] | None = None, spatial_dims: int | None = None) -> Samples:
@@ -35,7 +35,8 @@ def read_npz(path: Path, *, classes: Sequence[str] | None = None, spatial_dims: 
 
     MedMNIST: ``train_images`` (N, *S) or (N, *S, 3), ``train_labels`` (N, 1), or (N, L) of zeros and ones for L independent
     labels; the same for ``val`` and ``test``. Otherwise ``image`` (N, *S) or (N, C, *S), ``label`` (N,) or (N, L), and where
-    they are there ``group`` (N,) (the patient), ``mask`` (N, *S), ``part`` (N,), ``id`` (N,), ``spatial_dims``, ``classes``.
+    they are there ``group`` (N,) (the patient), ``mask`` (N, *S), ``part`` (N,), ``id`` (N,), ``spatial_dims``, ``classes``,
+    and ``note``, what a reader of results must know of the data.
 
     Args:
         path: the file.
@@ -93,7 +94,8 @@ def _generic(path: Path, arrays: Arrays, classes: Sequence[str] | None, spatial_
         classes = [str(name) for name in found["classes"]]
     texts = {name: [str(v) for v in found[name]] for name in ("group", "part", "id") if name in found}
     return _samples(
-        path, images, labels, classes, texts.get("id"), texts.get("group"), texts.get("part"), found.get("mask")
+        path, images, labels, classes, texts.get("id"), texts.get("group"), texts.get("part"), found.get("mask"),
+        [str(text) for text in np.atleast_1d(found["note"])] if "note" in found else [],
     )  # fmt: skip
 
 
@@ -106,6 +108,7 @@ def _samples(
     groups: Sequence[str] | None = None,
     parts: Sequence[str] | None = None,
     masks: npt.NDArray[Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> Samples:
     count = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
     names = tuple(str(i) for i in range(count)) if classes is None else tuple(classes)
@@ -128,7 +131,7 @@ def _samples(
         else f"{len(set(groups))} patients by the array group, {len(items)} images"
     )
     own = tuple(parts) if parts is not None else None
-    return Samples(items, names, own, (note,), patients_known=groups is not None)
+    return Samples(items, names, own, (*notes, note), patients_known=groups is not None)
 
 
 def _label(values: Any) -> int | tuple[int, ...]:

@@ -60,7 +60,7 @@ def split_samples(
         grouped: False divides images instead of patients, with a warning that says what that does.
 
     Raises:
-        InputError: shares that do not add up, one class only, a part in which a class is missing.
+        InputError: shares that do not add up, one class only, fewer patients than parts, a part in which a class is missing.
     """
     told = {"train": 0.7, "validation": 0.15, "test": 0.15} if shares is None else dict(shares)
     unknown = set(told) - set(PARTS)
@@ -71,6 +71,7 @@ def split_samples(
     check_learnable(samples)
     _warn(samples, grouped)
     given = [told.get(name, 0.0) for name in PARTS]
+    _check_enough(_keys(samples, grouped), told, "patient" if grouped else "image")
     part = allocate(_keys(samples, grouped), targets(samples, len(samples.classes)), given, seed)
     return check_split(samples, _split(part, grouped, seed))
 
@@ -192,6 +193,17 @@ def _check_patients(samples: Samples, split: Split) -> None:
         )
 
 
+def _check_enough(keys: Sequence[str], shares: Mapping[str, float], what: str) -> None:
+    """There must be somebody for every part: shares of one patient are all his."""
+    wanted = [name for name in PARTS if shares.get(name)]
+    found = len(set(keys))
+    if found < len(wanted):
+        raise InputError(
+            f"split: found {found} {what}{'' if found == 1 else 's'}, expected at least {len(wanted)}, one for each part "
+            f"({', '.join(wanted)}); give more, or set the share of a part to 0"
+        )
+
+
 def _counted(patients: int) -> str:
     return "1 patient is" if patients == 1 else f"{patients} patients are"
 
@@ -206,6 +218,6 @@ def _check_classes(samples: Samples, split: Split) -> None:
             label = int(missing[0])
             owners = {samples[int(i)].group for i in np.flatnonzero(wanted[:, label])}
             raise InputError(
-                f"split: no sample of class {samples.classes[label]!r} is in {name}; {len(owners)} patients have it and "
-                f"there are {len(split.parts())} parts; give that part more, or leave the class out"
+                f"split: no sample of class {samples.classes[label]!r} is in {name}; patients who have it: "
+                f"{len(owners)}, parts: {len(split.parts())}; give that part more, or leave the class out"
             )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
-from voxplain.inherent.bootstrap import Counts, intervals, mended
+from voxplain.inherent.bootstrap import Counts, intervals, mended, unknown_ends
 from voxplain.inherent.evaluate.rows import Row, row
 from voxplain.inherent.maps import Bools, Maps
 
@@ -62,7 +62,7 @@ def classification(
     rows = []
     for (name, metric), number, base in zip(told, found, bases, strict=True):
         patients = len({g for g, b in zip(maps.groups, base, strict=True) if b})
-        interval = mended(number, patients, level, rate=metric in RATES)
+        interval = unknown_ends(mended(number, patients, level, rate=metric in RATES))
         about = {"cases": int(base.sum()), "patients": patients, "class": name}
         rows.append(row("classification", metric, interval, **about))
     return rows

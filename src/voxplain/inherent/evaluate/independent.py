@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
-from voxplain.inherent.bootstrap import Counts, intervals, mended
+from voxplain.inherent.bootstrap import Counts, intervals, mended, unknown_ends
 from voxplain.inherent.evaluate.classification import auroc
 from voxplain.inherent.evaluate.rows import Row, row
 from voxplain.inherent.maps import Bools, Maps
@@ -65,7 +65,7 @@ def independent(
     for (k, metric), number in zip(told, found, strict=True):
         base = _base(wanted, decided, k, metric)
         count = len({g for g, b in zip(maps.groups, base, strict=True) if b})
-        interval = mended(number, count, level, rate=metric in RATES)
+        interval = unknown_ends(mended(number, count, level, rate=metric in RATES))
         about = {"cases": int(base.sum()), "patients": count, "class": names[k] if k >= 0 else ""}
         rows.append(row("classification", metric, interval, **about))
     return rows
