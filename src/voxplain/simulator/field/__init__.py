@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from voxplain.simulator.field.compose import compose, inverse_error, invert
 from voxplain.simulator.field.exponential import exponential
+from voxplain.simulator.field.files import read_displacement, write_displacement
 from voxplain.simulator.field.jacobian import folded_percentage, jacobian, log_jacobian
 from voxplain.simulator.field.volumes import RegionChange, volume_changes
 from voxplain.simulator.field.warp import warp
@@ -23,6 +24,8 @@ __all__ = [
     "invert",
     "jacobian",
     "log_jacobian",
+    "read_displacement",
     "volume_changes",
     "warp",
+    "write_displacement",
 ]
