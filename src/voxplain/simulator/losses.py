@@ -30,7 +30,7 @@ class LossSettings(Section):
     )
     gradient: float = setting(0.0, "of the motion's absolute differences between neighbours, in voxels", ge=0)
     cycle: float = setting(0.0, "of the squared difference to the image after going there and back", ge=0)
-    brightness: float = setting(1.0, "of the absolute change of brightness, where there is one", ge=0)
+    brightness: float = setting(4.0, "of the absolute change of brightness, where there is one", ge=0)
     adversarial: float = setting(0.0, "of looking real to a critic that is trained beside", ge=0)
 
     @classmethod
