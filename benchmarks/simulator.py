@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.table import Table
-from simulator_cohort import Cohort, cnn, make_cohort, marked, permuted, random_cnn, rule
+from simulator_cohort import Cohort, cnn, make_cohort, marked, permuted, permuted_cnn, random_cnn, rule
 from simulator_scores import asked, correlation, score
 from torch import Tensor
 
@@ -31,6 +31,7 @@ from voxplain.simulator.decision import Decision
 from voxplain.simulator.explain import Explainer
 from voxplain.simulator.losses import LossSettings
 from voxplain.simulator.networks import PublishedSimulator, Simulator, VelocitySimulator
+from voxplain.simulator.networks.velocity import Routing
 from voxplain.simulator.training import SimulatorTraining, train_simulator
 
 DIRECTIONS = ("disease", "healthy")
@@ -46,18 +47,20 @@ class Run:
         name: shown.
         classifier: "left", "right", "both", "cnn", "random" or "permuted".
         published: whether it is the published preset.
+        routing: how the direction gets into the velocity network.
         seed: added to the chosen one, for the simulator's weights and order.
     """
 
     name: str
     classifier: str
     published: bool = False
+    routing: Routing = "shared"
     seed: int = 0
 
 
 RUNS = (
     Run("both", "both"), Run("both, another seed", "both", seed=1), Run("both, published", "both", published=True),
-    Run("left", "left"), Run("right", "right"), Run("CNN", "cnn"), Run("random CNN", "random"),
+    Run("both, FiLM", "both", routing="film"), Run("both, CondConv", "both", routing="condconv"), Run("left", "left"), Run("right", "right"), Run("CNN", "cnn"), Run("random CNN", "random"),
     Run("CNN of permuted labels", "permuted"), Run("CNN, a mark planted", "marked"),
 )  # fmt: skip
 
@@ -69,12 +72,11 @@ def explainer(
     shape = cohort.samples[0].image.shape[1:]
     seed = chosen.seed + run.seed
     torch.manual_seed(seed)
-    made: Simulator = VelocitySimulator(spatial_dims=len(shape))
+    made: Simulator = VelocitySimulator(spatial_dims=len(shape), routing=run.routing)
     settings = SimulatorTraining(epochs=chosen.epochs, seed=seed, device="cpu", progress=chosen.verbose)
     if run.classifier == "marked":
         # where a mark is missing, no motion can bring it; and it is small, so brightness has the image's own grid
         made = VelocitySimulator(spatial_dims=len(shape), coarser=0, brightness=True)
-        settings = settings.model_copy(update={"losses": LossSettings(brightness=1.0)})
     if run.published:
         made = PublishedSimulator(size=shape)
         # the released training takes 1500 small steps; a larger rate makes up for fewer of them
@@ -92,7 +94,7 @@ def classifiers(
         **{name: lambda name=name: (cohort, rule(cohort, name)) for name in ("left", "right", "both")},
         "cnn": lambda: (cohort, cnn(cohort, seed, out / "cnn")),
         "random": lambda: (cohort, random_cnn(cohort, seed)),
-        "permuted": lambda: (shuffled, cnn(shuffled, seed, out / "permuted", epochs=30)),
+        "permuted": lambda: (shuffled, permuted_cnn(shuffled, seed, out / "permuted")),
         "marked": lambda: (planted, cnn(planted, seed, out / "marked")),
     }
 

@@ -110,19 +110,33 @@ def cnn(cohort: Cohort, seed: int, out: Path, *, epochs: int = 12) -> Decision:
 
 
 def random_cnn(cohort: Cohort, seed: int) -> Decision:
-    """A CNN that has learned nothing; its logits are moved and scaled to tell half of the images from the other half."""
+    """A CNN that has learned nothing."""
     module = network(cohort.samples[0].image.ndim - 1, seed)
-    images = torch.from_numpy(np.stack([s.image for s in cohort.samples]))
     module.train()
     with torch.no_grad():
         for _ in range(20):
-            module(images)  # batch norm's statistics
-        module.eval()
-        logits: Tensor = module(images)
-        last = module[-1]
+            module(_images(cohort))  # batch norm's statistics
+    return Decision(_centred(module, cohort))
+
+
+def permuted_cnn(cohort: Cohort, seed: int, out: Path) -> Decision:
+    """A CNN that was taught labels which say nothing."""
+    return Decision(_centred(cnn(cohort, seed, out, epochs=30).classifier, cohort))
+
+
+def _centred(module: nn.Module, cohort: Cohort) -> nn.Module:
+    """The network with logits moved and scaled so that it says "diseased" of half of the images: it may say it of none."""
+    module.eval()
+    with torch.no_grad():
+        logits: Tensor = module(_images(cohort))
+        last = list(module.children())[-1]
         assert isinstance(last, nn.Linear)
         difference = logits[:, 1] - logits[:, 0]
         last.bias[0] += difference.median()
         for parameter in last.parameters():
             parameter.mul_(4 / difference.std())
-    return Decision(module)
+    return module
+
+
+def _images(cohort: Cohort) -> Tensor:
+    return torch.from_numpy(np.stack([s.image for s in cohort.samples]))
