@@ -103,7 +103,6 @@ def score(
         ),
         "unused": float("nan"),
         "group r": correlation(maps.mean(0)[body], truth.mean(0)[body]),
-        "chance r": chance(maps.mean(0), truth.mean(0), body),
         "own r": float(np.mean([correlation(m[body], t[body]) for m, t in zip(maps, truth, strict=True)])),
         "folded": float(folded.max()),
         "corner": _mean(_in_corner(explainer, x, changed)),
@@ -136,15 +135,6 @@ def correlation(a: Tensor, b: Tensor) -> float:
     if not (a.std() > 0 and b.std() > 0):
         return 0.0
     return float(np.corrcoef(a.flatten().numpy(), b.flatten().numpy())[0, 1])
-
-
-def chance(maps: Tensor, truth: Tensor, body: Tensor) -> float:
-    """What |correlation| 95 of 100 maps stay below that are as smooth but know nothing: the map, shifted at random."""
-    axes = list(range(maps.ndim))
-    generator = torch.Generator().manual_seed(0)
-    shifts = [[int(torch.randint(n, (1,), generator=generator)) for n in maps.shape] for _ in range(400)]
-    found = [abs(correlation(torch.roll(maps, by, axes)[body], truth[body])) for by in shifts]
-    return float(np.quantile(found, 0.95))
 
 
 def _in_corner(explainer: Explainer, x: Tensor, changed: Tensor) -> Tensor:
