@@ -35,16 +35,17 @@ class Fitted(nn.Module):
         self.divisible, self.at_least = divisible, at_least
         self.exactly = None if exactly is None else tuple(exactly)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *beside: Tensor) -> Tensor:
+        """The network's answer for an image (N, C, *S); what is given beside it is passed on."""
         size = tuple(x.shape[2:])
         wanted = self._wanted(size)
         if wanted == size:
-            found: Tensor = self.network(x)
+            found: Tensor = self.network(x, *beside)
             return found
         before = [(w - n) // 2 for n, w in zip(size, wanted, strict=True)]
         pads = [(b, w - n - b) for n, w, b in zip(size, wanted, before, strict=True)]
         flat = [p for pair in reversed(pads) for p in pair]
-        out: Tensor = self.network(F.pad(x, flat, mode="replicate"))
+        out: Tensor = self.network(F.pad(x, flat, mode="replicate"), *beside)
         for axis, (n, b) in enumerate(zip(size, before, strict=True), start=2):
             out = out.narrow(axis, b, n)
         return out

@@ -16,10 +16,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_history(out: Path, rows: Sequence[Row]) -> None:
+def write_history(out: Path, rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> None:
     """``history.csv`` and ``history.json``, whole or not at all. ``seconds`` is the one column that no two runs share."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_whole(out / "history.csv", text.getvalue().encode())

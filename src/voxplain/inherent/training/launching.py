@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
 
 from voxplain import errors
 from voxplain.errors import InputError
-from voxplain.inherent.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -20,7 +19,20 @@ if TYPE_CHECKING:
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def spread(run: Callable[[Fabric, nn.Module], None], network: nn.Module, settings: TrainingSettings) -> None:
+class Whereabouts(Protocol):
+    """What of a training's settings says where it runs."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def devices(self) -> int: ...
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+
+
+def spread(run: Callable[[Fabric, nn.Module], None], network: nn.Module, settings: Whereabouts) -> None:
     """Run in processes of their own; what one of them refuses is refused here in the same words."""
     from torch.multiprocessing.spawn import ProcessRaisedException
 
@@ -35,14 +47,14 @@ def spread(run: Callable[[Fabric, nn.Module], None], network: nn.Module, setting
         raise known(text) from None
 
 
-def launched(settings: TrainingSettings) -> Fabric:
+def launched(settings: Whereabouts) -> Fabric:
     """A Fabric in this process, or in those that torchrun has started."""
     fabric = _fabric(settings)
     fabric.launch()
     return fabric
 
 
-def _fabric(settings: TrainingSettings) -> Fabric:
+def _fabric(settings: Whereabouts) -> Fabric:
     try:
         from lightning_fabric import Fabric
     except ImportError:

@@ -24,14 +24,13 @@ def record(
 ) -> dict[str, Any]:
     """All that decides what weights come out, except for those that go in; JSON-able."""
     shapes = [(name, list(value.shape)) for name, value in network.state_dict().items()]
-    labels = [(sample.id, sample.group, sample.label) for sample in samples]
     return {
         "settings": settings.model_dump(mode="json", exclude=set(WHEREABOUTS)),
         "classes": list(samples.classes),
         "preparation": repr(preparation),
-        "samples": _digest(labels),
-        "split": _digest(split.ids(samples)),
-        "network": f"{type(network).__name__} {_digest(shapes)}",
+        "samples": labels_digest(samples),
+        "split": digest(split.ids(samples)),
+        "network": f"{type(network).__name__} {digest(shapes)}",
     }
 
 
@@ -75,5 +74,11 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [f"{name} was {before}, is {now}"]
 
 
-def _digest(value: Any) -> str:
+def labels_digest(samples: Samples) -> str:
+    """Of what is learned from: ids, patients and labels."""
+    return digest([(sample.id, sample.group, sample.label) for sample in samples])
+
+
+def digest(value: Any) -> str:
+    """A short name for a JSON-able value."""
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()

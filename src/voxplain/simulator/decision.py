@@ -1,0 +1,54 @@
+"""The classifier that is explained, as one number: the logit towards the disease."""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+from torch import Tensor, nn
+
+from voxplain.errors import ModelError
+
+
+class Decision(nn.Module):
+    """Logit of a classifier towards one class and away from another. It is held still: a copy in evaluation mode.
+
+    The user's module is not touched: no gradient, mode or in-place activation of it changes. Gradients do flow through to
+    the image.
+
+    Args:
+        classifier: (N, C, *S) to logits (N, K), or (N, 1) of which positive means diseased.
+        healthy: index of the class that is away.
+        diseased: index of the class that is towards.
+    """
+
+    def __init__(self, classifier: nn.Module, *, healthy: int = 0, diseased: int = 1) -> None:
+        super().__init__()
+        if healthy == diseased or min(healthy, diseased) < 0:
+            raise ModelError(
+                f"classes: found healthy {healthy} and diseased {diseased}, expected two different indices"
+            )
+        self.classifier = copy.deepcopy(classifier).eval().requires_grad_(False)
+        self.healthy, self.diseased = healthy, diseased
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, *S) to (N,): above 0 the decision is diseased.
+
+        Raises:
+            ModelError: the classifier gives no logits of these classes.
+        """
+        out = self.classifier(x)
+        if not isinstance(out, Tensor) or out.ndim != 2 or len(out) != len(x):
+            found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            raise ModelError(f"classifier: gives {found} for {len(x)} images, expected logits ({len(x)}, K)")
+        if out.shape[1] == 1:
+            return out[:, 0]
+        if max(self.healthy, self.diseased) >= out.shape[1]:
+            raise ModelError(
+                f"classifier: gives {out.shape[1]} classes, but class {max(self.healthy, self.diseased)} is asked for"
+            )
+        return out[:, self.diseased] - out[:, self.healthy]
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in evaluation mode, whatever it is part of."""
+        return super().train(False)
