@@ -168,7 +168,7 @@ def test_the_test_part_and_the_classifiers_errors_are_never_looked_at(tmp_path):
 
 def test_patients_in_two_parts_are_refused(tmp_path):
     items = tuple(Sample(s.id, s.image, s.label, "one and the same") for s in SAMPLES)
-    with pytest.raises(InputError, match="patients are in more than one part"):
+    with pytest.raises(InputError, match="1 patient is in more than one part"):
         train_simulator(
             small_network(), DECISION, Samples(items, SAMPLES.classes), SPLIT, settings(), tmp_path / "out"
         )
