@@ -201,6 +201,17 @@ def test_the_matrix_holds_means_in_the_order_of_clusters(model):
     assert "spine" in share_grid(lens, order).alt
 
 
+@pytest.mark.parametrize(("lowest", "told"), [(-30.0, True), (-1.0, False)])
+def test_a_share_of_next_to_nothing_does_not_make_all_others_pale(model, lowest, told):
+    lens = model.lenses[0]
+    means = np.full_like(lens.levels.mean, lowest)
+    means[:, 0] = 2.9
+    lens = replace(lens, levels=replace(lens.levels, mean=means), beaten=None)
+    drawing = level_grid(lens, order_of(lens))
+    assert set(cells(drawing).values()) == {"6", "-6" if told else "-2"}
+    assert ("Darkest below 0: −3 and less" in drawing.caption) == told
+
+
 @pytest.mark.parametrize(("lacking", "left_out"), [(7, 0), (8, 8)])
 def test_regions_that_are_in_no_case_are_left_out_where_they_are_many(lacking, left_out):
     targets = ("a", "b", *(f"no {k}" for k in range(lacking)))
@@ -292,6 +303,14 @@ def test_arrows_run_from_regions_to_targets_wide_by_share():
     angles = [np.arctan2(*where[n][::-1]) for n in "abcdef"]
     assert np.allclose(np.diff(np.unwrap(angles)), -np.pi / 3)  # clockwise in this order
     assert "a to d (40 %)" in drawing.alt
+
+
+@pytest.mark.parametrize(("beats", "told"), [(True, True), (False, False), (None, False)])
+def test_rings_are_explained_where_there_are_any(beats, told):
+    graph = a_graph([("a", "b", 0.5)])
+    graph = replace(graph, nodes=tuple(replace(n, own_beats=beats) for n in graph.nodes))
+    drawing = circle(graph, "abcdef", tested=beats is not None)
+    assert ("A ring" in drawing.caption) == bool(artists(drawing, "own-")) == told
 
 
 def test_of_many_the_strongest_arrows_and_their_names_are_kept():

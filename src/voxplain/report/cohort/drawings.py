@@ -35,7 +35,9 @@ def level_grid(lens: Lens, order: Order) -> Hovered:
         "nobody counted voxels, so large regions have large shares whatever the network does"
     ))  # fmt: skip
     shown = values[lens.coloured & ~np.isnan(values)]
-    scale = Scale(limit_of(shown, 1.0), signed=bool((shown < 0).any()))
+    scale = Scale(_limit(shown), signed=bool((shown < 0).any()))
+    if (shown < -scale.limit).any():
+        caption += f" Darkest below 0: {_short(-scale.limit)} and less."
     caption += " Point at a cell for its numbers."
     return _lens_grid(lens, order, values, scale, _short, f"mean {what}", caption)
 
@@ -203,7 +205,7 @@ def case_grid(lens: Lens, case: str, z: Numbers | None, order: Order) -> Hovered
     c = lens.mass.cases.index(case)
     values = lens.ratios.values[c] if z is None else z
     strong = ~np.isnan(values) if z is None else np.abs(np.nan_to_num(values)) >= STRONG
-    scale = Scale(limit_of(values, 1.0) if z is None else max(limit_of(values, 3.0), 3.0))
+    scale = Scale(_limit(values) if z is None else max(limit_of(values, 3.0), 3.0))
     what = lens.ratios.statistic if z is None else "robust z of its log-ratios among all cases"
     told = [
         f"{lens.mass.targets[i]} from {lens.mass.regions[j]} {number(float(values[i, j]), 2)}"
@@ -234,6 +236,16 @@ def _own(lens: Lens) -> np.ndarray:
     return np.array([[t == r for r in lens.mass.regions] for t in lens.mass.targets], dtype=bool).reshape(
         lens.shares.mean.shape
     )
+
+
+def _limit(ratios: np.ndarray) -> float:
+    """Of the values above 0 where there are any: a share of next to nothing has a logarithm as low as it likes.
+
+    >>> _limit(np.array([4.0, -15.0])), _limit(np.array([-4.0, np.nan]))
+    (5.0, 5.0)
+    """
+    above = ratios[ratios > 0]
+    return limit_of(above if len(above) else ratios, 1.0)
 
 
 def _cases(lens: Lens) -> int:

@@ -159,9 +159,10 @@ def _caption(graph: Graph, found: Shown, tested: bool) -> str:
     which = "that beats the nulls" if tested else f"(untested: the strongest of each target by {by})"
     parts = [
         f"An arrow from a region to a target: a dependence {which}; its width is the mean share. Colours and numbers are "
-        "clusters of targets with like dependences; dots without a number are regions only. A ring: the target depends on "
-        "its own region more than the nulls expect."
+        "clusters of targets with like dependences; dots without a number are regions only."
     ]
+    if any(node.own_beats for node in graph.nodes):
+        parts.append("A ring: the target depends on its own region more than the nulls expect.")
     if found.hidden:
         parts.append(
             f"The {len(found.edges)} strongest arrows; {count(found.hidden, 'weaker one')} left out."
