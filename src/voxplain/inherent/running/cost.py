@@ -39,10 +39,10 @@ class Cost:
     def lines(self) -> list[str]:
         """In words."""
         return [
-            f"training: {self.parameters:,} parameters, {self.steps:,} steps, about {_time(self.training_seconds)}",
-            f"prediction: {self.images:,} images, about {_time(self.prediction_seconds)}, "
-            f"up to {_size(self.prediction_bytes)} on the disk",
-            f"evaluation: {_size(self.map_bytes)} of maps in memory",
+            f"training: {self.parameters:,} parameters, {self.steps:,} steps, about {time_text(self.training_seconds)}",
+            f"prediction: {self.images:,} images, about {time_text(self.prediction_seconds)}, "
+            f"up to {size_text(self.prediction_bytes)} on the disk",
+            f"evaluation: {size_text(self.map_bytes)} of maps in memory",
         ]
 
 
@@ -95,11 +95,21 @@ def _seconds(task: Task, batch: int, device: str, *, learns: bool) -> float:
     return took
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
+    """A duration as people say it.
+
+    >>> time_text(0.2), time_text(200), time_text(7200)
+    ('1 s', '3 min', '2.0 h')
+    """
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """Bytes as people say them.
+
+    >>> size_text(3 * 2**20), size_text(3 * 2**30)
+    ('3 MB', '3.0 GB')
+    """
     return f"{count / 2**20:.0f} MB" if count < 2**30 else f"{count / 2**30:.1f} GB"
