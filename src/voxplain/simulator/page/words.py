@@ -47,15 +47,15 @@ def _right(record: dict[str, Any]) -> Remark | None:
 
 
 def _reached(record: dict[str, Any]) -> Remark:
-    dose, target = record["dose"], record["target"]
+    dose = record["dose"]
+    before, after, target = (signed(record[name], 2) for name in ("logit before", "logit after", "target"))
     if not record["reached"]:
         text = (
-            f"No dose brings the logit from {signed(record['logit before'], 2)} to {signed(target, 2)}; the map is that of "
-            f"dose {dose:.2f}, which comes closest ({signed(record['logit after'], 2)}). What the classifier looks for may be "
-            "no motion of tissue."
+            f"No dose brings the logit from {before} to {target}; the map is that of dose {dose:.2f}, which comes closest "
+            f"({after}). What the classifier looks for may be no motion of tissue."
         )
         return Remark("bad", "not reached", text)
-    text = f"Dose {dose:.2f} brings the logit from {signed(record['logit before'], 2)} to {signed(record['logit after'], 2)}."
+    text = f"Dose {dose:.2f} brings the logit from {before} to {after}."
     if dose > _BEYOND:
         return Remark(
             "warn", "large dose", f"{text} That is more than the distance between typical subjects."
