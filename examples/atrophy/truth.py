@@ -27,6 +27,7 @@ from voxplain.errors import VoxplainError
 
 WAYS = (("healthy", "diseased"), ("diseased", "healthy"))
 STRUCTURES = ("ventricle", "nucleus")
+_WIDE = 104  # columns, so that no cell is cut
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -82,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--made", type=Path, default=MADE)
     chosen = parser.parse_args(argv)
     try:
-        Console().print(summary(chosen.made))
+        console = Console()
+        Console(width=max(console.width, _WIDE)).print(summary(chosen.made))
     except (VoxplainError, OSError) as error:
         raise SystemExit(f"truth.py: {error}; run make.py and voxplain simulate first") from None
 
