@@ -69,6 +69,7 @@ def _register() -> None:
         inspect_command,
         methods_command,
         metrics_command,
+        simulate_command,
         study_command,
     )
     from voxplain.cli.ray_option import WithRay
@@ -77,6 +78,7 @@ def _register() -> None:
     app.command("study", cls=WithRay)(study_command.study)
     app.command("aggregate", cls=WithRay)(aggregate_command.aggregate)
     app.add_typer(inherent_command.app, name="inherent")
+    app.add_typer(simulate_command.app, name="simulate")
     app.command("methods")(methods_command.methods)
     app.command("metrics")(metrics_command.metrics)
     app.command("inspect")(inspect_command.inspect)

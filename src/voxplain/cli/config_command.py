@@ -15,6 +15,7 @@ def config(
         bool, typer.Option("--study", help="Of `voxplain study` instead of `voxplain explain`.")
     ] = False,
     inherent: Annotated[bool, typer.Option("--inherent", help="Of `voxplain inherent`.")] = False,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Of `voxplain simulate`.")] = False,
 ) -> int:
     """Print or write a settings file with every default."""
     from voxplain.errors import InputError
@@ -24,6 +25,10 @@ def config(
         from voxplain.inherent.settings import inherent_template
 
         text, command = inherent_template(), "inherent train"
+    elif simulate:
+        from voxplain.simulator.settings import simulator_template
+
+        text, command = simulator_template(), "simulate train"
     else:
         text, command = (study_template(), "study") if study else (template(), "explain --config")
     if path is None:

@@ -30,14 +30,14 @@ def write_curves(path: Path, history: Sequence[Row], best: Best) -> Path:
 
 def training_curves(history: Sequence[Row], best: int) -> Drawing:
     """Losses on the left, scores of the validation part on the right; a line at the epoch that was kept."""
-    figure, (left, right) = _panels(2)
+    figure, (left, right) = panels(2)
     epochs = [row["epoch"] for row in history]
     for axes, names in ((left, ("train_loss", "loss")), (right, ("balanced_accuracy", "auroc", "f1"))):
         for name, colour in zip(names, (_BLUE, _ORANGE, OUTLINES[0]), strict=False):
             axes.plot(epochs, [row[name] for row in history], color=colour, label=_WORDS[name])
         axes.axvline(best, color=FAINT, lw=0.8, ls="--")
         axes.set_xlabel("epoch", color=INK)
-        _legend(axes)
+        legend(axes)
     left.set_yscale("log")
     caption = f"By epoch; the dashed line is epoch {best}, whose weights were kept. Left: losses. Right: validation."
     return Drawing(figure, caption, "Curves of losses and scores by epoch.")
@@ -45,7 +45,7 @@ def training_curves(history: Sequence[Row], best: int) -> Drawing:
 
 def reliability_diagram(bins: Reliability, of: str = "") -> Drawing:
     """Share of right decisions against the probability that was given, with how many there are of each."""
-    figure, (left, right) = _panels(2)
+    figure, (left, right) = panels(2)
     some = bins.count > 0
     left.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls="--")
     left.plot(bins.confidence[some], bins.accuracy[some], "o-", color=_BLUE)
@@ -60,7 +60,7 @@ def reliability_diagram(bins: Reliability, of: str = "") -> Drawing:
 
 def rejection_curve(found: Rejection, of: str = "") -> Drawing:
     """Mean Dice of what is kept as the least sure images are rejected."""
-    figure, (axes,) = _panels(1)
+    figure, (axes,) = panels(1)
     axes.plot(found.kept, found.quality, color=_BLUE, drawstyle="steps-post")
     axes.axhline(found.quality[0], color=FAINT, lw=0.8, ls="--")
     axes.set_xlabel("share of images kept, the surest ones", color=INK)
@@ -80,7 +80,8 @@ _WORDS = {
 }
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def panels(count: int) -> tuple[Figure, list[Axes]]:
+    """An empty figure with axes side by side, in the pages' colours."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -94,5 +95,6 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _legend(axes: Axes) -> None:
+def legend(axes: Axes) -> None:
+    """What the lines are, in the pages' colours."""
     axes.legend(facecolor=DARK, edgecolor=FAINT, labelcolor=INK, fontsize=8)

@@ -95,12 +95,20 @@ def _seconds(task: Task, batch: int, device: str, *, learns: bool) -> float:
 
 
 def time_told(seconds: float) -> str:
-    """Seconds, minutes or hours."""
+    """A duration as people say it.
+
+    >>> time_told(0.2), time_told(200), time_told(7200)
+    ('1 s', '3 min', '2.0 h')
+    """
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def size_told(count: int) -> str:
-    """Bytes as MB or GB."""
+    """Bytes as people say them.
+
+    >>> size_told(3 * 2**20), size_told(3 * 2**30)
+    ('3 MB', '3.0 GB')
+    """
     return f"{count / 2**20:.0f} MB" if count < 2**30 else f"{count / 2**30:.1f} GB"

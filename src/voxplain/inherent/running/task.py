@@ -70,7 +70,7 @@ def prepare_task(settings: InherentSettings) -> Task:
         InputError: data or a network that cannot be; one line per mistake.
     """
     samples = read_samples(settings.data)
-    split = _split(samples, settings.split)
+    split = divided(samples, settings.split)
     steps = preparation_of(settings.prepare)
     image = prepared(samples[split.train[0]], steps, Reader()).image
     network = make_classifier(settings.network, samples, int(image.shape[0]), image.ndim - 1)
@@ -141,7 +141,12 @@ def _layout(source: Path) -> str:
     return "figshare" if next(source.rglob("*.mat"), None) is not None else "folders"
 
 
-def _split(samples: Samples, asked: SplitSettings) -> Split:
+def divided(samples: Samples, asked: SplitSettings) -> Split:
+    """The data's own split where they bring one and it is wanted, else one that is drawn.
+
+    Raises:
+        InputError: patients in two parts, a class that is missing in one.
+    """
     given = asked.by == "given" or (asked.by == "auto" and samples.parts is not None)
     if given:
         return given_split(samples, validation=asked.validation, seed=asked.seed)

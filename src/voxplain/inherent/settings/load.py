@@ -11,6 +11,7 @@ import yaml
 from voxplain.inherent.settings.config import InherentSettings
 from voxplain.settings.paths import anchored_path, anchored_source
 from voxplain.settings.reading import merged, parse_override, read_yaml, settings_of
+from voxplain.settings.section import Section
 from voxplain.settings.template import commented
 
 
@@ -30,7 +31,7 @@ def load_inherent(
     return settings_of(InherentSettings, found, f"{config}: " if config else "")
 
 
-def as_yaml(settings: InherentSettings, header: str) -> str:
+def as_yaml(settings: Section, header: str) -> str:
     """The settings as YAML that does the same again from any folder."""
     comment = "".join(f"# {line}\n" for line in header.splitlines())
     return comment + yaml.safe_dump(
@@ -45,13 +46,18 @@ def inherent_template() -> str:
     return "\n".join([*head, *commented(InherentSettings, examples={"source": "images.csv"}), ""])
 
 
-def _anchored(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
+def anchored_data(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """Settings whose ``data`` has absolute paths; ``data: folder`` is short for ``data: {source: folder}``."""
     out = dict(given)
-    # `data: folder` is short for `data: {source: folder}`
     data = {"source": out["data"]} if isinstance(out.get("data"), str | Path) else out.get("data")
     if isinstance(data, Mapping):
         paths = {key: anchored_path(value, base) for key, value in data.items() if key in ("source", "masks")}
         out["data"] = {**data, **paths}
+    return out
+
+
+def _anchored(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    out = anchored_data(given, base)
     network = {"name": out["network"]} if isinstance(out.get("network"), str) else out.get("network")
     if isinstance(network, Mapping):
         source = {"source": anchored_source(network["source"], base)} if "source" in network else {}

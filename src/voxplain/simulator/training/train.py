@@ -198,11 +198,12 @@ def _record(
         "samples": labels_digest(samples),
         "split": digest(split.ids(samples)),
         "network": f"{type(simulator).__name__} {digest(shapes)}",
-        "classifier": f"{type(decision.classifier).__name__} {_weights_digest(decision)}",
+        "classifier": f"{type(decision.classifier).__name__} {weights_digest(decision)}",
     }
 
 
-def _weights_digest(module: nn.Module) -> str:
+def weights_digest(module: nn.Module) -> str:
+    """A short name for all tensors of a module."""
     found = hashlib.blake2b(digest_size=8)
     for name, value in module.state_dict().items():
         found.update(name.encode())

@@ -1,0 +1,97 @@
+"""`voxplain simulate train|explain|group`: what a classifier looks for, as a warp and in millilitres."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxplain.cli.run_options import Overrides
+
+if TYPE_CHECKING:
+    from voxplain.simulator.running import SimulatorTask
+
+app = typer.Typer(
+    help="Warp images until a classifier changes its mind, and map what that took.", no_args_is_help=True,
+    rich_markup_mode=None,
+)  # fmt: skip
+Config = Annotated[Path, typer.Argument(help="YAML with the settings; the three commands read the same.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it will cost, and stop.")]
+
+
+@app.command("train")
+def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = False) -> int:
+    """Train a simulator for every seed on the training part; what was cut off goes on."""
+    from voxplain.simulator.running import train_simulators
+
+    task = _task(config, overrides)
+    _tell(task, "training", task.settings.training.device)
+    if dry_run:
+        return 0
+    for seed, found in zip(task.settings.seeds, train_simulators(task), strict=True):
+        best = min(found.history, key=lambda row: row["loss"])
+        print(
+            f"seed {seed}: best epoch {best['epoch']:g}, {100 * best['flipped']:.0f} % of the validation part flip; "
+            f"{found.weights}"
+        )
+    print(f"next: voxplain simulate explain {config}")
+    return 0
+
+
+@app.command("explain")
+def explain(
+    config: Config,
+    images: Annotated[list[Path] | None, typer.Argument(help="New images instead of the parts.")] = None,
+    *,
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Warps, Jacobians, frames and volumes of the parts, or of new images, as files, and a page."""
+    from voxplain.simulator.running import explain_simulators
+
+    task = _task(config, overrides)
+    _tell(task, "explanation", task.settings.explain.device, len(images) if images else None)
+    if dry_run:
+        return 0
+    page = explain_simulators(task, images or ())
+    print(f"wrote {page}")
+    if not images:
+        print(f"next: voxplain simulate group {config}")
+    return 0
+
+
+@app.command("group")
+def group(config: Config, *, overrides: Overrides = None, dry_run: DryRun = False) -> int:
+    """Mean maps with permutation tests, differences between groups, agreement of trainings, on the same page."""
+    from voxplain.simulator.running import group_simulators
+    from voxplain.simulator.running.cohort import members
+    from voxplain.simulator.running.records import parts_of
+
+    task = _task(config, overrides)
+    found, notes = members(task, parts_of(task))
+    counts = ", ".join(f"{len(several)} decided {name}" for name, several in found.items())
+    print(f"tests: {counts}; {task.settings.group.permutations:,} permutations at most", *notes, sep="\n")
+    if dry_run:
+        return 0
+    print(f"wrote {group_simulators(task)}")
+    return 0
+
+
+def _task(config: Path, overrides: list[str] | None) -> SimulatorTask:
+    from voxplain.simulator.running import prepare_task
+    from voxplain.simulator.settings import load_simulator
+
+    return prepare_task(load_simulator(config, overrides=overrides or ()))
+
+
+def _tell(task: SimulatorTask, what: str, device: str, images: int | None = None) -> None:
+    """What there is and what it will cost, before it starts."""
+    import torch
+
+    from voxplain.simulator.running import cost
+
+    counts = ", ".join(f"{len(part)} {name}" for name, part in task.split.parts().items())
+    print(f"{len(task.samples)} images ({counts}), {task.names[0]} or {task.names[1]}")
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    print(*[line for line in cost(task, where, images).lines() if line.startswith(what)], sep="\n")

@@ -1,0 +1,155 @@
+"""The classifier of the settings as the one number that is explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from voxplain.errors import InputError, ModelError, suggest
+from voxplain.inherent.data.naming import is_healthy
+from voxplain.model import Model, Preparation, load_model
+from voxplain.model.classes import read_classes
+from voxplain.model.heads import select
+from voxplain.model.outputs import sums_to_one
+from voxplain.settings.prepare import PrepareSettings
+from voxplain.simulator.decision import Decision
+from voxplain.simulator.settings.config import ClassifierSettings
+
+
+class Logits(nn.Module):
+    """A loaded network's module with its one output (N, K) chosen.
+
+    Args:
+        model: the loaded network.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.module, self.head, self.name = model.module, model.head, model.name
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, *S) to (N, K)."""
+        out = select(self.module(x), self.head, self.name)
+        # some networks pool to one voxel and leave it there
+        return out.flatten(1) if out.ndim > 2 and out[0, 0].numel() == 1 else out
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A classifier whose outputs have names.
+
+    Attributes:
+        decision: diseased against healthy.
+        classes: by output; of a single logit healthy, then diseased.
+    """
+
+    decision: Decision
+    classes: tuple[str, ...]
+
+
+def load_classifier(asked: ClassifierSettings, prepare: PrepareSettings) -> Model:
+    """The network with its preparation; a bundle's own steps hold where none were asked for.
+
+    Raises:
+        InputError: a factory without weights.
+        ModelError: a network that cannot be loaded.
+    """
+    is_factory = ":" in asked.source and not Path(asked.source).exists()
+    if is_factory and asked.weights is None and not asked.own_weights:
+        raise InputError(
+            f"classifier.weights: found none for {asked.source}, which would be asked with random weights; give a .pt, "
+            ".pth or .safetensors file, or own_weights: true where the function loads them"
+        )
+    steps = prepare.model_dump(exclude_unset=True)
+    return load_model(
+        asked.source,
+        asked.weights,
+        task="classification",
+        head=asked.head,
+        spatial_dims=asked.spatial_dims,
+        prepare=Preparation(**steps) if steps else None,
+        trust_code=asked.trust_code,
+        factory_arguments=asked.arguments or None,
+    )
+
+
+def name_classes(asked: ClassifierSettings, model: Model, image: Tensor, known: tuple[str, ...]) -> Asked:
+    """Which outputs are healthy and diseased.
+
+    Args:
+        asked: names of classes, and which two are meant.
+        model: as it was loaded.
+        image: (C, *S), prepared; asked about once.
+        known: the data's classes, for outputs without names.
+
+    Raises:
+        InputError: names that do not fit the outputs, classes that are not there.
+        ModelError: outputs that are no logits of classes.
+    """
+    outputs = _outputs(Logits(model), image)
+    names = _names(asked, outputs.shape[1], known)
+    healthy = _index("healthy", asked.healthy or _healthy(names), names)
+    diseased = _index("diseased", asked.diseased or _other(names, healthy), names)
+    return Asked(Decision(Logits(model), healthy=healthy, diseased=diseased), names)
+
+
+def _outputs(network: Logits, image: Tensor) -> Tensor:
+    was = network.training
+    with torch.no_grad():
+        try:
+            out: Tensor = network.eval()(image[None])
+        except RuntimeError as error:
+            raise ModelError(
+                f"classifier: does not take a prepared image {tuple(image.shape)}: {' '.join(str(error).split())[:200]}"
+            ) from None
+        finally:
+            network.train(was)
+    if out.ndim != 2:
+        raise ModelError(f"classifier: gives {tuple(out.shape)} for one image, expected logits (1, K)")
+    if sums_to_one(out) and bool((out >= 0).all()):
+        raise ModelError(
+            "classifier: gives probabilities, expected logits; leave out its softmax, which hides how far an image is "
+            "from the other class"
+        )
+    return out
+
+
+def _names(asked: ClassifierSettings, outputs: int, known: tuple[str, ...]) -> tuple[str, ...]:
+    needed = max(outputs, 2)  # one logit stands for two classes
+    given = asked.classes
+    told = read_classes(list(given) if isinstance(given, tuple) else given) if given else None
+    names = tuple(told) if told else known
+    if len(names) != needed:
+        whose = "classifier.classes" if told else "classifier.classes: none given, and the data"
+        raise InputError(
+            f"{whose}: found {', '.join(names)}, expected {needed} names in the order of the outputs"
+        )
+    return names
+
+
+def _index(field: str, name: str, names: tuple[str, ...]) -> int:
+    if name not in names:
+        raise InputError(f"classifier.{field}: found {name!r}; {suggest(name, names)}")
+    return names.index(name)
+
+
+def _healthy(names: tuple[str, ...]) -> str:
+    found = [name for name in names if is_healthy(name)]
+    if len(found) != 1:
+        raise InputError(
+            f"classifier.healthy: not given, and of {', '.join(names)} {len(found)} are called healthy; name one"
+        )
+    return found[0]
+
+
+def _other(names: tuple[str, ...], healthy: int) -> str:
+    others = [name for index, name in enumerate(names) if index != healthy]
+    if len(others) != 1:
+        raise InputError(
+            f"classifier.diseased: not given, and there are {len(others)} besides {names[healthy]} "
+            f"({', '.join(others)}); name one"
+        )
+    return others[0]

@@ -1,0 +1,170 @@
+"""The subjects of one class as a group's test wants them: one map each, on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxplain.case import Geometry, read_case
+from voxplain.errors import GeometryError
+from voxplain.inherent.data import Reader, Sample
+from voxplain.simulator.running.case_files import LOG_JACOBIAN
+from voxplain.simulator.running.home import Floats
+from voxplain.simulator.running.records import Record, records_of
+from voxplain.simulator.running.task import SimulatorTask
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One image of a class.
+
+    Attributes:
+        sample: the image.
+        folders: of its files, by training.
+        records: what is known of it, by training.
+    """
+
+    sample: Sample
+    folders: tuple[Path, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def record(self) -> Record:
+        """By the first training."""
+        return self.records[0]
+
+    def map(self, training: int) -> Floats:
+        """(*S) log-Jacobian by one training."""
+        (file,) = self.folders[training].glob(f"{LOG_JACOBIAN}.*")
+        values: Floats = read_case(file).image[0]
+        return values
+
+
+def members(
+    task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]
+) -> tuple[dict[str, list[Member]], list[str]]:
+    """By class, whom a test may take; and in sentences whom it may not.
+
+    Raises:
+        InputError: subjects that are not explained yet.
+    """
+    samples = [sample for several in parts.values() for sample in several]
+    by_training = [records_of(task, seed, parts) for seed in task.settings.seeds]
+    found: dict[str, list[Member]] = {name: [] for name in task.names}
+    wrong, folded = 0, 0
+    for i, sample in enumerate(samples):
+        member = Member(sample, tuple(t[i][0] for t in by_training), tuple(t[i][1] for t in by_training))
+        if any(record["withheld"] for record in member.records):
+            folded += 1
+        elif not member.record["right"] and not task.settings.group.wrong:
+            wrong += 1
+        else:
+            found[member.record["decision"]].append(member)
+    notes = []
+    if wrong:
+        notes.append(
+            f"{wrong} of {len(samples)} images are left out, since the classifier sees them wrongly."
+        )
+    if folded:
+        notes.append(
+            f"{folded} of {len(samples)} images are left out, since their maps fold space and have no volumes."
+        )
+    return found, notes
+
+
+def common_grid(chosen: Sequence[Member]) -> tuple[tuple[int, ...], Geometry | None]:
+    """The grid of all images.
+
+    Raises:
+        GeometryError: an image on another grid than the first one.
+    """
+    reader = Reader()
+    first, grid = chosen[0].sample, reader.case(chosen[0].sample)
+    for member in chosen[1:]:
+        case = reader.case(member.sample)
+        same = case.spatial_shape == grid.spatial_shape
+        if same and case.geometry is not None and grid.geometry is not None:
+            same = case.geometry.matches(grid.geometry)
+        if not same:
+            difference = (
+                case.geometry.difference(grid.geometry)
+                if case.geometry is not None and grid.geometry is not None
+                else f"the shapes are {case.spatial_shape} and {grid.spatial_shape}"
+            )
+            raise GeometryError(
+                f"group: {member.sample.id} is not on the grid of {first.id}: {difference}; a mean needs images that are "
+                "registered to one grid"
+            )
+    return tuple(grid.spatial_shape), grid.geometry
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Subjects, each with one row: images of one patient are averaged, and so are trainings, which are no subjects.
+
+    Attributes:
+        rows: (subjects, V) log-Jacobian.
+        by_training: (trainings, V) means over subjects.
+        values: per subject, what a column of the table says; "" without one.
+        names: of the R regions that all of them have.
+        percent, amount: (subjects, R) change of volume, in per cent of before and in `unit`.
+        unit: of amounts.
+    """
+
+    rows: NDArray[np.float32]
+    by_training: NDArray[np.float64]
+    values: tuple[str, ...]
+    names: tuple[str, ...]
+    percent: NDArray[np.float64]
+    amount: NDArray[np.float64]
+    unit: str
+
+
+def gathered(chosen: Sequence[Member], where: NDArray[np.bool_], column: str | None) -> Cohort:
+    """The members' maps inside a mask, patient by patient.
+
+    Args:
+        chosen: of one class.
+        where: (*S) which voxels.
+        column: of the table, by which patients are told apart further.
+    """
+    patients: dict[tuple[str, str], list[Member]] = {}
+    for member in chosen:
+        value = str(member.sample.meta.get(column, "")) if column else ""
+        patients.setdefault((member.sample.group, value), []).append(member)
+    several = list(patients.values())
+    trainings = len(chosen[0].folders)
+    rows = np.zeros((len(several), int(where.sum())), np.float32)
+    means = np.zeros((trainings, rows.shape[1]))
+    for subject, images in enumerate(several):
+        for member in images:
+            for training in range(trainings):
+                values = member.map(training)[where] / len(images)
+                rows[subject] += values / trainings
+                means[training] += values / len(several)
+    names, unit = _regions(chosen)
+    percent, amount = (_volumes(several, names, kind) for kind in ("percent", "change"))
+    return Cohort(rows, means, tuple(value for _, value in patients), names, percent, amount, unit)
+
+
+def _volumes(patients: Sequence[Sequence[Member]], names: Sequence[str], kind: str) -> NDArray[np.float64]:
+    """(patients, R) mean over images and trainings."""
+    out = np.zeros((len(patients), len(names)))
+    for row, images in zip(out, patients, strict=True):
+        records = [record for member in images for record in member.records]
+        told = [{region["region"]: region[kind] for region in record["regions"]} for record in records]
+        row[:] = [np.mean([one[name] for one in told]) for name in names]
+    return out
+
+
+def _regions(chosen: Sequence[Member]) -> tuple[tuple[str, ...], str]:
+    """Regions that all images have, in the first one's order."""
+    every = [{row["region"] for row in member.record["regions"]} for member in chosen]
+    first: list[dict[str, Any]] = chosen[0].record["regions"]
+    names = tuple(row["region"] for row in first if all(row["region"] in others for others in every))
+    return names, str(first[0]["unit"]) if first else ""

@@ -1,0 +1,149 @@
+"""`voxplain simulate explain`: what the classifier looks for in each image, as files on the image's own grid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from voxplain.case.atomic import write_whole
+from voxplain.errors import InputError
+from voxplain.inherent.data import Reader, Sample, prepared
+from voxplain.inherent.data.sample import UNKNOWN
+from voxplain.inherent.shown import Shown, shown
+from voxplain.report import png
+from voxplain.simulator.explain import Explainer
+from voxplain.simulator.page import write_page
+from voxplain.simulator.page.subject_figure import frames_figure, subject_figure
+from voxplain.simulator.running.atlas import Atlas, changes
+from voxplain.simulator.running.case_files import (
+    LOG_JACOBIAN,
+    RECORD,
+    emptied,
+    jacobian_of,
+    maps_of,
+    write_files,
+)
+from voxplain.simulator.running.home import Home
+from voxplain.simulator.running.keys import explanation_key, subject_key
+from voxplain.simulator.running.records import (
+    NEW,
+    Subject,
+    numbers,
+    parts_of,
+    read_record,
+    region_rows,
+    write_tables,
+)
+from voxplain.simulator.running.task import SimulatorTask
+from voxplain.simulator.running.train_step import trained
+
+
+def explain_simulators(task: SimulatorTask, images: Sequence[Path] = (), *, progress: bool = True) -> Path:
+    """Ask the trained simulators about the parts of the settings, or about new images, and write the page.
+
+    Every image gets a folder ``explanation/seed-N/PART/…`` with its maps on its own grid, pictures and
+    ``explanation.json``; of further seeds only the log-Jacobian. ``explanation/subjects`` and ``regions`` (parquet and CSV)
+    have a row per subject and per region. What is there already is not asked again.
+
+    Args:
+        task: with settings of a training that is done.
+        images: files without a class, instead of the parts.
+        progress: show a bar on a terminal.
+
+    Returns:
+        the page.
+
+    Raises:
+        InputError: no training, images or an atlas that cannot be read.
+        GeometryError: an atlas that is on another grid than an image.
+    """
+    parts = {NEW: _new(images)} if images else parts_of(task)
+    for seed in task.settings.seeds:
+        asked = _Asked(task, seed)
+        for part, samples in parts.items():
+            with shown(f"{part} images", progress) as show:
+                asked.part(part, samples, show)
+    write_tables(task, parts)
+    return write_page(task, parts)
+
+
+def _new(images: Sequence[Path]) -> list[Sample]:
+    missing = [path for path in images if not path.exists()]
+    if missing:
+        raise InputError(f"{missing[0]}: does not exist, expected an image")
+    return [Sample(path.name, path, UNKNOWN, path.name) for path in images]
+
+
+class _Asked:
+    """One training's simulator, asked image by image."""
+
+    def __init__(self, task: SimulatorTask, seed: int) -> None:
+        found = trained(task, seed)
+        told, self.task, self.seed = task.settings.explain, task, seed
+        self.device = torch.device(
+            ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
+        )
+        self.explainer = Explainer(
+            found.simulator.to(self.device), found.decision.to(self.device), found.typical, told.limit
+        )
+        self.key = explanation_key(task, seed)
+        folder = (
+            task.settings.data.source
+            if task.settings.data.source.is_dir()
+            else task.settings.data.source.parent
+        )
+        self.atlas = None if told.atlas is None else Atlas(told.atlas, folder)
+        # pictures, too, are of the first training alone
+        self.first = seed == task.settings.seeds[0]
+
+    def part(self, part: str, samples: Sequence[Sample], show: Shown) -> None:
+        reader = Reader()
+        for index, sample in enumerate(samples):
+            place = self.task.places.case(self.seed, part, index, sample.id)
+            key = subject_key(self.key, sample, None if self.atlas is None else self.atlas.file(sample))
+            record = read_record(place)
+            if record is None or record["key"] != key:
+                self._subject(emptied(place), Subject(part, index, sample, key), reader)
+            show(f"seed {self.seed}, {part} images", index + 1, len(samples))
+
+    def _subject(self, place: Path, subject: Subject, reader: Reader) -> None:
+        sample, told = subject.sample, self.task.settings.explain
+        ready = prepared(sample, self.task.preparation, reader)
+        # read before anything is computed: an atlas that does not fit is told at once
+        labels = None if self.atlas is None else self.atlas(sample, reader)
+        if tuple(ready.image.shape) != self.task.shape:
+            raise InputError(
+                f"image of {sample.id}: has the shape {tuple(ready.image.shape)} after preparation, the simulator learned "
+                f"on {self.task.shape}; give prepare.size, or images of one grid"
+            )
+        home = Home(ready)
+        path = self.explainer.explain(ready.image.to(self.device), told.target)
+        files = write_files(place, path, home, told.files if self.first else ())
+        regions: list[dict[str, Any]] = []
+        if self.atlas is not None and labels is not None and not path.withheld:
+            jacobian, names = jacobian_of(path, home), self.atlas.names(sample)
+            try:
+                regions = region_rows(changes(jacobian, labels, ready.case, names))
+            except InputError as error:
+                raise type(error)(f"{sample.id}: {error}") from None
+        facts = numbers(self.task, subject, path)
+        if self.first:
+            shown_maps = maps_of(path, home)
+            names = {} if self.atlas is None else dict(self.atlas.names(sample))
+            drawn = subject_figure(shown_maps, home.geometry, labels, names, title=facts["title"])
+            write_whole(place / "figure.png", png(drawn, 100))
+            frames = home.map(path.frames[:, 0])
+            strip = frames_figure(
+                frames, path.doses.tolist(), path.scores.tolist(), shown_maps, home.geometry, path.dose
+            )
+            write_whole(place / "frames.png", png(strip, 100))
+            facts |= {"figure": [drawn.alt, drawn.caption], "strip": [strip.alt, strip.caption]}
+        record = {
+            "key": subject.key, **facts, "seed": self.seed, "files": files, "regions": regions,
+            "withheld": path.withheld.get(LOG_JACOBIAN, ""),
+        }  # fmt: skip
+        write_whole(place / RECORD, json.dumps(record, indent=1, ensure_ascii=False).encode())

@@ -1,0 +1,212 @@
+"""`voxplain simulate group`: what subjects of a class have in common, tested."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxplain.case import read_mask
+from voxplain.case.atomic import write_whole
+from voxplain.errors import InputError, suggest
+from voxplain.inherent.data import Reader, Sample
+from voxplain.inherent.evaluate.rows import write_rows
+from voxplain.inherent.shown import Shown, shown
+from voxplain.inherent.training.record import digest
+from voxplain.simulator.group import GroupMap, agreement, group_difference, group_map
+from voxplain.simulator.page import write_page
+from voxplain.simulator.running.cohort import Cohort, Member, common_grid, gathered, members
+from voxplain.simulator.running.group_files import Space, write_test
+from voxplain.simulator.running.records import parts_of, records_of
+from voxplain.simulator.running.task import SimulatorTask
+
+GROUPS = "groups.json"
+
+
+def group_simulators(task: SimulatorTask, *, progress: bool = True) -> Path:
+    """Test the log-Jacobians of all subjects that were explained, class by class, and write the page.
+
+    The folder ``group`` gets a folder per test with ``mean``, ``t``, ``p_any`` and ``q`` on the images' grid and a picture,
+    ``regions`` (parquet and CSV) with a row per region and test, and ``groups.json``. What is there already is not done
+    again.
+
+    Returns:
+        the page.
+
+    Raises:
+        InputError: subjects that are not explained yet, no class with two subjects, a column that is not there.
+        GeometryError: images or a mask on different grids.
+    """
+    parts = parts_of(task)
+    found, notes = members(task, parts)
+    if not any(found.values()):
+        raise InputError(f"group: found no image whose map can be used; {' '.join(notes)}")
+    key = group_key(task, parts)
+    if _done(task.places.group) != key:
+        tests = _Tests(task, found, notes)
+        with shown("groups", progress) as show:
+            tests.make(show)
+        tests.write(key)
+    return write_page(task, parts)
+
+
+def group_key(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> str:
+    """Of what tests depend on."""
+    told = task.settings.group.model_dump(mode="json")
+    keys = [record["key"] for seed in task.settings.seeds for _, record in records_of(task, seed, parts)]
+    return digest([told, keys])
+
+
+@dataclass
+class _Tests:
+    """All tests of a cohort, and what is told of them.
+
+    Attributes:
+        task: the settings.
+        found: subjects by decision.
+        notes: whom and what was left out.
+        rows: a row per region and test.
+        told: what is known of each test.
+    """
+
+    task: SimulatorTask
+    found: dict[str, list[Member]]
+    notes: list[str]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    def make(self, show: Shown) -> None:
+        """Both classes, each by itself and, where a column is named, divided by it."""
+        every = [member for several in self.found.values() for member in several]
+        shape, geometry = common_grid(every)
+        space = Space(self._mask(every[0], shape), geometry)
+        values = self._values()
+        for done, (decision, chosen) in enumerate(self.found.items(), 1):
+            towards = next(name for name in self.found if name != decision)
+            title = f"{decision} towards {towards}"
+            if chosen:
+                cohort = gathered(chosen, space.where, self.task.settings.group.by)
+                self._mean(space, title, chosen, cohort)
+                if values is not None:
+                    self._difference(space, title, chosen, cohort, values)
+            else:
+                self.notes.append(f"{title}: no subject.")
+            show("groups", done, len(self.found))
+        if not self.told:
+            raise InputError(f"group: no class has two subjects to test; {' '.join(self.notes)}")
+
+    def write(self, key: str) -> None:
+        """The tables, and what is told, last."""
+        folder = self.task.places.group
+        for suffix in (".parquet", ".csv"):
+            path = folder / f"regions{suffix}"
+            path.unlink(missing_ok=True)
+            if self.rows:
+                write_rows(self.rows, path)
+        told = {"key": key, "tests": self.told, "rows": self.rows, "notes": self.notes}
+        write_whole(folder / GROUPS, json.dumps(told, indent=1, ensure_ascii=False).encode())
+
+    def _mean(self, space: Space, title: str, chosen: Sequence[Member], cohort: Cohort) -> None:
+        """Whether volumes change at all."""
+        if len(cohort.rows) < 2:
+            self.notes.append(f"{title}: {len(cohort.rows)} subject, but a test needs two.")
+            return
+        made = group_map(list(cohort.rows), **self._options)
+        self._add(space, title, made, chosen, {"agreement": _agreement(cohort)})
+        if cohort.names:
+            regions = group_map(list(cohort.percent), **self._options)
+            self.rows += _region_rows(title, regions, cohort, cohort.amount.mean(0))
+
+    def _difference(
+        self, space: Space, title: str, chosen: Sequence[Member], cohort: Cohort, values: tuple[str, str]
+    ) -> None:
+        """Whether two groups of subjects differ."""
+        a, b = (np.array([v == value for v in cohort.values], np.bool_) for value in values)
+        named = f"{title}: {self.task.settings.group.by} {values[0]} minus {values[1]}"
+        if not a.any() or not b.any() or a.sum() + b.sum() < 3:
+            self.notes.append(
+                f"{named}: {int(a.sum())} and {int(b.sum())} subjects, but a test needs three, some in both."
+            )
+            return
+        made = group_difference(list(cohort.rows[a]), list(cohort.rows[b]), **self._options)
+        self._add(space, named, made, chosen, {})
+        if cohort.names:
+            regions = group_difference(list(cohort.percent[a]), list(cohort.percent[b]), **self._options)
+            self.rows += _region_rows(
+                named, regions, cohort, cohort.amount[a].mean(0) - cohort.amount[b].mean(0)
+            )
+
+    def _add(
+        self, space: Space, title: str, made: GroupMap, chosen: Sequence[Member], about: dict[str, Any]
+    ) -> None:
+        place, level = self.task.places.group, self.task.settings.group.level
+        self.told.append({**write_test(place, space, title, made, chosen, level), **about})
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        told = self.task.settings.group
+        return {"permutations": told.permutations, "seed": told.seed}
+
+    def _mask(self, first: Member, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        path = self.task.settings.group.mask
+        if path is None:
+            return np.ones(shape, np.bool_)
+        mask: NDArray[np.bool_] = read_mask(path, Reader().case(first.sample)) > 0
+        if not mask.any():
+            raise InputError(f"group.mask: {path} has no voxel above 0")
+        return mask
+
+    def _values(self) -> tuple[str, str] | None:
+        """The two values of the column that divides subjects."""
+        told, samples = self.task.settings.group, self.task.samples
+        if told.by is None:
+            return None
+        known = sorted({key for sample in samples for key in sample.meta})
+        if told.by not in known:
+            raise InputError(f"group.by: found {told.by!r}; {suggest(told.by, known)}")
+        there = sorted({str(s.meta[told.by]) for s in samples if told.by in s.meta})
+        for value in told.values or ():
+            if value not in there:
+                raise InputError(f"group.values: found {value!r}; {suggest(value, there)}")
+        values = told.values or tuple(there)
+        if len(values) != 2:
+            raise InputError(
+                f"group.by: {told.by} has {len(there)} values ({', '.join(there[:5])}), expected two; name them "
+                "in group.values"
+            )
+        return values[0], values[1]
+
+
+def _agreement(cohort: Cohort) -> dict[str, float] | None:
+    """How alike the trainings' means are; nothing of one training, or where one found nothing at all."""
+    if len(cohort.by_training) < 2:
+        return None
+    try:
+        found = agreement(list(cohort.by_training))
+    except InputError:
+        return None
+    return {"least": found.least, "median": found.median}
+
+
+def _region_rows(title: str, made: GroupMap, cohort: Cohort, amounts: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "test": title, "region": name, "subjects": " + ".join(map(str, made.subjects)), "percent": float(made.mean[r]),
+            "change": float(amounts[r]), "unit": cohort.unit, "t": float(made.t[r]), "p": float(made.p[r]),
+            "p_any": float(made.p_any[r]), "q": float(made.q[r]),
+        }
+        for r, name in enumerate(cohort.names)
+    ]  # fmt: skip
+
+
+def _done(folder: Path) -> str | None:
+    try:
+        found: str = json.loads((folder / GROUPS).read_text(encoding="utf-8"))["key"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found

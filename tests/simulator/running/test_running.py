@@ -1,0 +1,152 @@
+"""From one YAML to simulators, files, tests and the page, each held against what it should be, computed another way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from simulator_files import affine, config, files, read_rows
+
+from voxplain.case import Geometry, read_case, read_mask
+from voxplain.cli.app import run
+from voxplain.simulator.group import group_map
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """All three commands, through the command line."""
+    root = tmp_path_factory.mktemp("run")
+    files(root)
+    path = config(root)
+    for command in ("train", "explain", "group"):
+        assert run(["simulate", command, str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def again(made, tmp_path) -> Path:
+    """A copy that a test may change."""
+    shutil.copytree(made.parent, tmp_path / "copy")
+    return tmp_path / "copy" / made.name
+
+
+def cases(config: Path, seed: int = 0) -> list[Path]:
+    return sorted((config.parent / f"out/explanation/seed-{seed}/test").iterdir())
+
+
+def record(place: Path) -> dict:
+    return json.loads((place / "explanation.json").read_text())
+
+
+def test_the_decision_is_changed_and_the_disease_is_what_changes_it(made):
+    rows = read_rows(made.parent / "out/explanation/subjects.csv")
+    assert len(rows) == 2 * 10
+    assert {row["part"] for row in rows} == {"test"}
+    reached = [row for row in rows if row["reached"] == "yes"]
+    assert len(reached) >= 0.9 * len(rows)
+    assert all(float(row["logit before"]) * float(row["logit after"]) < 0 for row in reached)
+    regions = read_rows(made.parent / "out/explanation/regions.csv")
+    grown = {"diseased": {"ventricle": 1, "nucleus": -1}, "healthy": {"ventricle": -1, "nucleus": 1}}
+    told = [row for row in regions if row["region"] in ("ventricle", "nucleus")]
+    right = [float(row["percent"]) * grown[row["towards"]][row["region"]] > 0 for row in told]
+    assert len(right) == 2 * 2 * 10
+    assert np.mean(right) >= 0.9
+
+
+def test_files_lie_where_the_image_lies(made):
+    table = {row["id"]: row for row in read_rows(made.parent / "subjects.csv")}
+    grid = Geometry(affine(), (16, 16, 1))
+    for place in cases(made):
+        image = read_case(made.parent / table[record(place)["id"]]["image"])
+        assert image.geometry.matches(grid)
+        for name in ("frames", "after", "warp", "jacobian", "log_jacobian", "difference"):
+            assert read_case(place / f"{name}.nii.gz").geometry.matches(grid), name
+        assert nib.load(place / "frames.nii.gz").shape == (16, 16, 1, 6)
+        frames, difference = (read_case(place / f"{n}.nii.gz").image for n in ("frames", "difference"))
+        assert np.array_equal(frames[0], image.image[0])
+        assert np.allclose(difference[0], frames[4] - frames[0], atol=1e-6)
+
+
+def test_volumes_are_those_of_the_files(made):
+    table = {row["id"]: row for row in read_rows(made.parent / "subjects.csv")}
+    for place in cases(made)[:3]:
+        told = record(place)
+        image = read_case(made.parent / table[told["id"]]["image"])
+        labels = read_mask(made.parent / table[told["id"]]["atlas"], image)
+        determinant = read_case(place / "jacobian.nii.gz").image[0]
+        (ventricle,) = [row for row in told["regions"] if row["region"] == "ventricle"]
+        voxel = 12.5 * 12.5 * 4.0 / 1000
+        assert ventricle["unit"] == "ml"
+        assert ventricle["before"] == pytest.approx((labels == 2).sum() * voxel)
+        assert ventricle["after"] == pytest.approx(determinant[labels == 2].sum() * voxel, rel=1e-5)
+
+
+def test_the_group_map_is_the_test_of_the_files(made):
+    healthy = [i for i, place in enumerate(cases(made)) if record(place)["label"] == "healthy"]
+    maps = [
+        np.mean([read_case(cases(made, seed)[i] / "log_jacobian.nii.gz").image[0] for seed in (0, 1)], axis=0)
+        for i in healthy
+    ]
+    expected = group_map(maps, permutations=999)
+    folder = made.parent / "out/group/healthy-towards-diseased"
+    found = {kind: read_case(folder / f"{kind}.nii.gz").image[0] for kind in ("mean", "t", "p_any", "q")}
+    assert np.allclose(found["mean"], expected.mean, atol=1e-6)
+    assert np.allclose(found["p_any"], np.nan_to_num(expected.p_any, nan=1.0), atol=1e-6)
+    assert np.allclose(found["q"], np.nan_to_num(expected.q, nan=1.0), atol=1e-6)
+    told = json.loads((made.parent / "out/group/groups.json").read_text())["tests"]
+    first = told[0]
+    assert first["title"] == "healthy towards diseased"
+    assert first["subjects"] == [5]
+    assert first["exact"]
+    assert first["least"] > 0.05  # five subjects can show nothing, and the page says so
+    assert first["agreement"]["least"] > 0.5
+    assert [t["title"] for t in told[1:2]] == ["healthy towards diseased: site north minus south"]
+
+
+def test_the_page_says_what_there_is(made):
+    page = (made.parent / "out/report.html").read_text()
+    for text in (
+        "not a medical device", "healthy towards diseased", "site north minus south", "So few subjects can show nothing",
+        "Mean maps of two trainings correlate", "ventricle", "before (ml)", "Dose ", "no folds", "seed 1",
+    ):  # fmt: skip
+        assert text in page, text
+    assert page.count("<img ") == 4 + 1 + 2 * 2
+    assert str(made.parent) not in page.replace(str(made.parent / "subjects.csv"), "")
+
+
+def test_what_is_done_is_not_done_again_and_what_is_missing_is(again, capsys):
+    shutil.copy(again, again.with_name("same.yaml"))
+    places = cases(again)
+    stamps = {path: (path / "frames.nii.gz").stat().st_mtime_ns for path in places}
+    weights = again.parent / "out/training/seed-0/weights.safetensors"
+    before = weights.stat().st_mtime_ns
+    (places[2] / "explanation.json").unlink()  # killed before it was finished
+    for command in ("train", "explain", "group"):
+        assert run(["simulate", command, str(again)]) == 0
+    assert weights.stat().st_mtime_ns == before
+    changed = [path for path in places if (path / "frames.nii.gz").stat().st_mtime_ns != stamps[path]]
+    assert changed == [places[2]]
+    assert run(["simulate", "train", str(again), "--dry-run"]) == 0
+    assert "done already" in capsys.readouterr().out
+
+
+def test_another_target_is_asked_again_and_old_tests_are_not_shown(again):
+    assert run(["simulate", "explain", str(again), "--set", "explain.target=boundary"]) == 0
+    assert {record(place)["target"] for place in cases(again)} == {0.0}
+    page = (again.parent / "out/report.html").read_text()
+    assert "are of other explanations" in page
+    assert "site north minus south" not in page
+
+
+def test_new_images_have_no_class(again):
+    scan = again.parent / "i4.nii.gz"
+    told = ["--set", "explain.atlas=null", "--set", "seeds=[0]"]
+    assert run(["simulate", "explain", str(again), str(scan), *told]) == 0
+    rows = read_rows(again.parent / "out/explanation/new_subjects.csv")
+    assert [(row["part"], row["label"], row["right"]) for row in rows] == [("new", "", "")]
+    assert (again.parent / "out/new.html").exists()
+    assert len(cases(again)) == 10
