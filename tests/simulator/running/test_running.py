@@ -14,6 +14,7 @@ from simulator_files import affine, config, files, read_rows
 from voxplain.case import Geometry, read_case, read_mask
 from voxplain.cli.app import run
 from voxplain.simulator.group import group_map
+from voxplain.simulator.page.report import _notes
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,15 @@ def test_the_group_map_is_the_test_of_the_files(made):
     assert first["least"] > 0.05  # five subjects can show nothing, and the page says so
     assert first["agreement"]["least"] > 0.5
     assert [t["title"] for t in told[1:2]] == ["healthy towards diseased: site north minus south"]
+
+
+def test_a_classifier_that_knows_little_is_said_to():
+    right, wrong = (
+        {"withheld": "", "reached": True, "right": True},
+        {"withheld": "", "reached": True, "right": False},
+    )
+    assert _notes([right] * 8 + [wrong]) == []
+    assert "only 2 of 4 images rightly" in _notes([right, right, wrong, wrong])[0]
 
 
 def test_the_page_says_what_there_is(made):
