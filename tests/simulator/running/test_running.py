@@ -160,3 +160,8 @@ def test_new_images_have_no_class(again):
     assert [(row["part"], row["label"], row["right"]) for row in rows] == [("new", "", "")]
     assert (again.parent / "out/new.html").exists()
     assert len(cases(again)) == 10
+
+
+def test_seeds_in_another_order_give_the_first_one_its_pictures(again):
+    assert run(["simulate", "explain", str(again), "--set", "seeds=[1, 0]"]) == 0
+    assert all((place / "figure.png").exists() for place in cases(again, seed=1))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from voxplain.case.atomic import write_whole
+from voxplain.counterfactual import CounterfactualPath
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.data.sample import UNKNOWN
@@ -18,7 +19,7 @@ from voxplain.report import png
 from voxplain.simulator.explain import Explainer
 from voxplain.simulator.page import write_page
 from voxplain.simulator.page.subject_figure import frames_figure, subject_figure
-from voxplain.simulator.running.atlas import Atlas, changes
+from voxplain.simulator.running.atlas import Atlas, Labels, changes
 from voxplain.simulator.running.case_files import (
     LOG_JACOBIAN,
     RECORD,
@@ -90,15 +91,13 @@ class _Asked:
         self.explainer = Explainer(
             found.simulator.to(self.device), found.decision.to(self.device), found.typical, told.limit
         )
-        self.key = explanation_key(task, seed)
-        folder = (
-            task.settings.data.source
-            if task.settings.data.source.is_dir()
-            else task.settings.data.source.parent
-        )
-        self.atlas = None if told.atlas is None else Atlas(told.atlas, folder)
         # pictures, too, are of the first training alone
         self.first = seed == task.settings.seeds[0]
+        self.key = f"{explanation_key(task, seed)} {self.first}"
+        source = task.settings.data.source
+        self.atlas = (
+            None if told.atlas is None else Atlas(told.atlas, source if source.is_dir() else source.parent)
+        )
 
     def part(self, part: str, samples: Sequence[Sample], show: Shown) -> None:
         reader = Reader()
@@ -123,27 +122,41 @@ class _Asked:
         home = Home(ready)
         path = self.explainer.explain(ready.image.to(self.device), told.target)
         files = write_files(place, path, home, told.files if self.first else ())
-        regions: list[dict[str, Any]] = []
-        if self.atlas is not None and labels is not None and not path.withheld:
-            jacobian, names = jacobian_of(path, home), self.atlas.names(sample)
-            try:
-                regions = region_rows(changes(jacobian, labels, ready.case, names))
-            except InputError as error:
-                raise type(error)(f"{sample.id}: {error}") from None
         facts = numbers(self.task, subject, path)
         if self.first:
-            shown_maps = maps_of(path, home)
-            names = {} if self.atlas is None else dict(self.atlas.names(sample))
-            drawn = subject_figure(shown_maps, home.geometry, labels, names, title=facts["title"])
-            write_whole(place / "figure.png", png(drawn, 100))
-            frames = home.map(path.frames[:, 0])
-            strip = frames_figure(
-                frames, path.doses.tolist(), path.scores.tolist(), shown_maps, home.geometry, path.dose
-            )
-            write_whole(place / "frames.png", png(strip, 100))
-            facts |= {"figure": [drawn.alt, drawn.caption], "strip": [strip.alt, strip.caption]}
+            facts |= self._pictures(place, path, home, labels, sample, facts["title"])
         record = {
-            "key": subject.key, **facts, "seed": self.seed, "files": files, "regions": regions,
-            "withheld": path.withheld.get(LOG_JACOBIAN, ""),
+            "key": subject.key, **facts, "seed": self.seed, "files": files,
+            "regions": self._regions(path, home, labels, sample), "withheld": path.withheld.get(LOG_JACOBIAN, ""),
         }  # fmt: skip
         write_whole(place / RECORD, json.dumps(record, indent=1, ensure_ascii=False).encode())
+
+    def _regions(
+        self, path: CounterfactualPath, home: Home, labels: Labels | None, sample: Sample
+    ) -> list[dict[str, Any]]:
+        if labels is None or self.atlas is None or path.withheld:
+            return []
+        try:
+            found = changes(jacobian_of(path, home), labels, home.ready.case, self.atlas.names(sample))
+        except InputError as error:
+            raise type(error)(f"{sample.id}: {error}") from None
+        return region_rows(found)
+
+    def _pictures(
+        self,
+        place: Path,
+        path: CounterfactualPath,
+        home: Home,
+        labels: Labels | None,
+        sample: Sample,
+        title: str,
+    ) -> dict[str, Any]:
+        """Write both, and tell what they show."""
+        maps = maps_of(path, home)
+        names = {} if self.atlas is None else dict(self.atlas.names(sample))
+        figure = subject_figure(maps, home.geometry, labels, names, title=title)
+        write_whole(place / "figure.png", png(figure, 100))
+        frames, doses, scores = home.map(path.frames[:, 0]), path.doses.tolist(), path.scores.tolist()
+        strip = frames_figure(frames, doses, scores, maps, home.geometry, path.dose)
+        write_whole(place / "frames.png", png(strip, 100))
+        return {"figure": [figure.alt, figure.caption], "strip": [strip.alt, strip.caption]}
