@@ -98,3 +98,11 @@ def test_no_wrong_decision_in_ten_patients_is_not_perfection():
     rows = {(r["class"], r["metric"]): r for r in classification(maps, draws=50)}
     assert rows["", "accuracy"]["low"] == pytest.approx(0.025**0.1) and rows["", "accuracy"]["high"] == 1
     assert rows["1", "recall"]["low"] == pytest.approx(0.025**0.2) and rows["1", "recall"]["patients"] == 5
+
+
+def test_a_perfect_number_that_is_no_share_of_patients_has_no_ends():
+    """However patients are drawn again, all are right: the bootstrap knows nothing, and no exact interval is to be had."""
+    maps = maps_of([np.eye(3)] * 10, labels=[0, 1] * 5)
+    rows = {(r["class"], r["metric"]): r for r in classification(maps, draws=50)}
+    for key in [("1", "f1"), ("", "balanced accuracy"), ("", "macro f1"), ("", "macro auroc")]:
+        assert rows[key]["value"] == 1 and np.isnan([rows[key]["low"], rows[key]["high"]]).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -124,3 +126,12 @@ def test_labels_that_cannot_be(labels, message):
 def test_exclusive_classes_have_their_own_numbers():
     with pytest.raises(InputError, match="zeros and ones"):
         independent(Maps(("a",), ("p",), np.zeros((1, 2, 3, 3)), [[0.0, 1.0]], [1]))
+
+
+def test_perfect_numbers_have_no_ends_unless_they_are_shares():
+    labels = drawn().labels
+    maps = replace(drawn(), logits=2.0 * labels - 1)
+    rows = {(r["class"], r["metric"]): r for r in independent(maps, draws=50)}
+    for key in [("0", "f1"), ("0", "balanced accuracy"), ("", "macro f1"), ("", "micro f1")]:
+        assert rows[key]["value"] == 1 and np.isnan([rows[key]["low"], rows[key]["high"]]).all()
+    assert 0 < rows["", "subset accuracy"]["low"] < rows["", "subset accuracy"]["high"] == 1
