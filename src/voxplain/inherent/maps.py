@@ -242,6 +242,16 @@ class Maps:
         return spacing
 
 
+def truths_of(maps: Maps) -> Lazy[Bools]:
+    """(*S) masks; empty ones where not known."""
+
+    def truth(i: int) -> Bools:
+        mask = maps.masks[i]
+        return np.zeros(maps.evidence[i].shape[1:], dtype=np.bool_) if mask is None else mask
+
+    return Lazy(truth, range(len(maps)))
+
+
 _NOT_PER_CASE = ("healthy", "truth_voxels")
 
 

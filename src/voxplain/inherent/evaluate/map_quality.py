@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
-from voxplain.inherent.bootstrap import Counts, intervals, patients
+from voxplain.inherent.bootstrap import Counts, intervals, patients, unknown_ends
 from voxplain.inherent.evaluate.boxes import IOUS, best_ious
 from voxplain.inherent.evaluate.localisation import Asked
 from voxplain.inherent.evaluate.pixels import average_precision, pixel_average_precision, rank_histograms
 from voxplain.inherent.evaluate.rows import Row, row
-from voxplain.inherent.lazy import Lazy
-from voxplain.inherent.maps import Bools, Floats, Maps
+from voxplain.inherent.maps import Floats, Maps, truths_of
 from voxplain.inherent.overlap import above, dice_at
+from voxplain.inherent.ranks import equal_steps
 from voxplain.inherent.score_map import ScoreMap
-from voxplain.inherent.threshold.threshold import candidates
+from voxplain.inherent.threshold.candidates import candidates
 
 
 def map_quality(maps: Maps, score: ScoreMap, asked: Asked | None = None, *, boxes: bool = True) -> list[Row]:
@@ -25,7 +25,8 @@ def map_quality(maps: Maps, score: ScoreMap, asked: Asked | None = None, *, boxe
 
     "pxap" pools the voxels of cases with a lesion; "pxap with healthy" those of cases with an empty truth too. "max box
     acc" and "max box acc v2" are of cases with a lesion; they choose their threshold on the cases that they score, and
-    are flagged as oracle. Intervals of PxAP are of 2,048 steps of rank.
+    are flagged as oracle. Intervals of PxAP are exact where lesions have at most 2,048 scores, else of as many steps of rank
+    among them.
 
     Args:
         boxes: whether to make boxes, which takes longest.
@@ -47,22 +48,13 @@ def map_quality(maps: Maps, score: ScoreMap, asked: Asked | None = None, *, boxe
     return rows
 
 
-def truths_of(maps: Maps) -> Lazy[Bools]:
-    """(*S) masks; empty ones where not known."""
-
-    def truth(i: int) -> Bools:
-        mask = maps.masks[i]
-        return np.zeros(maps.evidence[i].shape[1:], dtype=np.bool_) if mask is None else mask
-
-    return Lazy(truth, range(len(maps)))
-
-
 @dataclass(frozen=True, eq=False)
 class DiceCurve:
     """Masks at every threshold.
 
     Attributes:
-        thresholds: (M,) rising, values that occur, at equal steps of rank over all voxels.
+        thresholds: (M,) rising, values that occur: half of them those that are worth trying, see `candidates`, the others at
+            equal steps of rank over all voxels.
         above: (M,) share of all voxels above.
         mean, median: (M,) Dice of cases with a lesion.
         firing: (M,) share of cases with an empty truth that have a voxel above; NaN where there is no such case.
@@ -75,7 +67,7 @@ class DiceCurve:
     firing: NDArray[np.float64]
 
 
-def dice_curve(maps: Maps, score: ScoreMap, steps: int = 256) -> DiceCurve:
+def dice_curve(maps: Maps, score: ScoreMap, steps: int = 512) -> DiceCurve:
     """Dice against the threshold. Its maximum is an oracle; honest thresholds are points on it.
 
     Raises:
@@ -84,7 +76,7 @@ def dice_curve(maps: Maps, score: ScoreMap, steps: int = 256) -> DiceCurve:
     if not maps.has_lesion.any():
         raise InputError("masks: found no lesion in any, expected some for a curve of Dice")
     scores, truths = score.all(maps), truths_of(maps)
-    thresholds = candidates(scores, steps)
+    thresholds = np.union1d(candidates(scores, truths, steps // 2), equal_steps(scores, steps // 2))
     dices = np.array(
         [dice_at(s, t, thresholds) for s, t, w in zip(scores, truths, maps.has_lesion, strict=True) if w]
     )
@@ -129,4 +121,4 @@ def _row(maps: Maps, score: ScoreMap, metric: str, statistics: object, asked: As
     assert callable(statistics)
     (number,) = intervals(statistics, maps.groups, draws=asked.draws, level=asked.level, seed=asked.seed)
     told = {"score": score.name, "oracle": oracle, "cases": len(maps), "patients": len(set(maps.groups))}
-    return row("map", metric, number, **told)
+    return row("map", metric, unknown_ends(number), **told)

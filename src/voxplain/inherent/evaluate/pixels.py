@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
+from voxplain.inherent.lazy import Lazy
 from voxplain.inherent.maps import Bools, Floats
 from voxplain.inherent.ranks import equal_steps, ordered_bits
 
@@ -143,11 +144,14 @@ def average_precision(inside: NDArray[np.number], outside: NDArray[np.number]) -
 def rank_histograms(
     scores: Sequence[Floats], truths: Sequence[Bools], bins: int = 2048, rows: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Counts inside and outside at M ≤ ``bins`` equal steps of rank: what a bootstrap can add up again.
+    """Counts inside and outside between scores of lesions: what a bootstrap can add up again.
+
+    The edges are the distinct scores inside, or ``bins`` of them at equal steps of rank. With all of them PxAP of the counts
+    is exact. What scores less than all that is inside never counts, and is left out.
 
     Args:
         scores, truths: N arrays (*S).
-        bins: how many steps, at most; fewer of more than 8,192 rows.
+        bins: how many edges, at most; fewer of more than 8,192 rows.
         rows: (N,) which of R rows each case is counted in, such as its patient; by default one of its own.
 
     Returns:
@@ -155,13 +159,24 @@ def rank_histograms(
     """
     rows = np.arange(len(scores)) if rows is None else rows
     count = int(rows.max()) + 1
-    edges = equal_steps(scores, min(bins, most_bins(count)))
+    edges = _edges(scores, truths, min(bins, most_bins(count)))
     inside, outside = (np.zeros((count, len(edges)), dtype=np.int64) for _ in range(2))
     for row, score, truth in zip(rows, scores, truths, strict=True):
-        place = np.searchsorted(edges, score, side="right") - 1
-        inside[row] += np.bincount(place[truth], minlength=len(edges))
-        outside[row] += np.bincount(place[~truth], minlength=len(edges))
+        place = np.searchsorted(edges, score, side="right")
+        for counts, where in ((inside, truth), (outside, ~truth)):
+            counts[row] += np.bincount(place[where], minlength=len(edges) + 1)[1:]
     return inside, outside
+
+
+def _edges(scores: Sequence[Floats], truths: Sequence[Bools], bins: int) -> Floats:
+    """Distinct scores inside where they are few, else some at equal steps of rank."""
+    distinct = np.zeros(0, np.float32)
+    for score, truth in zip(scores, truths, strict=True):
+        distinct = np.union1d(distinct, score[truth])
+        if len(distinct) > bins:
+            inside = Lazy(lambda i: scores[i][truths[i]], range(len(scores)))
+            return equal_steps(inside, bins)
+    return distinct
 
 
 def most_bins(rows: int) -> int:

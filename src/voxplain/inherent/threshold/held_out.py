@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from voxplain.errors import InputError
 from voxplain.inherent.bootstrap import patients, redrawn
-from voxplain.inherent.maps import Floats, Maps
+from voxplain.inherent.maps import Floats, Maps, truths_of
 from voxplain.inherent.overlap import dice_at
 from voxplain.inherent.score_map import ClassScore, ScoreMap
-from voxplain.inherent.threshold.threshold import Supervision, Threshold, candidates
+from voxplain.inherent.threshold.candidates import candidates
+from voxplain.inherent.threshold.threshold import Supervision, Threshold
 
 Objective = Literal["mean", "median"]
 
@@ -28,7 +29,7 @@ class HeldOutMasks(Threshold):
         seed: of the draw and of the bootstrap.
         draws: of the bootstrap over patients that gives the intervals of the threshold and of the best Dice.
         level: of these intervals.
-        steps: thresholds that are tried, at equal steps of rank.
+        steps: thresholds that are tried, see `candidates`.
 
     What fitting found, beside the value: ``dice`` (the best, on the cases that it was chosen on: optimistic),
     ``dice_low``, ``dice_high``, ``value_low``, ``value_high``, ``cases``, ``patients``. For fewer than three patients the
@@ -104,7 +105,7 @@ class Oracle(Threshold):
     Args:
         per: "data set", one threshold with the best mean Dice over the cases that it is fitted on; "image", the best of
             each case.
-        steps: thresholds that are tried, at equal steps of rank.
+        steps: thresholds that are tried, see `candidates`.
     """
 
     per: Literal["data set", "image"] = "data set"
@@ -138,17 +139,15 @@ class Oracle(Threshold):
             return super().__call__(score_map, truth)
         if truth is None or not truth.any():
             return float(score_map.max())
-        values = candidates([score_map], self.steps)
+        values = candidates([score_map], [truth], self.steps)
         return float(values[_best(dice_at(score_map, truth, values))])
 
 
 def dice_table(maps: Maps, score: ScoreMap, steps: int) -> tuple[Floats, NDArray[np.float64]]:
-    """Thresholds (M,) at equal steps of rank, and the Dice (N, M) of each case, all of which have a lesion."""
-    scores = score.all(maps)
-    values = candidates(scores, steps)
-    return values, np.stack(
-        [dice_at(s, t, values) for s, t in zip(scores, maps.masks, strict=True) if t is not None]
-    )
+    """Thresholds (M,) worth trying, and the Dice (N, M) of each case, all of which have a lesion."""
+    scores, truths = score.all(maps), truths_of(maps)
+    values = candidates(scores, truths, steps)
+    return values, np.stack([dice_at(s, t, values) for s, t in zip(scores, truths, strict=True)])
 
 
 def _joined(dices: NDArray[np.float64], objective: Objective) -> NDArray[np.float64]:

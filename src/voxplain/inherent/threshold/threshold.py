@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
 from voxplain.errors import InputError
 from voxplain.inherent.maps import Bools, Floats, Maps
 from voxplain.inherent.overlap import dice, iou
-from voxplain.inherent.ranks import equal_steps
 from voxplain.inherent.score_map import ClassScore, ScoreMap, score_map_from_dict
 
 Supervision = Literal["none", "image labels", "masks", "oracle"]
@@ -204,15 +203,6 @@ def fitted_from_dict(told: Mapping[str, Any]) -> Fitted:
         frozenset(told["groups"]),
         dict(told["evidence"]),
     )
-
-
-def candidates(scores: Sequence[Floats], count: int = 1024) -> Floats:
-    """Thresholds worth trying: values that occur, at equal steps of rank, the smallest and the largest among them.
-
-    They are ranks and not steps of the value, so that the masks they give do not change when all scores are transformed
-    by one increasing function.
-    """
-    return equal_steps(scores, count)
 
 
 def _some(ids: list[str]) -> str:
