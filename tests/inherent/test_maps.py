@@ -138,7 +138,7 @@ def test_a_broken_folder_names_the_case(tmp_path):
         read_maps(folder)
     index = json.loads((folder / "maps.json").read_text())
     (folder / "maps.json").write_text(json.dumps({**index, "version": 99}))
-    with pytest.raises(InputError, match="expected version 2"):
+    with pytest.raises(InputError, match="expected version 3"):
         read_maps(folder)
     with pytest.raises(InputError, match="found no readable"):
         read_maps(tmp_path / "elsewhere")

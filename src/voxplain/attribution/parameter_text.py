@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")  # YAML 1.1 wants a point and a sign in it
 _PER_AXIS = re.compile(r"\d+(x\d+){1,2}")
 
 
@@ -41,9 +42,11 @@ def value_of(text: str) -> Any:
     Raises:
         NotAValueError: it is not YAML.
 
-    >>> value_of("0.5"), value_of("24x24x12")
-    (0.5, [24, 24, 12])
+    >>> value_of("0.5"), value_of("24x24x12"), value_of("1e-3")
+    (0.5, [24, 24, 12], 0.001)
     """
+    if _EXPONENT.fullmatch(text.strip()):
+        return float(text)
     if _PER_AXIS.fullmatch(text.strip()):
         return [int(n) for n in text.strip().split("x")]
     try:

@@ -34,6 +34,8 @@ class Maps:
         images: N arrays (C, *S) float32 or None.
         spacings: N tuples of millimetres per voxel, one per axis, or None where unknown.
         healthy: the class that means "nothing to see", None where there is none.
+        seen: N arrays (*S) bool, the voxels that the network was shown, or None where that is all of them. Of the others,
+            such as those outside a crop, nothing is known; their evidence stands as 0 and no score is made of it.
         truth_voxels: (N,) int64, how many voxels each mask marks, −1 where there is none; counted where not given. Of
             independent labels (N, K): of some classes the truth may be known, of others not.
 
@@ -55,12 +57,13 @@ class Maps:
     spacings: Sequence[Spacing | None] = ()
     healthy: int | None = 0
     truth_voxels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    seen: Sequence[Bools | None] = ()
 
     def __post_init__(self) -> None:
         n = len(self.ids)
         _set(self, "ids", tuple(_text(self.ids, "ids")))
         _set(self, "groups", tuple(_text(self.groups, "groups")))
-        for name in ("evidence", "masks", "images", "spacings"):
+        for name in ("evidence", "masks", "images", "spacings", "seen"):
             given = getattr(self, name)
             absent = () if name == "evidence" else (None,) * n
             _set(self, name, given if isinstance(given, Lazy) else tuple(given) or absent)
@@ -81,6 +84,7 @@ class Maps:
             "masks": self._mask,
             "images": self._image,
             "spacings": self._spacing,
+            "seen": self._seen,
         }
         for name, check in checks.items():
             if not isinstance(getattr(self, name), Lazy):
@@ -162,7 +166,7 @@ class Maps:
         logits = np.stack([np.zeros(len(self)), self.logits[:, k]], axis=1)
         return Maps(
             self.ids, self.groups, Lazy(evidence, every), logits, self.labels[:, k], Lazy(mask, every), self.images,
-            self.spacings, 0, self.truth_voxels[:, k],
+            self.spacings, 0, self.truth_voxels[:, k], self.seen,
         )  # fmt: skip
 
     def take(self, chosen: Sequence[int] | NDArray[Any]) -> Maps:
@@ -229,6 +233,17 @@ class Maps:
                 f"{where}: found shape {array.shape}, expected (C, {_commas(self.evidence[i].shape[1:])})"
             )
         return _finite(array, where)
+
+    def _seen(self, i: int) -> Bools | None:
+        if self.seen[i] is None:
+            return None
+        array, where = np.asarray(self.seen[i]), f"seen of {self.ids[i]!r}"
+        if array.shape != self.evidence[i].shape[1:] or array.dtype != np.bool_ or not array.any():
+            raise InputError(
+                f"{where}: found {array.dtype} {array.shape} with {np.count_nonzero(array)} voxels, expected bool "
+                f"{self.evidence[i].shape[1:]} with at least one"
+            )
+        return array
 
     def _spacing(self, i: int) -> Spacing | None:
         if self.spacings[i] is None:

@@ -17,7 +17,7 @@ from voxplain.inherent.lazy import Lazy
 from voxplain.inherent.maps import Maps
 
 INDEX = "maps.json"
-VERSION = 2
+VERSION = 3
 KEPT = 2**28  # bytes of arrays that stay in memory after they were read
 _CUT_OFF = "{path}: the maps of {case!r} are missing or cut off; write the folder again"
 
@@ -69,6 +69,7 @@ def read_maps(folder: Path | str, *, kept: int = KEPT) -> Maps:
         [None if c["spacing"] is None else tuple(c["spacing"]) for c in cases],
         index["healthy"],
         np.array([c["truth voxels"] for c in cases]),
+        Lazy(lambda i: reader(i).seen[0], every),
     )
 
 
@@ -115,11 +116,14 @@ def _case(folder: Path, index: dict[str, Any], i: int) -> Maps:
         [None if case["spacing"] is None else tuple(case["spacing"])],
         index["healthy"],
         np.array([case["truth voxels"]]),
+        [arrays.get("seen")],
     )
 
 
 def _size(case: Maps) -> int:
-    return sum(a.nbytes for a in (case.evidence[0], case.masks[0], case.images[0]) if a is not None)
+    return sum(
+        a.nbytes for a in (case.evidence[0], case.masks[0], case.images[0], case.seen[0]) if a is not None
+    )
 
 
 def file_of(i: int) -> str:
@@ -134,6 +138,7 @@ def arrays_of(maps: Maps, i: int) -> dict[str, NDArray[Any]]:
         "logits": maps.logits[i],
         "mask": maps.masks[i],
         "image": maps.images[i],
+        "seen": maps.seen[i],
     }
     return {name: np.ascontiguousarray(a) for name, a in arrays.items() if a is not None}
 

@@ -77,6 +77,7 @@ def maps_by(
                     [case.image],
                     [spacing],
                     healthy,
+                    seen=[asked.prepared.covers()],
                 )
             )
             show(method.name, n, len(samples))
@@ -99,6 +100,7 @@ def joined(parts: Sequence[Maps]) -> Maps:
         [i for p in parts for i in p.images],
         [s for p in parts for s in p.spacings],
         parts[0].healthy,
+        seen=[s for p in parts for s in p.seen],
     )
 
 

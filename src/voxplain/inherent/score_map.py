@@ -18,7 +18,10 @@ Of = Literal["lesion", "predicted"] | int
 
 
 class ScoreMap(ABC):
-    """A score per voxel; larger means more of what is sought. It never looks at a label or a mask."""
+    """A score per voxel; larger means more of what is sought. It never looks at a label or a mask.
+
+    Where the network was shown nothing (`Maps.seen`), its score is −∞: such a voxel is never marked, and comes last.
+    """
 
     name: ClassVar[str]
     uses_network: ClassVar[bool] = False
@@ -65,6 +68,10 @@ class ClassScore(ScoreMap):
             raise InputError(f"of: found {self.of!r}, expected lesion, predicted or a class index")
 
     def __call__(self, maps: Maps, index: int) -> Floats:
+        score, seen = self._everywhere(maps, index), maps.seen[index]
+        return score if seen is None else np.where(seen, score, np.float32(-np.inf))
+
+    def _everywhere(self, maps: Maps, index: int) -> Floats:
         evidence, c = maps.evidence[index], self.class_of(maps, index)
         if self.kind == "evidence":
             return np.asarray(evidence[c])

@@ -97,6 +97,11 @@ class Prepared:
         out = resample(values, np.linalg.inv(self.to_case), self._case_shape, mode)
         return out.reshape(len(maps), *self.case.spatial_shape).float().cpu().numpy()
 
+    def covers(self) -> np.ndarray | None:
+        """The voxels of the case that the prepared image has, (*case spatial) bool; None where that is all of them."""
+        covered = self.restore(torch.ones(1, *self.shape), "nearest")[0] > 0
+        return None if covered.all() else np.asarray(covered)
+
     def voxel(self, index: Sequence[int]) -> tuple[int, ...]:
         """The prepared voxel that holds the centre of a voxel of the case.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hand_made_maps import blobs, maps_of, shuffled
 from sklearn.metrics import (
     accuracy_score,
@@ -15,7 +16,15 @@ from sklearn.metrics import (
 
 from voxplain.errors import InputError
 from voxplain.inherent.evaluate import classification
-from voxplain.inherent.evaluate.classification import auroc, class_metrics, overall_metrics, softmax
+from voxplain.inherent.evaluate.classification import (
+    auroc,
+    class_metrics,
+    log_odds,
+    overall_metrics,
+    softmax,
+)
+from voxplain.inherent.maps import Maps
+from voxplain.inherent.training.scores import scores
 
 
 def values(rows, **columns):
@@ -106,3 +115,28 @@ def test_a_perfect_number_that_is_no_share_of_patients_has_no_ends():
     rows = {(r["class"], r["metric"]): r for r in classification(maps, draws=50)}
     for key in [("1", "f1"), ("", "balanced accuracy"), ("", "macro f1"), ("", "macro auroc")]:
         assert rows[key]["value"] == 1 and np.isnan([rows[key]["low"], rows[key]["high"]]).all()
+
+
+def test_sure_decisions_are_still_ranked():
+    """Gaps from 45 to 80, all of which are a probability of 1 in double precision: the rank is that of the gaps."""
+    gaps = np.array([45.0, 50, 60, 65, 75, 80])
+    labels = np.array([0, 0, 1, 0, 1, 1])
+    for logits in (np.stack([0 * gaps, gaps], 1), np.stack([0 * gaps - 700, gaps, 0 * gaps], 1)):
+        made = Maps(
+            tuple("abcdef"),
+            tuple("abcdef"),
+            [np.zeros((logits.shape[1], 2, 2), np.float32)] * 6,
+            logits,
+            labels,
+        )
+        rows = {(r["class"], r["metric"]): r["value"] for r in classification(made, draws=1)}
+        # of nine pairs of a 1 and a 0, one (60 against 65) is the wrong way round
+        assert rows["1", "auroc"] == pytest.approx(8 / 9)
+        found = scores(torch.from_numpy(logits), torch.from_numpy(labels))
+        assert found["auroc"] == pytest.approx(8 / 9)
+
+
+def test_log_odds_are_those_of_softmax():
+    logits = np.random.default_rng(0).normal(0, 2, (50, 4))
+    p = softmax(logits)
+    np.testing.assert_allclose(log_odds(logits), np.log(p / (1 - p)), rtol=1e-9, atol=1e-12)

@@ -110,6 +110,7 @@ def test_rows_tell_dice_and_nothing_where_nothing_is_known(fresh):
 
 def test_texts_make_thresholds():
     assert parse_threshold("zero") == ZeroEvidence()
+    assert parse_threshold("multi-otsu:offset=1e-1,floor=null").settings["offset"] == 0.1
     assert parse_threshold("masks: count=5, objective=median") == HeldOutMasks(5, "median")
     assert parse_threshold("oracle:per=data set") == Oracle()
     assert parse_threshold("multi-otsu:offset=0.3,floor=0.0") == MultiOtsu.paper("GPUNet")
@@ -121,6 +122,9 @@ def test_texts_make_thresholds():
         (lambda: parse_threshold("ots"), "found 'ots'; did you mean 'otsu'"),
         (lambda: parse_threshold("otsu:bin=3"), "found the setting 'bin'; did you mean 'bins'"),
         (lambda: parse_threshold("otsu:3"), "expected parameter=value"),
+        (lambda: parse_threshold("multi-otsu:offset=much"), "found offset='much', expected float"),
+        (lambda: parse_threshold("masks:count=2.5"), r"found count=2.5, expected int or None"),
+        (lambda: parse_threshold("otsu:bins=true"), "found bins=True, expected int"),
         (lambda: threshold_from_json("{"), "found no JSON"),
         (lambda: threshold_from_dict({"name": "otsu"}), "found no 'settings'"),
         (lambda: Otsu().found, "threshold 'otsu': not fitted"),

@@ -100,8 +100,9 @@ def best_ious(
     score: Floats, truth: Bools, thresholds: NDArray[np.float64] = STEPS, *, largest: bool = False
 ) -> NDArray[np.float64]:
     """(M,) at each threshold, the best IoU of any box of the map (or its largest part's) with any of the truth."""
-    low, high = float(score.min()), float(score.max())
-    scaled = (score.astype(np.float64) - low) / (high - low) if high > low else np.ones(score.shape)
+    seen = np.isfinite(score)
+    low, high = float(score[seen].min()), float(score[seen].max())
+    scaled = (score.astype(np.float64) - low) / (high - low) if high > low else np.where(seen, 1.0, -np.inf)
     wanted = boxes_of(truth)
     return np.array(
         [box_iou(boxes_of(scaled > t, largest=largest), wanted).max(initial=0.0) for t in thresholds]

@@ -77,6 +77,7 @@ def dice_curve(maps: Maps, score: ScoreMap, steps: int = 512) -> DiceCurve:
         raise InputError("masks: found no lesion in any, expected some for a curve of Dice")
     scores, truths = score.all(maps), truths_of(maps)
     thresholds = np.union1d(candidates(scores, truths, steps // 2), equal_steps(scores, steps // 2))
+    thresholds = thresholds[np.isfinite(thresholds)]
     dices = np.array(
         [dice_at(s, t, thresholds) for s, t, w in zip(scores, truths, maps.has_lesion, strict=True) if w]
     )

@@ -191,5 +191,7 @@ def most_bins(rows: int) -> int:
 def _check(score: Floats, truth: Bools) -> None:
     if score.shape != truth.shape:
         raise InputError(f"score: found shape {score.shape}, expected the truth's {truth.shape}")
-    if not np.isfinite(score).all():
-        raise InputError("score: found NaN or infinity, expected finite numbers")
+    if not (score < np.inf).all():
+        raise InputError(
+            "score: found NaN or infinity, expected finite numbers, or −∞ where nothing is known"
+        )

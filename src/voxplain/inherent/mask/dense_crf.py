@@ -64,7 +64,7 @@ class DenseCrf(Refinement):
         """(*S) probability of "inside" after the last round, in [0, 1]."""
         from scipy.special import expit
 
-        spread = float(score.std()) or 1.0
+        spread = float(score[np.isfinite(score)].std()) or 1.0
         start = (score.astype(np.float64) - threshold) / (self.temperature or spread)
         means = [(self.smoothness, smooth_mean(start.shape, self.smooth_mm, spacing))]
         varied = [

@@ -71,7 +71,7 @@ class RandomWalker(Refinement):
         lowest = inside[len(inside) - max(1, round(self.sure * len(inside)))]
         seeds = np.zeros(mask.shape, dtype=np.int32)
         seeds[mask & (score >= lowest)] = 1
-        seeds[far] = 2
+        seeds[far | ~np.isfinite(score)] = 2
         return seeds
 
 

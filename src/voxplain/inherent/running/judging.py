@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voxplain.errors import InputError
 from voxplain.inherent.evaluate import Asked, Protocol, Result, class_strata, compare, localisation
-from voxplain.inherent.evaluate.classification import softmax
+from voxplain.inherent.evaluate.classification import log_odds, softmax
 from voxplain.inherent.evaluate.localisation import BEFORE
 from voxplain.inherent.evaluate.promise import promise, promise_told
 from voxplain.inherent.evaluate.rows import Row
@@ -112,7 +112,7 @@ def judge(
     more += [promise_told(kept, test, validation)] if kept is not None and kept.broken else []
     quality, rejected = _headline_dice(masks, headline, test), None
     asked = task.settings.evaluate
-    told_apart = {CONFIDENCE: softmax(test.logits).max(axis=1)} | (
+    told_apart = {CONFIDENCE: log_odds(test.logits).max(axis=1)} | (
         {} if agrees is None else {AGREEMENT: agrees}
     )
     bootstrap: dict[str, Any] = {"draws": asked.draws, "level": asked.level, "seed": asked.seed}

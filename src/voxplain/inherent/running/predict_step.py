@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -25,6 +24,7 @@ from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions, words
+from voxplain.inherent.running.shares import shares_on_grid
 from voxplain.inherent.running.task import Task
 from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of
 from voxplain.inherent.running.train_step import trained_network
@@ -113,13 +113,10 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
     if "evidence" in kinds:
         write_map(place, "evidence", evidence, grid)
     if "contribution" in kinds and found.contribution is not None:
-        # a share of the logit per voxel: where the grid was resampled, a voxel of the image holds more or fewer of them
-        ratio = abs(float(np.linalg.det(ready.to_case[:3, :3])))
-        share = (ready.restore(found.contribution) / ratio).astype(np.float32)
-        write_map(place, "contribution", share, grid)
+        write_map(place, "contribution", shares_on_grid(found.contribution, ready), grid)
     if "spread" in kinds and found.deviation is not None:
         write_map(place, "spread", ready.restore(found.deviation), grid)
-    known = found.sample.label != UNKNOWN
+    known, seen = found.sample.label != UNKNOWN, ready.covers()
     case = Maps(
         (found.sample.id,),
         (found.sample.group,),
@@ -129,6 +126,7 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
         images=[grid.squeeze(ready.case.image)],
         spacings=[grid.spacing],
         healthy=task.healthy,
+        seen=[None if seen is None else grid.squeeze(seen[None])[0]],
         **(_truth(task, found, grid, reader) if known else {}),
     )
     several = found.member_logits

@@ -89,7 +89,8 @@ class HealthyQuantile(Threshold):
     def height(self, score_map: Floats) -> float:
         """The smallest threshold at which a map does not fire: its maximum, or the value that ``spared`` voxels exceed."""
         above = math.floor(self.spared * score_map.size + _ROUNDING)
-        return float(np.partition(score_map, -above - 1, axis=None)[-above - 1])
+        height = float(np.partition(score_map, -above - 1, axis=None)[-above - 1])
+        return max(height, float(score_map[np.isfinite(score_map)].min()))
 
     def fires(self, score_map: Floats) -> bool:
         """Whether more than ``spared`` of the voxels lie above the fitted threshold."""

@@ -71,7 +71,21 @@ def _made(name: str, settings: Mapping[str, Any], fitted: Any = None) -> Thresho
         raise InputError(f"threshold: found {name!r}; {suggest(name, THRESHOLDS)}")
     kind = THRESHOLDS[name]
     known = [f.name for f in fields(kind) if f.name != "fitted"]
-    for given in settings:
+    for given, value in settings.items():
         if given not in known:
             raise InputError(f"threshold {name!r}: found the setting {given!r}; {suggest(given, known)}")
+        _check_number(name, given, value, str(next(f.type for f in fields(kind) if f.name == given)))
     return kind(**settings, fitted=fitted)
+
+
+def _check_number(name: str, setting: str, value: Any, kind: str) -> None:
+    """A text in place of a number would fail where it is used, after hours."""
+    kinds = {part.strip() for part in kind.split("|")}
+    wanted: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
+    types = [t for k in kinds & wanted.keys() for t in wanted[k]]
+    if not types or (value is None and "None" in kinds):
+        return
+    if not isinstance(value, tuple(types)) or (isinstance(value, bool) and bool not in types):
+        raise InputError(
+            f"threshold {name!r}: found {setting}={value!r}, expected {kind.replace(' |', ' or')}"
+        )

@@ -103,9 +103,10 @@ class MultiOtsu(Threshold):
     def __call__(self, score_map: Floats, truth: Bools | None = None) -> float:
         from skimage.filters import threshold_multiotsu
 
-        values = np.maximum(score_map, 0) if self.clamp else score_map
+        seen = score_map[np.isfinite(score_map)]
+        values = np.maximum(seen, 0) if self.clamp else seen
         try:
-            value = float(threshold_multiotsu(values.ravel(), classes=self.classes, nbins=self.bins)[-1])
+            value = float(threshold_multiotsu(values, classes=self.classes, nbins=self.bins)[-1])
         except ValueError:  # fewer values than classes
             value = _otsu(values, self.bins)
         value -= self.offset
@@ -116,7 +117,7 @@ def _otsu(values: Floats, bins: int) -> float:
     from skimage.filters import threshold_otsu
 
     # of a constant map it answers the constant, above which nothing lies
-    return float(threshold_otsu(values.ravel(), nbins=bins))
+    return float(threshold_otsu(values[np.isfinite(values)], nbins=bins))
 
 
 def _check_bins(bins: int) -> None:

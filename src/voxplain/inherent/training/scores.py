@@ -7,8 +7,9 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
+
+from voxplain.inherent.evaluate.classification import log_odds
 
 METRICS = ("accuracy", "balanced_accuracy", "auroc", "f1")
 
@@ -42,8 +43,8 @@ def scores(logits: Tensor, truth: Tensor) -> dict[str, float]:
         return _independent(logits.numpy(), truth.numpy())
     found, wanted = logits.argmax(1).numpy(), truth.numpy()
     present = np.unique(wanted)
-    probabilities = torch.softmax(logits.double(), 1).numpy()
-    areas = [_area(wanted == label, probabilities[:, label]) for label in present]
+    odds = log_odds(logits.double().numpy())
+    areas = [_area(wanted == label, odds[:, label]) for label in present]
     return {
         "accuracy": float((found == wanted).mean()),
         "balanced_accuracy": float(np.mean([(found[wanted == label] == label).mean() for label in present])),
