@@ -68,4 +68,4 @@ def healthy_told(classes: Sequence[str], told: str | None, *, multi_label: bool)
         return "none, as data.healthy says" if found is None else f"{classes[found]}, as data.healthy says"
     if found is None:
         return f"none of {', '.join(classes)} is called healthy; data.healthy: NAME names one"
-    return f"{classes[found]}, by its name; data.healthy: NAME names another, data.healthy: {NONE} none"
+    return f"{classes[found]}, by its name (data.healthy names another, or {NONE})"
