@@ -87,5 +87,6 @@ def _tell(task: Task, what: str, device: str) -> None:
 
     counts = ", ".join(f"{len(part)} {name}" for name, part in task.split.parts().items())
     print(f"{len(task.samples)} images ({counts}) of classes {', '.join(task.samples.classes)}")
+    print(f"healthy: {task.healthy_told}")
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     print(*[line for line in cost(task, where).lines() if line.startswith(what)], sep="\n")

@@ -108,6 +108,7 @@ def _facts(task: Task, test: Maps) -> dict[str, object]:
     return {
         "data": str(task.settings.data.source.resolve()),
         "classes": list(task.samples.classes),
+        "healthy class": task.healthy_told,
         **told_split,
         "split": kept if task.samples.patients_known else "patients are not known: every image counts as one",
         "image": " × ".join(str(n) for n in task.shape),

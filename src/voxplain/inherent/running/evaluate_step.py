@@ -14,13 +14,13 @@ from voxplain.errors import InputError
 from voxplain.inherent.evaluate import Result, classification, independent
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
-from voxplain.inherent.maps_file import INDEX, read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.running.evaluation_cost import EvaluationCost, evaluation_cost
 from voxplain.inherent.running.judging import Judged, goes, judge
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions
 from voxplain.inherent.running.task import Task
+from voxplain.inherent.running.validity import check_not_trained, current_maps
 from voxplain.inherent.shown import Shown, shown
 
 
@@ -66,7 +66,7 @@ def evaluate_inherent(task: Task, *, progress: bool = True) -> Evaluation:
         progress: show a bar on a terminal.
 
     Raises:
-        InputError: no predictions of the validation and test parts.
+        InputError: no predictions of the validation and test parts, or of other weights, settings or data than now.
     """
     from voxplain.inherent.page import write_report
 
@@ -98,12 +98,13 @@ def _counted(show: Shown, total: int) -> Callable[[int], None]:
 
 
 def _maps(task: Task, part: str) -> Maps:
-    folder = Places(task.settings.out).maps(part)
-    if not (folder / INDEX).exists():
+    indices = task.split.parts().get(part, ())
+    if not indices:
         raise InputError(
-            f"{folder}: no maps there yet; run `voxplain inherent predict` with these settings first"
+            f"split: the {part} part is empty, but evaluation needs it; give split.{part} a share, or name other data"
         )
-    return read_maps(folder)
+    check_not_trained(task)
+    return current_maps(task, part, [task.samples[i] for i in indices])
 
 
 def _agreement(task: Task, question: Question) -> NDArray[np.float64] | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from voxplain.inherent.data.sample import UNKNOWN, targets
 from voxplain.inherent.evaluate.classification import sigmoid, softmax
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
-from voxplain.inherent.maps_file import VERSION, read_maps
+from voxplain.inherent.maps_file import read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
@@ -28,12 +27,20 @@ from voxplain.inherent.running.shares import shares_on_grid
 from voxplain.inherent.running.task import Task
 from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of
 from voxplain.inherent.running.train_step import trained_network
+from voxplain.inherent.running.validity import (
+    VALID,
+    check_current,
+    check_not_trained,
+    current_maps,
+    key_of,
+    sample_key,
+)
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training import Predicted, predict
-from voxplain.inherent.training.checkpoint import WEIGHTS
 from voxplain.inherent.uncertainty import Committee, agreement
 
 NEW = "new"  # the part of images that are not the data set's
+FITTED = "validation"  # the part that thresholds are fitted on
 
 
 def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool = True) -> Places:
@@ -43,7 +50,8 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
     own grid, and ``spread`` (K, *S), the standard deviation of the evidence, where several answers are asked for.
     ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
     ``threshold.json`` the threshold with what it was fitted on. Of independent labels, every class has a threshold and a
-    mask of its own, whose files bear its name. What is there already is not asked again.
+    mask of its own, whose files bear its name. What is there already, by the same weights and settings and of images and
+    masks whose files and labels are the same, is not asked again.
 
     Args:
         task: with settings of a training that is done.
@@ -55,13 +63,16 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
     """
     places, network = Places(task.settings.out), _asked(task)
     parts = {NEW: _new(images)} if images else _parts(task)
-    key = _key(task)
+    check_not_trained(task)
+    _check_validation(task, parts)
+    key = key_of(task)
     rows: list[dict[str, Any]] = []
     for part, samples in parts.items():
-        folder = MapsFolder(places.maps(part), f"{key} {_digest([s.id for s in samples])}")
+        folder = MapsFolder(places.maps(part), str(key))
         with shown(f"{part} images", progress) as show:
             _ask(task, network, folder, part, samples, places, show)
         folder.finish(len(samples))
+        _clear(places, part, samples)
         rows += _rows(task, folder, part, read_maps(folder.folder))
     write_rows(rows, places.prediction / ("new.parquet" if images else "predictions.parquet"))
     _write_masks(task, places, parts, progress)
@@ -86,7 +97,30 @@ def _parts(task: Task) -> dict[str, list[Sample]]:
         raise InputError(
             f"predict.parts: found {missing[0]}, which is empty; expected {', '.join(divided)}, or give split another share"
         )
-    return {part: [task.samples[i] for i in divided[part]] for part in task.settings.predict.parts}
+    return {part: _samples(task, part) for part in task.settings.predict.parts}
+
+
+def _samples(task: Task, part: str) -> list[Sample]:
+    return [task.samples[i] for i in task.split.parts().get(part, ())]
+
+
+def _fits(task: Task) -> bool:
+    """Whether masks are wanted whose threshold takes validation images."""
+    if "mask" not in task.settings.predict.files:
+        return False
+    return any(threshold_of(task.settings.mask, q).supervision != "none" for q in questions(task))
+
+
+def _check_validation(task: Task, parts: Container[str]) -> None:
+    """Before anything is asked: maps of the validation part that are not made now must be there, and the present ones."""
+    if FITTED in parts or not _fits(task):
+        return
+    if not Places(task.settings.out).maps(FITTED).exists():
+        raise InputError(
+            "predict.parts: the threshold of the masks is fitted on the validation part, which was not predicted; predict "
+            "it first, or leave mask out of predict.files"
+        )
+    check_current(task, FITTED, _samples(task, FITTED))
 
 
 def _ask(
@@ -94,15 +128,35 @@ def _ask(
 ) -> None:  # fmt: skip
     asked = task.settings.predict
     device = ("cuda" if torch.cuda.is_available() else "cpu") if asked.device == "auto" else asked.device
-    missing = [i for i in range(len(samples)) if not folder.has(i)]
-    answers = predict(
-        network, [samples[i] for i in missing], preparation=task.preparation, batch=asked.batch, device=device,
-        precision=asked.precision, like=task.shape,
-    )  # fmt: skip
-    reader = Reader()
-    for done, (index, found) in enumerate(zip(missing, answers, strict=True), start=1):
-        _write(task, folder, index, found, places.case(part, index, found.sample.id), reader)
-        show(f"{part} images", done, len(missing))
+    missing = [
+        i
+        for i, sample in enumerate(samples)
+        if not folder.has(i) or folder.about(i).get(VALID) != sample_key(sample)
+    ]
+    if missing:
+        folder.start()
+    wanted, reader, done = set(missing), Reader(), 0
+    for start in range(0, len(samples), asked.batch):
+        batch = range(start, min(start + asked.batch, len(samples)))
+        if wanted.isdisjoint(batch):
+            continue
+        # whole batches, whatever is missing of them: sums of another batch are rounded otherwise
+        answers = predict(
+            network, [samples[i] for i in batch], preparation=task.preparation, batch=asked.batch, device=device,
+            precision=asked.precision, like=task.shape, reader=reader,
+        )  # fmt: skip
+        for index, found in zip(batch, answers, strict=True):
+            if index in wanted:
+                _write(task, folder, index, found, places.case(part, index, found.sample.id), reader)
+                show(f"{part} images", done := done + 1, len(missing))
+
+
+def _clear(places: Places, part: str, samples: Sequence[Sample]) -> None:
+    """Remove files of images that are no longer among those of the part."""
+    kept = {places.case(part, i, sample.id) for i, sample in enumerate(samples)}
+    for folder in places.cases(part).glob("[0-9][0-9][0-9][0-9][0-9]-*"):
+        if folder not in kept:
+            shutil.rmtree(folder)
 
 
 def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: Path, reader: Reader) -> None:
@@ -131,7 +185,8 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
     )
     several = found.member_logits
     spread = None if several is None else agreement(several.numpy(), independent=task.samples.multi_label)
-    folder.add(index, case, {"grid": grid.to_dict(), "sums": _sums(found), "known": known, "spread": spread})
+    about = {"grid": grid.to_dict(), "sums": _sums(found), "known": known, "spread": spread}
+    folder.add(index, case, {**about, VALID: sample_key(found.sample)})
 
 
 def _label(task: Task, found: Predicted) -> Any:
@@ -189,16 +244,12 @@ def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], pro
     """Fit the thresholds on the validation part, and mark every image by them."""
     if "mask" not in task.settings.predict.files:
         return
-    if not (places.maps("validation") / "maps.json").exists():
-        raise InputError(
-            "predict.parts: the threshold of the masks is fitted on the validation part, which was not predicted; add it, "
-            "or leave mask out of predict.files"
-        )
-    validation, rows = read_maps(places.maps("validation")), []
+    validation = current_maps(task, FITTED, _samples(task, FITTED)) if _fits(task) else None
+    rows: list[dict[str, Any]] = []
     for question in questions(task):
         score = score_of(task.settings.mask, question.healthy)
         wanted = threshold_of(task.settings.mask, question)
-        threshold, why = fitted(wanted, score, question.of(validation))
+        threshold, why = fitted(wanted, score, None if validation is None else question.of(validation))
         if threshold is None:
             of = f" of {question.name!r}" if question.name else ""
             raise InputError(
@@ -232,18 +283,3 @@ def _marked(
         })  # fmt: skip
         show(f"{part} masks", i + 1, len(maps))
     return rows
-
-
-def _key(task: Task) -> str:
-    """What maps depend on: the weights, the images' preparation, the files that are asked for."""
-    places, several = Places(task.settings.out), task.settings.uncertainty
-    weights = hashlib.blake2b(digest_size=8)
-    for number in range(several.ensemble):
-        weights.update((places.member(number) / WEIGHTS).read_bytes())
-    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision"})
-    told = [VERSION, repr(task.preparation), task.samples.mask_values, asked, several.model_dump(mode="json")]
-    return f"{weights.hexdigest()} {_digest(told)}"
-
-
-def _digest(value: Any) -> str:
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()

@@ -9,7 +9,7 @@ from voxplain.inherent.mask.refine import Refinement
 from voxplain.inherent.running.questions import Question
 from voxplain.inherent.score_map import ClassScore, ScoreMap
 from voxplain.inherent.settings.config import MaskSettings
-from voxplain.inherent.threshold import Threshold, parse_threshold
+from voxplain.inherent.threshold import MultiOtsu, Otsu, Threshold, ZeroEvidence, parse_threshold
 
 WHY = {
     "none": "no label and no mask was used to find it",
@@ -53,8 +53,11 @@ def refinement_of(asked: MaskSettings) -> Refinement | None:
     return None if asked.refine is None else kinds[asked.refine]()
 
 
-def fitted(threshold: Threshold, score: ScoreMap, validation: Maps) -> tuple[Threshold | None, str]:
-    """The threshold fitted on the validation part, or why it cannot be."""
+def fitted(threshold: Threshold, score: ScoreMap, validation: Maps | None) -> tuple[Threshold | None, str]:
+    """The threshold fitted on the validation part, or why it cannot be; one without supervision takes none."""
+    if isinstance(threshold, ZeroEvidence | Otsu | MultiOtsu):
+        return threshold.fit(None, score), ""
+    assert validation is not None
     try:
         return threshold.fit(validation, score), ""
     except InputError as error:

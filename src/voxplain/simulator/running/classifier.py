@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from voxplain.errors import InputError, ModelError, suggest
-from voxplain.inherent.data.naming import is_healthy
+from voxplain.inherent.data.healthy import is_healthy
 from voxplain.model import Model, Preparation, load_model
 from voxplain.model.classes import read_classes
 from voxplain.model.heads import select
