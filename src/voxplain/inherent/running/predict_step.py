@@ -23,7 +23,7 @@ from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions, words
-from voxplain.inherent.running.shares import shares_on_grid
+from voxplain.inherent.running.shares import shares_on_grid, within_image
 from voxplain.inherent.running.task import Task
 from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of
 from voxplain.inherent.running.train_step import trained_network
@@ -210,10 +210,10 @@ def _truth(task: Task, found: Predicted, grid: Grid, reader: Reader) -> dict[str
 
 
 def _sums(found: Predicted) -> dict[str, list[float]] | None:
-    """Per class, on the network's grid: what speaks for it, what against it, and logit − both, which no place explains."""
+    """Per class: what speaks for it, what against it, and logit − both, which no place of the image explains."""
     if found.contribution is None:
         return None
-    flat, logits = found.contribution.double().flatten(1), found.logits.double()
+    flat, logits = within_image(found.contribution, found.prepared).double().flatten(1), found.logits.double()
     above, below = flat.clamp_min(0).sum(1), flat.clamp_max(0).sum(1)
     return {
         "for": above.tolist(),
