@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from voxplain.inherent.maps_file import read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
+from voxplain.inherent.running.new_images import new_samples
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions, words
 from voxplain.inherent.running.task import Task
@@ -43,7 +45,9 @@ NEW = "new"  # the part of images that are not the data set's
 FITTED = "validation"  # the part that thresholds are fitted on
 
 
-def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool = True) -> Places:
+def predict_inherent(
+    task: Task, images: Sequence[str | Path | Sample] = (), *, progress: bool = True
+) -> Places:
     """Ask the trained network about the validation and test parts, or about new images.
 
     Every image gets a folder in ``prediction/cases/PART`` with ``evidence`` and ``contribution`` (K, *S) and ``mask`` on its
@@ -55,14 +59,15 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
 
     Args:
         task: with settings of a training that is done.
-        images: files without a class, instead of the parts; the validation part must have been predicted before.
+        images: without a class, instead of the parts, see `new_samples`; the validation part must have been predicted
+            before. Answers about earlier new images that are not among these are removed.
         progress: show a bar on a terminal.
 
     Raises:
         InputError: no training, images that cannot be read, a threshold that cannot be fitted.
     """
     places, network = Places(task.settings.out), _asked(task)
-    parts = {NEW: _new(images)} if images else _parts(task)
+    parts = {NEW: _new(task, images)} if images else _parts(task)
     check_not_trained(task)
     _check_validation(task, parts)
     key = key_of(task)
@@ -86,8 +91,9 @@ def _asked(task: Task) -> nn.Module:
     return committee if committee.members > 1 else networks[0]
 
 
-def _new(images: Sequence[Path]) -> list[Sample]:
-    return [Sample(path.name, path, UNKNOWN, path.name) for path in images]
+def _new(task: Task, images: Sequence[str | Path | Sample]) -> list[Sample]:
+    made = [image for image in images if isinstance(image, Sample)]
+    return made + new_samples(task, [image for image in images if not isinstance(image, Sample)])
 
 
 def _parts(task: Task) -> dict[str, list[Sample]]:
@@ -154,9 +160,15 @@ def _ask(
 def _clear(places: Places, part: str, samples: Sequence[Sample]) -> None:
     """Remove files of images that are no longer among those of the part."""
     kept = {places.case(part, i, sample.id) for i, sample in enumerate(samples)}
-    for folder in places.cases(part).glob("[0-9][0-9][0-9][0-9][0-9]-*"):
-        if folder not in kept:
-            shutil.rmtree(folder)
+    gone = [f for f in places.cases(part).glob("[0-9][0-9][0-9][0-9][0-9]-*") if f not in kept]
+    for folder in gone:
+        shutil.rmtree(folder)
+    if gone and part == NEW:
+        warnings.warn(
+            f"{places.cases(part)}: {len(gone)} folders of earlier new images were removed; copy what is to stay",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: Path, reader: Reader) -> None:
