@@ -51,7 +51,10 @@ class Reader:
         if isinstance(sample.mask, Path):
             path = sample.mask
             read = read_tumour if path.suffix == SUFFIX else lambda file: read_mask(file, whole)
-            values = self._kept(("mask", path), lambda: read(path))
+            try:
+                values = self._kept(("mask", path), lambda: read(path))
+            except InputError as error:
+                raise type(error)(f"mask of {sample.id}: {error}") from error
         else:
             values = sample.mask
         if values.shape != whole.spatial_shape:

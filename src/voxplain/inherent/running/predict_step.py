@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from voxplain.inherent.maps_file import read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
+from voxplain.inherent.running.foreseen import FITTED, check_threshold, fits, parts_of, samples_of
+from voxplain.inherent.running.new_images import new_samples
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions, words
 from voxplain.inherent.running.shares import shares_on_grid, within_image
@@ -40,10 +43,11 @@ from voxplain.inherent.training import Predicted, predict
 from voxplain.inherent.uncertainty import Committee, agreement
 
 NEW = "new"  # the part of images that are not the data set's
-FITTED = "validation"  # the part that thresholds are fitted on
 
 
-def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool = True) -> Places:
+def predict_inherent(
+    task: Task, images: Sequence[str | Path | Sample] = (), *, progress: bool = True
+) -> Places:
     """Ask the trained network about the validation and test parts, or about new images.
 
     Every image gets a folder in ``prediction/cases/PART`` with ``evidence`` and ``contribution`` (K, *S) and ``mask`` on its
@@ -55,16 +59,19 @@ def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool 
 
     Args:
         task: with settings of a training that is done.
-        images: files without a class, instead of the parts; the validation part must have been predicted before.
+        images: without a class, instead of the parts, see `new_samples`; the validation part must have been predicted
+            before. Answers about earlier new images that are not among these are removed.
         progress: show a bar on a terminal.
 
     Raises:
         InputError: no training, images that cannot be read, a threshold that cannot be fitted.
     """
     places, network = Places(task.settings.out), _asked(task)
-    parts = {NEW: _new(images)} if images else _parts(task)
+    parts = {NEW: _new(task, images)} if images else parts_of(task)
     check_not_trained(task)
     _check_validation(task, parts)
+    if fits(task):
+        check_threshold(task)
     key = key_of(task)
     rows: list[dict[str, Any]] = []
     for part, samples in parts.items():
@@ -86,41 +93,21 @@ def _asked(task: Task) -> nn.Module:
     return committee if committee.members > 1 else networks[0]
 
 
-def _new(images: Sequence[Path]) -> list[Sample]:
-    return [Sample(path.name, path, UNKNOWN, path.name) for path in images]
-
-
-def _parts(task: Task) -> dict[str, list[Sample]]:
-    divided = task.split.parts()
-    missing = [part for part in task.settings.predict.parts if part not in divided]
-    if missing:
-        raise InputError(
-            f"predict.parts: found {missing[0]}, which is empty; expected {', '.join(divided)}, or give split another share"
-        )
-    return {part: _samples(task, part) for part in task.settings.predict.parts}
-
-
-def _samples(task: Task, part: str) -> list[Sample]:
-    return [task.samples[i] for i in task.split.parts().get(part, ())]
-
-
-def _fits(task: Task) -> bool:
-    """Whether masks are wanted whose threshold takes validation images."""
-    if "mask" not in task.settings.predict.files:
-        return False
-    return any(threshold_of(task.settings.mask, q).supervision != "none" for q in questions(task))
+def _new(task: Task, images: Sequence[str | Path | Sample]) -> list[Sample]:
+    made = [image for image in images if isinstance(image, Sample)]
+    return made + new_samples(task, [image for image in images if not isinstance(image, Sample)])
 
 
 def _check_validation(task: Task, parts: Container[str]) -> None:
     """Before anything is asked: maps of the validation part that are not made now must be there, and the present ones."""
-    if FITTED in parts or not _fits(task):
+    if FITTED in parts or not fits(task):
         return
     if not Places(task.settings.out).maps(FITTED).exists():
         raise InputError(
             "predict.parts: the threshold of the masks is fitted on the validation part, which was not predicted; predict "
             "it first, or leave mask out of predict.files"
         )
-    check_current(task, FITTED, _samples(task, FITTED))
+    check_current(task, FITTED, samples_of(task, FITTED))
 
 
 def _ask(
@@ -154,9 +141,15 @@ def _ask(
 def _clear(places: Places, part: str, samples: Sequence[Sample]) -> None:
     """Remove files of images that are no longer among those of the part."""
     kept = {places.case(part, i, sample.id) for i, sample in enumerate(samples)}
-    for folder in places.cases(part).glob("[0-9][0-9][0-9][0-9][0-9]-*"):
-        if folder not in kept:
-            shutil.rmtree(folder)
+    gone = [f for f in places.cases(part).glob("[0-9][0-9][0-9][0-9][0-9]-*") if f not in kept]
+    for folder in gone:
+        shutil.rmtree(folder)
+    if gone and part == NEW:
+        warnings.warn(
+            f"{places.cases(part)}: {len(gone)} folders of earlier new images were removed; copy what is to stay",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: Path, reader: Reader) -> None:
@@ -244,7 +237,7 @@ def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], pro
     """Fit the thresholds on the validation part, and mark every image by them."""
     if "mask" not in task.settings.predict.files:
         return
-    validation = current_maps(task, FITTED, _samples(task, FITTED)) if _fits(task) else None
+    validation = current_maps(task, FITTED, samples_of(task, FITTED)) if fits(task) else None
     rows: list[dict[str, Any]] = []
     for question in questions(task):
         score = score_of(task.settings.mask, question.healthy)
