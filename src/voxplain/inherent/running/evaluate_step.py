@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,16 +32,18 @@ class Evaluation:
         result: every number with its interval, and the rows per image.
         judged: by question: one of exclusive classes, one per independent label.
         places: where tables and page are.
+        first: what must be known before any number.
     """
 
     result: Result
     judged: tuple[Judged, ...]
     places: Places
+    first: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be measured, and why."""
-        return tuple(note for judged in self.judged for note in judged.notes)
+        """What must be known first; what could not be measured, and why."""
+        return (*self.first, *(note for judged in self.judged for note in judged.notes))
 
 
 def cost_of_evaluation(task: Task) -> EvaluationCost:
@@ -80,10 +82,20 @@ def evaluate_inherent(task: Task, *, progress: bool = True) -> Evaluation:
         each = _counted(show, len(test) * sum(g.masks + g.scores for g in through))
         judged = tuple(judge(task, q, q.of(test), q.of(validation), _agreement(task, q), each) for q in asks)
     result = sum((one.result for one in judged), Result(rows, []))
-    found = Evaluation(result, judged, Places(task.settings.out))
+    found = Evaluation(result, judged, Places(task.settings.out), tuple(_first(task, judged)))
     _write(found)
     write_report(task, found, test)
     return found
+
+
+def _first(task: Task, judged: Sequence[Judged]) -> Iterator[str]:
+    from voxplain.inherent.page.honesty import WRITTEN, brightness_told, mask_caption
+
+    for one in judged:
+        yield from brightness_told(one)
+        caption, of = mask_caption(task, one), f"{one.question.name}: " if one.question.name else ""
+        if caption != WRITTEN:
+            yield f"{of}{caption}; `voxplain inherent predict` with these settings writes them."
 
 
 def _counted(show: Shown, total: int) -> Callable[[int], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from collections.abc import Container, Sequence
@@ -28,7 +29,7 @@ from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions, words
 from voxplain.inherent.running.shares import shares_on_grid, within_image
 from voxplain.inherent.running.task import Task
-from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of
+from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of, written
 from voxplain.inherent.running.train_step import trained_network
 from voxplain.inherent.running.validity import (
     VALID,
@@ -248,8 +249,9 @@ def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], pro
             raise InputError(
                 f"mask.threshold{of}: {why}; mask.threshold=otsu or zero need no validation images"
             )
-        write_whole(places.prediction / f"threshold{question.suffix}.json", threshold.to_json().encode())
         segmentation = segmentation_of(task.settings.mask, threshold)
+        about = json.dumps(written(segmentation), ensure_ascii=False, indent=1)
+        write_whole(places.prediction / f"threshold{question.suffix}.json", about.encode())
         for part in parts:
             with shown(f"{part} masks", progress) as show:
                 rows += _marked(segmentation, question, places, part, show)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from voxplain.errors import InputError
 from voxplain.inherent.maps import Maps
 from voxplain.inherent.mask import Components, DenseCrf, RandomWalker, Segmentation
@@ -62,6 +64,12 @@ def fitted(threshold: Threshold, score: ScoreMap, validation: Maps | None) -> tu
         return threshold.fit(validation, score), ""
     except InputError as error:
         return None, f"threshold {threshold.title}: {error}"
+
+
+def written(segmentation: Segmentation) -> dict[str, Any]:
+    """What is written beside masks: their threshold, and under ``mask`` the steps after it."""
+    steps = segmentation.to_dict()
+    return {**steps.pop("threshold"), "mask": steps}
 
 
 def told(threshold: Threshold) -> str:
