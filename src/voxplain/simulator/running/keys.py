@@ -36,11 +36,11 @@ def explanation_key(task: SimulatorTask, seed: int) -> str:
 def subject_key(key: str, sample: Sample, atlas: Path | None) -> str:
     """Of one subject's files: another image or atlas in its place is another subject."""
     files = sample.image if isinstance(sample.image, tuple) else (sample.image,)
-    stamps = [_stamp(file) for file in (*files, *([atlas] if atlas else []))]
+    stamps = [stamp(file) for file in (*files, *([atlas] if atlas else []))]
     return digest([key, sample.id, sample.label, sample.slice, stamps])
 
 
-def _stamp(source: Path | npt.NDArray[Any]) -> list[Any]:
+def stamp(source: Path | npt.NDArray[Any]) -> list[Any]:
     """What tells that a file is still the same, without reading it; folders that moved as a whole stay what they are."""
     if not isinstance(source, Path):
         return [hashlib.blake2b(np.ascontiguousarray(source).tobytes(), digest_size=8).hexdigest()]
