@@ -15,7 +15,7 @@ from voxplain.errors import InputError
 from voxplain.inherent.data.healthy import healthy_class
 
 ImageSource = Path | tuple[Path, ...] | npt.NDArray[Any]
-MaskSource = Path | npt.NDArray[Any]
+MaskSource = Path | npt.NDArray[Any] | tuple[Path | None, ...]
 
 _SHOWN = 5
 UNKNOWN = -1
@@ -32,6 +32,7 @@ class Sample:
             the indices of those that apply, none of them as ``()``.
         group: the patient. Samples of one patient never come into two parts of a split.
         mask: where the finding is, > 0 on the image's whole grid; for evaluation only, training never opens it.
+            Of independent labels also a file per class, None where there is none.
         slice: voxel axis and index of the one slice of the volume that is meant.
         meta: what else is known, such as the site.
     """

@@ -88,6 +88,11 @@ def _marked(
         raise InputError(
             f"labels_from_masks: {volume.id} has no mask, so its slices have no labels; give one (all zero where healthy)"
         )
+    lacks = [k for k in volume.labels if isinstance(volume.mask, tuple) and volume.mask[k] is None]
+    if lacks:
+        raise InputError(
+            f"labels_from_masks: {volume.id} has no mask of a class that it has, so its slices have no labels"
+        )
     masks = [drawn > 0] if values is None else [np.isin(drawn, v) for v in values]
     others = tuple(a for a in range(3) if a != axis)
     return np.stack([mask.sum(others) >= least for mask in masks])

@@ -102,7 +102,7 @@ def _check_healthy(
 
 
 def _check_masks(threshold: HeldOutMasks, question: Question, samples: Sequence[Sample], of: str) -> None:
-    found = sum(s.mask is not None and _has_finding(s, question) for s in samples)
+    found = sum(_has_mask(s, question) and _has_finding(s, question) for s in samples)
     needed = threshold.count or 1
     if found < needed:
         fewer = f"masks:count={found}, " if found else ""
@@ -110,6 +110,12 @@ def _check_masks(threshold: HeldOutMasks, question: Question, samples: Sequence[
             f"mask.threshold{of}: {threshold.title} takes masks of {needed} images with a finding, found {found} in the "
             f"validation part; expected more, {fewer}{_NO_FIT}"
         )
+
+
+def _has_mask(sample: Sample, question: Question) -> bool:
+    if isinstance(sample.mask, tuple) and question.index is not None:
+        return sample.mask[question.index] is not None
+    return sample.mask is not None
 
 
 def _has_finding(sample: Sample, question: Question) -> bool:

@@ -200,6 +200,9 @@ def _truth(task: Task, found: Predicted, grid: Grid, reader: Reader) -> dict[str
     masks, voxels = class_masks(
         drawn, found.sample.labels, len(task.samples.classes), task.samples.mask_values
     )
+    files = found.sample.mask
+    if isinstance(files, tuple):  # nobody drew what has no file
+        voxels[[k for k in found.sample.labels if files[k] is None]] = -1
     return {"masks": [grid.squeeze(masks)], "truth_voxels": voxels[None]}
 
 

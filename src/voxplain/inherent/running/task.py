@@ -99,6 +99,10 @@ def read_samples(asked: DataSettings) -> Samples:
                 "data.mask_labels: found values of several classes, but an image has one class, whose mask is all that is "
                 "drawn; leave it out, or set data.multi_label"
             )
+        if samples.mask_values is not None:
+            raise InputError(
+                "data.mask_labels: found values beside columns mask:…, whose files say which class they are of; leave it out"
+            )
         samples = replace(samples, mask_values=mask_values(asked.mask_labels, samples.classes))
     if cut is not None and layout != "brats":
         # slices beside a finding may get a healthy class that volumes do not have
