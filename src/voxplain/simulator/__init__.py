@@ -20,7 +20,7 @@ _MODULES = {
     "voxplain.simulator.losses": "LossSettings",
     "voxplain.simulator.networks": "PublishedSimulator Simulator VelocitySimulator",
     "voxplain.simulator.running": (
-        "SimulatorTask cost explain_simulators group_simulators prepare_task train_simulators"
+        "SimulatorTask explain_simulators group_simulators prepare_task train_simulators"
     ),
     "voxplain.simulator.settings": "SimulatorSettings load_simulator",
     "voxplain.simulator.surrogate": "BlackBox Fidelity SurrogateSettings distil fidelity",
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     )
     from voxplain.simulator.running import (
         SimulatorTask as SimulatorTask,
-        cost as cost,
         explain_simulators as explain_simulators,
         group_simulators as group_simulators,
         prepare_task as prepare_task,
