@@ -128,7 +128,7 @@ def test_images_of_earlier_calls_are_not_mixed_in(flat, capsys):
     before = kept.stat().st_mtime_ns
     capsys.readouterr()
     assert predicted(flat, root / "i1.npz") == ["i1.npz"] and folders(flat) == ["00000-i1.npz"]
-    assert "1 folders of earlier new images were removed" in capsys.readouterr().err
+    assert "removed what earlier calls left (1 images)" in capsys.readouterr().err
     assert kept.stat().st_mtime_ns == before  # what is asked again is there already
 
 

@@ -147,7 +147,7 @@ def _clear(places: Places, part: str, samples: Sequence[Sample]) -> None:
         shutil.rmtree(folder)
     if gone and part == NEW:
         warnings.warn(
-            f"{places.cases(part)}: {len(gone)} folders of earlier new images were removed; copy what is to stay",
+            f"{places.cases(part)}: removed what earlier calls left ({len(gone)} images); copy what is to stay",
             UserWarning,
             stacklevel=3,
         )
