@@ -92,9 +92,13 @@ def _tell(task: Task, what: str, device: str, new: Sequence[Sample] = ()) -> Non
     import torch
 
     from voxplain.inherent import cost
+    from voxplain.inherent.running.headline import choice_told
+    from voxplain.inherent.running.questions import questions
 
     counts = ", ".join(f"{len(part)} {name}" for name, part in task.split.parts().items())
     print(f"{len(task.samples)} images ({counts}) of classes {', '.join(task.samples.classes)}")
     print(f"healthy: {task.healthy_told}")
+    if "mask" in task.settings.predict.files:
+        print(*[f"masks: {choice_told(task, question)}" for question in questions(task)], sep="\n")
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     print(*[line for line in cost(task, where, new).lines() if line.startswith(what)], sep="\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from imageio.v3 import imwrite
@@ -99,3 +101,39 @@ def test_masks_in_colour(tmp_path, capsys):
 
 def test_grey_masks_that_were_saved_in_colour(tmp_path):
     check_foreseen(prepare_task(load_inherent(coloured(tmp_path, (255, 255, 255)))))
+
+
+def with_healthy(root, count: int, **other):
+    """A data set of which the validation part has so many healthy patients."""
+    table = spots(root, patients=6 * 22)
+    rows, left = read_rows(table), count
+    for row in rows:
+        if (row["part"], row["label"]) == ("validation", "healthy"):
+            left -= 1
+            row["part"] = "validation" if left >= 0 else "train"
+    write_rows(table, rows)
+    return config(root, table, training=ONCE, mask={"threshold": "auto"}, **other)
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(18, "otsu"), (19, "healthy")])
+def test_left_to_itself_the_mask_promises_what_it_can_keep(tmp_path, capsys, count, chosen):
+    """A promise of 5 % takes 19 patients: of 18 the largest is exceeded by one in 19, which is more."""
+    path = with_healthy(tmp_path, count)
+    for command in ("train", "predict", "evaluate"):
+        assert run(["inherent", command, str(path)]) == 0
+    told = capsys.readouterr().out
+    assert json.loads((tmp_path / "out/prediction/threshold.json").read_text())["name"] == chosen
+    refusal = "masks: otsu, which promises nothing: that at most 5% of healthy images are marked takes 19 healthy patients"
+    assert (refusal in told) == (chosen == "otsu") and (f"{count} are there" in told) == (chosen == "otsu")
+    page = (tmp_path / "out/evaluation/report.html").read_text()
+    assert ("Masks are made by otsu, which promises nothing" in page) == (chosen == "otsu")
+
+
+def test_left_to_itself_a_label_without_enough_healthy_patients_is_marked_by_its_sign(tmp_path, capsys):
+    table = findings(tmp_path, 24)
+    data = {"source": table.name, "multi_label": True, "mask_labels": {"spot": 1, "hole": 2}}
+    path = config(tmp_path, table, data=data, training=ONCE, mask={"threshold": "auto"})
+    for command in ("train", "predict"):
+        assert run(["inherent", command, str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "masks: spot: zero, which promises nothing" in told and "masks: hole: zero" in told

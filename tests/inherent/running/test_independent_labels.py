@@ -18,8 +18,8 @@ from voxplain.cli.app import run
 from voxplain.errors import InputError
 from voxplain.inherent import evaluate_inherent, load_inherent, predict_inherent, prepare_task, train_inherent
 from voxplain.inherent.maps_file import read_maps
+from voxplain.inherent.running.headline import threshold_of
 from voxplain.inherent.running.questions import questions
-from voxplain.inherent.running.thresholds import threshold_of
 
 NAMES = ("spot", "hole")
 DATA = {
@@ -202,7 +202,7 @@ def test_without_values_a_mask_is_of_the_only_finding(tmp_path):
 def test_by_default_nothing_is_marked_that_speaks_against_the_label(made):
     settings = load_inherent(made, overrides=["mask.threshold=auto", f"out={made.parent / 'out'}"])
     task = prepare_task(settings)
-    thresholds = [threshold_of(settings.mask, question) for question in questions(task)]
+    thresholds = [threshold_of(task, question) for question in questions(task)]
     assert [t.title for t in thresholds] == ["healthy (floor=0)"] * 2
     validation = read_maps(made.parent / "out/prediction/maps/validation")
     for question, threshold in zip(questions(task), thresholds, strict=True):

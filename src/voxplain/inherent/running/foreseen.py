@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample
+from voxplain.inherent.running.headline import FITTED, has_finding, healthy_patients, needed, threshold_of
 from voxplain.inherent.running.questions import Question, questions
 from voxplain.inherent.running.task import Task
-from voxplain.inherent.running.thresholds import threshold_of
 from voxplain.inherent.threshold import HealthyQuantile, HeldOutMasks
 
-FITTED = "validation"  # the part that thresholds are fitted on
 _NO_FIT = "or otsu or zero, which need no validation images, or leave mask out of predict.files"
 
 
@@ -62,7 +61,7 @@ def fits(task: Task) -> bool:
     """Whether masks are wanted whose threshold takes validation images."""
     if "mask" not in task.settings.predict.files:
         return False
-    return any(threshold_of(task.settings.mask, q).supervision != "none" for q in questions(task))
+    return any(threshold_of(task, q).supervision != "none" for q in questions(task))
 
 
 def check_threshold(task: Task) -> None:
@@ -73,36 +72,33 @@ def check_threshold(task: Task) -> None:
     """
     samples = samples_of(task, FITTED)
     for question in questions(task):
-        threshold = threshold_of(task.settings.mask, question)
+        threshold = threshold_of(task, question)
         of = f" of {question.name!r}" if question.name else ""
         if isinstance(threshold, HealthyQuantile):
-            _check_healthy(threshold, question, samples, of)
+            _check_healthy(task, threshold, question, of)
         if isinstance(threshold, HeldOutMasks):
             _check_masks(threshold, question, samples, of)
 
 
-def _check_healthy(
-    threshold: HealthyQuantile, question: Question, samples: Sequence[Sample], of: str
-) -> None:
-    patients = len({s.group for s in samples if not _has_finding(s, question)})
-    needed = math.ceil(1 / threshold.share - 1e-9) - 1
+def _check_healthy(task: Task, threshold: HealthyQuantile, question: Question, of: str) -> None:
+    patients, least = healthy_patients(task, question), needed(threshold)
     if question.healthy is None:
         raise InputError(
             f"mask.threshold{of}: {threshold.title} takes healthy images, but no class is healthy; expected data.healthy, "
             f"{_NO_FIT}"
         )
-    if patients < needed:
+    if patients < least:
         # share of which as many patients are enough, rounded up
         share = math.ceil(1000 / (patients + 1)) / 1000
         smaller = f"healthy:share={share:g}, " if patients else ""
         raise InputError(
-            f"mask.threshold{of}: {threshold.title} takes at least {needed} healthy patients, found {patients} in the "
+            f"mask.threshold{of}: {threshold.title} takes at least {least} healthy patients, found {patients} in the "
             f"validation part; expected more, {smaller}{_NO_FIT}"
         )
 
 
 def _check_masks(threshold: HeldOutMasks, question: Question, samples: Sequence[Sample], of: str) -> None:
-    found = sum(_has_mask(s, question) and _has_finding(s, question) for s in samples)
+    found = sum(_has_mask(s, question) and has_finding(s, question) for s in samples)
     needed = threshold.count or 1
     if found < needed:
         fewer = f"masks:count={found}, " if found else ""
@@ -116,12 +112,6 @@ def _has_mask(sample: Sample, question: Question) -> bool:
     if isinstance(sample.mask, tuple) and question.index is not None:
         return sample.mask[question.index] is not None
     return sample.mask is not None
-
-
-def _has_finding(sample: Sample, question: Question) -> bool:
-    if question.index is not None:
-        return question.index in sample.labels
-    return sample.label != question.healthy
 
 
 def _check_mask(samples: Sequence[Sample]) -> None:

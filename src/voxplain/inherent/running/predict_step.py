@@ -23,13 +23,14 @@ from voxplain.inherent.maps_file import read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
-from voxplain.inherent.running.foreseen import FITTED, check_threshold, fits, parts_of, samples_of
+from voxplain.inherent.running.foreseen import check_threshold, fits, parts_of, samples_of
+from voxplain.inherent.running.headline import FITTED, threshold_of
 from voxplain.inherent.running.new_images import new_samples
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions, words
 from voxplain.inherent.running.shares import shares_on_grid, within_image
 from voxplain.inherent.running.task import Task
-from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of, written
+from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, written
 from voxplain.inherent.running.train_step import trained_network
 from voxplain.inherent.running.validity import (
     VALID,
@@ -245,7 +246,7 @@ def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], pro
     rows: list[dict[str, Any]] = []
     for question in questions(task):
         score = score_of(task.settings.mask, question.healthy)
-        wanted = threshold_of(task.settings.mask, question)
+        wanted = threshold_of(task, question)
         threshold, why = fitted(wanted, score, None if validation is None else question.of(validation))
         if threshold is None:
             of = f" of {question.name!r}" if question.name else ""

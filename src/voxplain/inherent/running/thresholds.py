@@ -8,10 +8,9 @@ from voxplain.errors import InputError
 from voxplain.inherent.maps import Maps
 from voxplain.inherent.mask import Components, DenseCrf, RandomWalker, Segmentation
 from voxplain.inherent.mask.refine import Refinement
-from voxplain.inherent.running.questions import Question
 from voxplain.inherent.score_map import ClassScore, ScoreMap
 from voxplain.inherent.settings.config import MaskSettings
-from voxplain.inherent.threshold import MultiOtsu, Otsu, Threshold, ZeroEvidence, parse_threshold
+from voxplain.inherent.threshold import MultiOtsu, Otsu, Threshold, ZeroEvidence
 
 WHY = {
     "none": "no label and no mask was used to find it",
@@ -27,16 +26,6 @@ def score_of(asked: MaskSettings, healthy: int | None) -> ScoreMap:
     if kind == "auto":
         kind = "contrast" if healthy is not None else "margin"
     return ClassScore(kind)
-
-
-def threshold_of(asked: MaskSettings, question: Question) -> Threshold:
-    """The one of the masks, not fitted."""
-    text = asked.threshold
-    if text == "auto" and question.index is not None:
-        text = "healthy:floor=0"  # what speaks against a label is no place of it
-    elif text == "auto":
-        text = "healthy" if question.healthy is not None else "otsu"
-    return parse_threshold(text)
 
 
 def segmentation_of(asked: MaskSettings, threshold: Threshold) -> Segmentation:

@@ -143,8 +143,8 @@ class MaskSettings(Section):
 
     threshold: Annotated[Threshold, AfterValidator(_honest)] = setting(
         "auto",
-        "zero, otsu, multi-otsu, healthy:share=0.05, masks:count=20; auto: healthy where there is such a class, else otsu; "
-        "of independent labels healthy:floor=0",
+        "zero, otsu, multi-otsu, healthy:share=0.05, masks:count=20; auto: healthy where there is such a class and enough "
+        "patients of it, else otsu; of independent labels healthy:floor=0, else zero",
     )
     score: Literal["auto", "contrast", "margin", "evidence"] = setting(
         "auto", "what is thresholded; auto: the contrast to the healthy class, or without one the margin"
