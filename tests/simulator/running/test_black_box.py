@@ -81,11 +81,13 @@ def test_fidelity_is_in_the_folder_and_on_the_page(made):
     assert ("The classifier is a black box" in page) != low
 
 
-def test_the_surrogate_is_learned_once(made):
+def test_the_surrogate_is_learned_once(made, capsys):
     weights = made.parent / "out/surrogate/weights.safetensors"
     before = weights.stat().st_mtime_ns
+    assert run(["simulate", "train", str(made), "--dry-run"]) == 0
     assert run(["simulate", "train", str(made)]) == 0
     assert weights.stat().st_mtime_ns == before
+    assert "the surrogate decides as the black box in" in capsys.readouterr().out
 
 
 def test_most_decisions_are_changed(made):

@@ -135,6 +135,17 @@ def test_images_of_different_sizes_are_told_before_training(different, capsys):
     assert "give prepare.size" in line
 
 
+def test_a_new_image_of_another_size_is_told(alike, tmp_path, capsys):
+    case = read_case(alike.parent / "i9.nii.gz")
+    wide = np.pad(case.image[0], ((1, 1), (1, 1), (0, 0)))
+    write_array(tmp_path / "wide.nii.gz", wide, Geometry(case.geometry.affine, wide.shape))
+    told = [str(alike.parent / "settings.yaml"), str(tmp_path / "wide.nii.gz"), "--set", "explain.atlas=null"]
+    assert run(["simulate", "explain", *told]) == 2
+    line = capsys.readouterr().err
+    assert "image of wide.nii.gz: has the shape (1, 18, 18) after preparation" in line
+    assert "the simulator learned on (1, 16, 16); give prepare.size" in line
+
+
 def test_a_pushed_map_is_what_simpleitk_resamples(tmp_path):
     rng = np.random.default_rng(4)
     own, template = (
