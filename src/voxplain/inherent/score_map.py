@@ -20,15 +20,20 @@ Of = Literal["lesion", "predicted"] | int
 class ScoreMap(ABC):
     """A score per voxel; larger means more of what is sought. It never looks at a label or a mask.
 
-    Where the network was shown nothing (`Maps.seen`), its score is −∞: such a voxel is never marked, and comes last.
+    Where the network was shown nothing (`Maps.seen`), the score is −∞: such a voxel is never marked, and comes last.
     """
 
     name: ClassVar[str]
     uses_network: ClassVar[bool] = False
 
-    @abstractmethod
     def __call__(self, maps: Maps, index: int) -> Floats:
         """The score of one case, (*S) float32."""
+        score, seen = self.everywhere(maps, index), maps.seen[index]
+        return score if seen is None else np.where(seen, score, np.float32(-np.inf))
+
+    @abstractmethod
+    def everywhere(self, maps: Maps, index: int) -> Floats:
+        """The score (*S), whether the network was shown a voxel or not."""
 
     def all(self, maps: Maps) -> Lazy[Floats]:
         """The scores of all cases, (*S) each, made when they are looked at."""
@@ -67,11 +72,7 @@ class ClassScore(ScoreMap):
         ):
             raise InputError(f"of: found {self.of!r}, expected lesion, predicted or a class index")
 
-    def __call__(self, maps: Maps, index: int) -> Floats:
-        score, seen = self._everywhere(maps, index), maps.seen[index]
-        return score if seen is None else np.where(seen, score, np.float32(-np.inf))
-
-    def _everywhere(self, maps: Maps, index: int) -> Floats:
+    def everywhere(self, maps: Maps, index: int) -> Floats:
         evidence, c = maps.evidence[index], self.class_of(maps, index)
         if self.kind == "evidence":
             return np.asarray(evidence[c])
@@ -109,7 +110,7 @@ class ImageIntensity(ScoreMap):
     sign: Literal[1, -1] = 1
     name: ClassVar[str] = "image intensity"
 
-    def __call__(self, maps: Maps, index: int) -> Floats:
+    def everywhere(self, maps: Maps, index: int) -> Floats:
         image = maps.images[index]
         if image is None:
             raise InputError(
@@ -129,7 +130,7 @@ class RandomMap(ScoreMap):
     seed: int = 0
     name: ClassVar[str] = "random map"
 
-    def __call__(self, maps: Maps, index: int) -> Floats:
+    def everywhere(self, maps: Maps, index: int) -> Floats:
         rng = np.random.default_rng([self.seed, zlib.crc32(maps.ids[index].encode())])
         return rng.random(maps.evidence[index].shape[1:], dtype=np.float32)
 
@@ -140,7 +141,7 @@ class WholeImage(ScoreMap):
 
     name: ClassVar[str] = "whole image"
 
-    def __call__(self, maps: Maps, index: int) -> Floats:
+    def everywhere(self, maps: Maps, index: int) -> Floats:
         return np.ones(maps.evidence[index].shape[1:], dtype=np.float32)
 
 

@@ -42,7 +42,9 @@ def test_brightness_that_does_better_is_told_in_words():
     assert "PxAP 0.50 against 0.30" in told and "Dice" not in told
     assert "This data set proves nothing about the map" in told
     rows[3]["value"] = 0.45
-    assert "median Dice 0.45 (threshold zero) against 0.40" in brightness_told(judged(rows))[0]
+    assert (
+        "median Dice 0.45 (threshold zero) against 0.40 (threshold otsu)" in brightness_told(judged(rows))[0]
+    )
     assert brightness_told(judged(rows, "edema"))[0].startswith("edema: brightness alone")
 
 
@@ -54,9 +56,17 @@ def test_brightness_that_knows_the_truth_or_does_no_better_says_nothing():
     assert brightness_told(judged(rows)) == [] and brightness_told(judged([])) == []
 
 
-def test_the_headline_is_compared_not_the_best_threshold():
-    rows = [mask(0.4), mask(0.8, threshold="masks"), mask(0.6, "image intensity", "masks")]
-    assert "median Dice 0.60 (threshold masks) against 0.40" in brightness_told(judged(rows))[0]
+def test_the_best_of_both_are_compared():
+    rows = [
+        mask(0.4),
+        mask(0.8, threshold="masks"),
+        mask(0.6, "image intensity", "masks"),
+        mask(0.1, "image intensity", "zero"),
+    ]
+    assert brightness_told(judged(rows)) == []
+    rows[1]["value"] = 0.5
+    (told,) = brightness_told(judged(rows))
+    assert "median Dice 0.60 (threshold masks) against 0.50 (threshold masks)" in told
 
 
 def test_numbers_of_all_classes_have_a_table_of_their_own():

@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakSet
 
@@ -15,6 +16,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from hand_made_maps import blobs
 from inherent_runs import AFFINE, config, read_rows, spots
 from sklearn.metrics import accuracy_score, roc_auc_score
 
@@ -31,7 +33,9 @@ from voxplain.inherent import (
     trained_network,
 )
 from voxplain.inherent.data import Reader, prepared
+from voxplain.inherent.evaluate.pixels import pixel_average_precision
 from voxplain.inherent.running import evaluate_step, predict_step
+from voxplain.inherent.running.judging import better_sign
 
 
 @pytest.fixture(scope="module")
@@ -316,3 +320,14 @@ def test_the_page_says_whether_its_masks_are_those_that_were_written(again, caps
     shown = re.findall(r"<h3>(case\d+) · patient (p\d+) ", page.read_text())
     assert len(shown) == 16 and all(case[4:] == patient[1:] for case, patient in shown)
     assert "voxels)</th>" in page.read_text() and '<th scope="row">accuracy' in page.read_text()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_lesions_that_darkness_solves_are_told_like_those_that_brightness_solves(sign):
+    """Perfect intensity, of either sign, takes part as itself; the other sign would have a PxAP near the lesions' share."""
+    maps = blobs(12)
+    images = [sign * np.where(m, 5.0, 0.0)[None].astype(np.float32) for m in maps.masks]
+    chosen = better_sign(replace(maps, images=images))
+    assert chosen.sign == sign
+    lesions = replace(maps, images=images).take(maps.has_lesion)
+    assert pixel_average_precision(chosen.all(lesions), lesions.masks) == 1

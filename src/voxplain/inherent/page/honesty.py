@@ -42,18 +42,15 @@ def _differs(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def brightness_told(judged: Judged) -> list[str]:
-    """Where the image's own intensity marks lesions better than the network's map, in words."""
+    """Where the image's own intensity marks lesions better than the network's map, in words.
+
+    Both are taken by the best of their thresholds that have not seen the truth.
+    """
     rows, of = judged.result.rows, f"{judged.question.name}: " if judged.question.name else ""
     told = [
-        _beaten("PxAP", _best(rows, "map", "pxap", "class"), _best(rows, "map", "pxap", "image intensity"))
+        _beaten(what, _best(rows, part, metric, "class"), _best(rows, part, metric, "image intensity"))
+        for what, part, metric in (("PxAP", "map", "pxap"), ("median Dice", "localisation", "dice median"))
     ]
-    title = judged.headline.title if judged.headline else None
-    headline = [r for r in rows if r["threshold"] == title]
-    own, other = (
-        _best(chosen, "localisation", "dice median", score)
-        for chosen, score in ((headline, "class"), (rows, "image intensity"))
-    )
-    told.append(_beaten("median Dice", own, other))
     found = " and ".join(text for text in told if text)
     if not found:
         return []
@@ -79,8 +76,8 @@ def _best(rows: Sequence[Row], part: str, metric: str, score: str) -> Row | None
 def _beaten(what: str, own: Row | None, other: Row | None) -> str:
     if own is None or other is None or not other["value"] > own["value"]:
         return ""
-    by = f" (threshold {other['threshold']})" if other["threshold"] else ""
-    return f"{what} {other['value']:.2f}{by} against {own['value']:.2f}"
+    by, own_by = (f" (threshold {r['threshold']})" if r["threshold"] else "" for r in (other, own))
+    return f"{what} {other['value']:.2f}{by} against {own['value']:.2f}{own_by}"
 
 
 def distance_unit(maps: Maps) -> str:

@@ -13,10 +13,11 @@ from voxplain.errors import InputError
 from voxplain.inherent.evaluate import Asked, Protocol, Result, class_strata, compare, localisation
 from voxplain.inherent.evaluate.classification import log_odds, softmax
 from voxplain.inherent.evaluate.localisation import BEFORE
+from voxplain.inherent.evaluate.pixels import pixel_average_precision
 from voxplain.inherent.evaluate.promise import promise, promise_told
 from voxplain.inherent.evaluate.rows import Row
 from voxplain.inherent.evaluate.strata import size_strata
-from voxplain.inherent.maps import Bools, Maps
+from voxplain.inherent.maps import Bools, Maps, truths_of
 from voxplain.inherent.running.headline import choice_told, threshold_of
 from voxplain.inherent.running.questions import Question
 from voxplain.inherent.running.task import Task
@@ -178,7 +179,12 @@ def _masks(
         strata = strata_of(task, question, test) if has_truth else None
         result += localisation(test, segmentation_of(task.settings.mask, headline), asked, strata)
     if has_truth:
-        result += compare(test, validation, _protocol(task, score, chosen), asked)
+        blind = better_sign(test)
+        if blind.sign < 0:
+            notes.append(
+                "Lesions are darker than what surrounds them: image intensity counts from dark to bright."
+            )
+        result += compare(test, validation, _protocol(task, [score, blind], chosen), asked)
     else:
         for threshold in chosen:
             result += localisation(test, segmentation_of(task.settings.mask, threshold), asked)
@@ -204,10 +210,18 @@ def _usable(
     return chosen, notes
 
 
-def _protocol(task: Task, score: ScoreMap, chosen: list[Threshold]) -> Protocol:
+def better_sign(test: Maps) -> ImageIntensity:
+    """The image's intensity from bright to dark or from dark to bright, whichever has the better PxAP: in its favour."""
+    lesions = test.take(test.has_lesion)
+    truths = truths_of(lesions)
+    both = ImageIntensity(), ImageIntensity(sign=-1)
+    return max(both, key=lambda score: pixel_average_precision(score.all(lesions), truths))
+
+
+def _protocol(task: Task, scores: list[ScoreMap], chosen: list[Threshold]) -> Protocol:
     mask = task.settings.mask
     return Protocol(
-        [score, ImageIntensity()], chosen, mask.healthy, components_of(mask), refinement_of(mask),
+        scores, chosen, mask.healthy, components_of(mask), refinement_of(mask),
         task.settings.evaluate.boxes,
     )  # fmt: skip
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import voxplain
 from voxplain.case.atomic import write_whole
@@ -16,6 +18,7 @@ from voxplain.inherent.running.task import Task
 from voxplain.inherent.settings.load import as_yaml
 from voxplain.inherent.training import Callback, Trained, train
 from voxplain.inherent.training.checkpoint import WEIGHTS, load_weights
+from voxplain.inherent.training.record import NAME as RECORD
 from voxplain.inherent.uncertainty import thinned
 
 CLASSES = "classes.json"
@@ -47,11 +50,46 @@ def _trained(task: Task, number: int, callbacks: Sequence[Callback]) -> Trained:
     folder, asked = Places(task.settings.out).member(number), task.settings.training
     trained = train(
         task.member(number), task.samples, task.split, asked.model_copy(update={"seed": asked.seed + number}), folder,
-        preparation=task.preparation, callbacks=callbacks,
+        preparation=task.preparation, callbacks=callbacks, made_by=_made_by(task, number),
     )  # fmt: skip
     write_whole(folder / CLASSES, json.dumps(list(task.samples.classes)).encode())
     write_curves(folder / "curves.png", trained.history, trained.best)
     return trained
+
+
+def _made_by(task: Task, number: int) -> dict[str, Any]:
+    """The network's settings; of a file of the user's its name, since a project may be moved."""
+    told = task.settings.network.model_dump(mode="json")
+    source = told["source"]
+    return {
+        **told,
+        "source": None if source is None else source.rpartition("/")[2],
+        "seed": task.settings.network.seed + number,
+    }
+
+
+def _check_same(task: Task, number: int, folder: Path) -> None:
+    """See that the network is asked as it was trained: weights alone do not tell pool and preparation.
+
+    Raises:
+        InputError: other settings of network or prepare.
+    """
+    try:
+        trained = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # weights from elsewhere can be asked all the same
+    before, now = trained.get("made by") or {}, _made_by(task, number)
+    for name in sorted(before.keys() & now.keys() - {"seed"}):
+        if before[name] != now[name]:
+            raise InputError(
+                f"network.{name}: found {now[name]}, but the network in {folder} was trained with {before[name]}; use "
+                "that, or train again in another folder (out)"
+            )
+    if trained.get("preparation", repr(task.preparation)) != repr(task.preparation):
+        raise InputError(
+            f"prepare: found {repr(task.preparation).removeprefix('Preparation')}, but the network in {folder} was trained "
+            f"with {trained['preparation'].removeprefix('Preparation')}; use that, or train again in another folder (out)"
+        )
 
 
 def _check_drops(task: Task) -> None:
@@ -65,7 +103,7 @@ def trained_network(task: Task, number: int = 0) -> EvidenceClassifier:
     """A network of the ensemble (the only one, mostly) with the weights of its best epoch, in evaluation mode.
 
     Raises:
-        InputError: it was not trained yet, or with other classes or another network.
+        InputError: it was not trained yet, or with other classes, another network or another preparation.
     """
     folder, network = Places(task.settings.out).member(number), task.member(number)
     weights = folder / WEIGHTS
@@ -79,5 +117,6 @@ def trained_network(task: Task, number: int = 0) -> EvidenceClassifier:
         raise InputError(
             f"data.classes: found {', '.join(task.samples.classes)}, but the network was trained on {', '.join(classes)}"
         )
+    _check_same(task, number, folder)
     load_weights(weights, network)
     return network.eval()

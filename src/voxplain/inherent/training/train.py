@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -75,6 +75,7 @@ def train(
     preparation: Preparation | None = None,
     callbacks: Sequence[Callback] = (),
     fabric: Fabric | None = None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> Trained:
     """Train a classifier on a data set's training part, choosing the epoch by its validation part.
 
@@ -91,6 +92,8 @@ def train(
         preparation: from files to the network's input, the same as when it will be asked.
         callbacks: told of steps and epochs; with several processes they must pickle.
         fabric: a launched Fabric to run in, instead of one made from the settings.
+        made_by: what made the network, such as its settings and the seed of its weights: JSON-able, part of what tells one
+            training from another.
 
     Raises:
         InputError: data that cannot be learned from, images that cannot be read or put into batches, a folder that holds
@@ -99,7 +102,7 @@ def train(
     """
     _check(samples, split, settings)
     steps = preparation or Preparation()
-    claim(out, record(network, samples, split, settings, steps))
+    claim(out, record(network, samples, split, settings, steps, made_by))
     write_split(out, samples, split)
     images = Images(samples, steps, settings.cache)
     with shown("reading images", settings.progress) as show:
