@@ -305,3 +305,9 @@ def test_what_a_file_of_arrays_says_of_itself_is_told(tmp_path, rng):
     np.savez(tmp_path / "b.npz", **arrays, notes=np.array(["first", "second"]))
     assert read_npz(tmp_path / "a.npz").notes[0] == "one patient, in blocks"
     assert read_npz(tmp_path / "b.npz").notes[:2] == ("first", "second")
+
+
+def test_negative_values_are_no_mask():
+    sample = Sample("a", np.zeros((1, 3, 3), np.float32), 1, "p", mask=np.array([[0, -1, 0]] * 3))
+    with pytest.raises(InputError, match="mask of a: found the value -1, expected 0 outside"):
+        Reader().drawn(sample)

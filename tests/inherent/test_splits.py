@@ -232,3 +232,17 @@ def test_fewer_patients_than_parts_cannot_be_divided():
         split_samples(samples)
     with pytest.warns(UserWarning, match="grouped=False"):
         assert split_samples(samples, grouped=False, seed=0).test
+
+
+@pytest.mark.parametrize("size", [(32, 32), (4, 4), (20, 24, 16)])
+def test_strangers_of_one_anatomy_are_no_copies(size):
+    """A bright body in dark air, the same in all, and noise of each one: of 40 one is a copy of another, with noise."""
+    rng = np.random.default_rng(0)
+    body = np.zeros(size)
+    body[tuple(slice(n // 4, n - n // 4) for n in size)] = 10
+    images = [torch.from_numpy((body + rng.normal(size=size))[None].astype(np.float32)) for _ in range(40)]
+    images[33] = (
+        images[7] * 1.5 + 3 + 0.05 * torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
+    )
+    split = Split(tuple(range(20)), tuple(range(20, 30)), tuple(range(30, 40)))
+    assert [(p.first, p.second) for p in near_duplicates(images.__getitem__, split)] == [(7, 33)]

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hand_made_maps import maps_of
+from hand_made_maps import blobs, maps_of
 
 from voxplain.inherent.evaluate import Asked, localisation
-from voxplain.inherent.evaluate.promise import chance, promise, promise_told
+from voxplain.inherent.evaluate.promise import Promise, chance, promise, promise_told
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.threshold import HealthyQuantile, Otsu
 
@@ -73,3 +73,11 @@ def test_other_thresholds_promise_nothing():
     assert promise(Otsu().fit(validation), []) is None and promise(None, []) is None
     fitted = HealthyQuantile().fit(validation)
     assert promise(fitted, []) is None and promise(replace(fitted, spared=0.1), [{}]) is None
+
+
+def test_of_an_independent_label_images_without_it_are_not_called_healthy():
+    found = Promise(0.05, 9, 20, 1e-6)
+    maps = blobs(30)
+    told = promise_told(found, maps, maps, "edema")
+    assert "of images without edema" in told and "patients without edema" in told and "healthy" not in told
+    assert "of healthy images" in promise_told(found, maps, maps)

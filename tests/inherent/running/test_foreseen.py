@@ -123,7 +123,9 @@ def test_left_to_itself_the_mask_promises_what_it_can_keep(tmp_path, capsys, cou
         assert run(["inherent", command, str(path)]) == 0
     told = capsys.readouterr().out
     assert json.loads((tmp_path / "out/prediction/threshold.json").read_text())["name"] == chosen
-    refusal = "masks: otsu, which promises nothing: that at most 5% of healthy images are marked takes 19 healthy patients"
+    refusal = (
+        "masks: otsu, which promises nothing: that at most 5% of healthy images are marked takes 19 of their"
+    )
     assert (refusal in told) == (chosen == "otsu") and (f"{count} are there" in told) == (chosen == "otsu")
     page = (tmp_path / "out/evaluation/report.html").read_text()
     assert ("Masks are made by otsu, which promises nothing" in page) == (chosen == "otsu")

@@ -35,7 +35,7 @@ from voxplain.inherent import (
 from voxplain.inherent.data import Reader, prepared
 from voxplain.inherent.evaluate.pixels import pixel_average_precision
 from voxplain.inherent.running import evaluate_step, predict_step
-from voxplain.inherent.running.judging import better_sign
+from voxplain.inherent.running.judging import better_sign, contradictions
 
 
 @pytest.fixture(scope="module")
@@ -331,3 +331,15 @@ def test_lesions_that_darkness_solves_are_told_like_those_that_brightness_solves
     assert chosen.sign == sign
     lesions = replace(maps, images=images).take(maps.has_lesion)
     assert pixel_average_precision(chosen.all(lesions), lesions.masks) == 1
+
+
+def test_healthy_images_whose_masks_mark_something_are_told():
+    maps = blobs(12)  # every third is healthy
+    masks = [m.copy() for m in maps.masks]
+    masks[3][2, 2] = True
+    (told,) = contradictions(replace(maps, masks=masks, truth_voxels=np.zeros(0, np.int64)), "test")
+    assert (
+        told.startswith("1 of 4 images of the test part are labelled as without the finding")
+        and "c003" in told
+    )
+    assert contradictions(maps, "test") == []

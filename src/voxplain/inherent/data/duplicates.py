@@ -18,6 +18,8 @@ ALIKE = (
 _EDGE = {2: 16, 3: 8}
 _FLAT = 0.02  # of the range: smaller steps are noise
 _ROWS = 2048
+_OWN = 0.8  # cosine of what two images have beyond the mean image; of strangers with one anatomy it is near 0
+_FEW = 8  # images, of which a mean says nothing
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,22 @@ def image_hash(image: Tensor) -> Tensor:
     Args:
         image: (C, *S); channels are averaged.
     """
+    return _steps(_cells(image))
+
+
+def _cells(image: Tensor) -> Tensor:
+    """The image's cells, with mean 0 and deviation 1."""
     grey = image.float().mean(0, keepdim=True)
     dims = grey.ndim - 1
     pool = functional.adaptive_avg_pool2d if dims == 2 else functional.adaptive_avg_pool3d
     cells = pool(grey[None], _EDGE[dims])[0, 0]
+    standard: Tensor = (cells - cells.mean()) / cells.std().clamp_min(1e-12)
+    return standard
+
+
+def _steps(cells: Tensor) -> Tensor:
     flat = _FLAT * (cells.max() - cells.min())
-    steps = [cells.diff(dim=axis).flatten() for axis in range(dims)]
+    steps = [cells.diff(dim=axis).flatten() for axis in range(cells.ndim)]
     step = torch.cat(steps)
     return (step > flat).to(torch.int8) - (step < -flat).to(torch.int8)
 
@@ -59,20 +71,25 @@ def image_hash(image: Tensor) -> Tensor:
 def near_duplicates(image: Callable[[int], Tensor], split: Split, least: float = ALIKE) -> list[Pair]:
     """Pairs of samples of different parts whose hashes agree in a share of places, the most alike first.
 
+    Images of one anatomy agree in much: what two have beyond the mean of all must agree, too.
+
     Args:
         image: (C, *S) of a sample by its index, of any size.
         split: which samples are compared: every one with those of the other parts.
         least: share from which on two are nearly the same.
     """
-    hashes = {
-        name: torch.stack([image_hash(image(index)) for index in part])
-        for name, part in split.parts().items()
-    }
+    cells = {name: torch.stack([_cells(image(i)) for i in part]) for name, part in split.parts().items()}
+    hashes = {name: torch.stack([_steps(one) for one in several]) for name, several in cells.items()}
+    every = torch.cat(list(cells.values()))
+    own = {name: (several - every.mean(0)).flatten(1) for name, several in cells.items()}
     found: list[Pair] = []
     for one, other in itertools.combinations(hashes, 2):
         for start in range(0, len(hashes[one]), _ROWS):
             alike = _agreement(hashes[one][start : start + _ROWS], hashes[other])
             for row, column in (alike >= least).nonzero().tolist():
+                beyond = functional.cosine_similarity(own[one][start + row], own[other][column], dim=0)
+                if len(every) >= _FEW and float(beyond) < _OWN:
+                    continue
                 indices = split.parts()[one][start + row], split.parts()[other][column]
                 found.append(Pair(*indices, (one, other), float(alike[row, column])))
     return sorted(found, key=lambda pair: -pair.alike)

@@ -64,6 +64,10 @@ class Reader:
             raise GeometryError(
                 f"mask of {sample.id}: found the shape {values.shape}, expected the image's {whole.spatial_shape}"
             )
+        if values.dtype.kind in "if" and values.size and values.min() < 0:
+            raise InputError(
+                f"mask of {sample.id}: found the value {values.min():g}, expected 0 outside of findings and 1 or more inside"
+            )
         if sample.slice is not None:
             axis, index = sample.slice
             values = values.take([index], axis)

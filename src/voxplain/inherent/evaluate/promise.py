@@ -78,19 +78,28 @@ def chance(marked: float, patients: int, fitted: int, share: float) -> float:
     return float(betabinom(patients, fitted + 1 - rank, rank).sf(math.floor(marked + _ROUNDING) - 1))
 
 
-def promise_told(found: Promise, test: Maps, validation: Maps) -> str:
-    """A broken promise in a sentence or two: what was promised, what came, and what the parts differ in."""
+def promise_told(found: Promise, test: Maps, validation: Maps, label: str = "") -> str:
+    """A broken promise in a sentence or two: what was promised, what came, and what the parts differ in.
+
+    Args:
+        found: the promise.
+        test, validation: maps of both parts.
+        label: of independent ones, which it is about: an image without it may have another finding.
+    """
+    images, patients = (
+        f"{what} without {label}" if label else f"healthy {what}" for what in ("images", "patients")
+    )
     told = (
-        f"The threshold promised a mask on at most {found.share:.1%} of healthy images; {found.marked:.3g} of "
-        f"{found.patients} healthy patients of the test part have one ({found.marked / found.patients:.1%}), which has a "
+        f"The threshold promised a mask on at most {found.share:.1%} of {images}; {found.marked:.3g} of "
+        f"{found.patients} {patients} of the test part have one ({found.marked / found.patients:.1%}), which has a "
         f"chance of {found.chance:.2g} if they are like those of the validation part (exact, beta-binomial)."
     )
     here, there = _called_ill(test), _called_ill(validation)
     if here > there:
         return (
-            f"{told} So they are probably not alike: {here:.1%} of the healthy images of the test part are decided to be "
-            f"ill, {there:.1%} of the validation part. Look for another scanner, site or selection; for such images the "
-            "share does not hold."
+            f"{told} So they are probably not alike: {here:.1%} of the {images} of the test part are decided to "
+            f"{f'have {label}' if label else 'be ill'}, {there:.1%} of the validation part. Look for another scanner, site "
+            "or selection; for such images the share does not hold."
         )
     return f"{told} So they are probably not alike: maps rise higher on the test part; the share does not hold for it."
 

@@ -14,7 +14,7 @@ from voxplain.inherent.overlap import dice
 from voxplain.inherent.page.case_figure import case_figure
 from voxplain.inherent.running.case_files import Grid
 from voxplain.inherent.running.questions import words
-from voxplain.inherent.running.thresholds import WHY, segmentation_of
+from voxplain.inherent.running.thresholds import segmentation_of, why
 from voxplain.report import Picture, png
 
 if TYPE_CHECKING:
@@ -105,7 +105,10 @@ def _shown(
         made = segmentation(maps, i) if segmentation else None
         figures.append(_figure(task, judged.question, test, maps, i, grid, made, title))
         of = f"{judged.question.name}: " if judged.question.name else ""
-        mask += [of + line for line in (_why(made, segmentation) if made and segmentation else ())]
+        mask += [
+            of + line
+            for line in (_why(made, segmentation, judged.question.name) if made and segmentation else ())
+        ]
         name = label if judged.question.index is None else ("present" if maps.labels[i] else "absent")
         truth.append(of + _truth(maps, i, name, made))
     if not figures:
@@ -157,11 +160,11 @@ def _shares(test: Maps, i: int, about: dict[str, Any], classes: tuple[str, ...])
     )  # fmt: skip
 
 
-def _why(made: Segmented, segmentation: Segmentation) -> tuple[str, ...]:
+def _why(made: Segmented, segmentation: Segmentation, label: str = "") -> tuple[str, ...]:
     threshold = segmentation.threshold
-    first = f"Threshold {made.threshold:.3g} of {threshold.title}: {WHY[threshold.supervision]}."
+    first = f"Threshold {made.threshold:.3g} of {threshold.title}: {why(threshold, label)}."
     if made.reason == HEALTHY:
-        return first, "No mask: the decision is healthy."
+        return first, f"No mask: the decision is {'absent' if label else 'healthy'}."
     if made.reason:
         return first, f"No mask: {made.reason}; the score reaches {float(made.score.max()):.3g}."
     parts = f"{len(made.lesions)} part{'s' if len(made.lesions) > 1 else ''}, {int(made.mask.sum())} voxels"

@@ -88,7 +88,9 @@ def report_page(task: Task, found: Evaluation, test: Maps) -> ReportPage:
             table for one in found.judged for table in calibration_tables(one.result.rows, _of(one))
         ),
         figures=tuple(_picture(d) for d in _figures(found)),
-        thresholds=tuple(f"{_of(one)}{told(t)}" for one in found.judged for t in one.thresholds),
+        thresholds=tuple(
+            f"{_of(one)}{told(t, one.question.name)}" for one in found.judged for t in one.thresholds
+        ),
         cases=cases_shown(task, found, test),
         versions={"voxplain": voxplain.__version__},
     )

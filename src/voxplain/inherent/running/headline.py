@@ -39,9 +39,10 @@ def choice_told(task: Task, question: Question) -> str:
     if question.healthy is None:
         return f"{of}{found.title}, since no class is healthy"
     promise = HealthyQuantile()
+    images = f"images without {question.name}" if question.name else "healthy images"
     return (
-        f"{of}{found.title}, which promises nothing: that at most {promise.share:.0%} of healthy images are marked takes "
-        f"{needed(promise)} healthy patients in the validation part, and {healthy_patients(task, question)} are there"
+        f"{of}{found.title}, which promises nothing: that at most {promise.share:.0%} of {images} are marked takes "
+        f"{needed(promise)} of their patients in the validation part, and {healthy_patients(task, question)} are there"
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
+from voxplain.inherent.data.sample import listed
 from voxplain.inherent.evaluate import Asked, Protocol, Result, class_strata, compare, localisation
 from voxplain.inherent.evaluate.classification import log_odds, softmax
 from voxplain.inherent.evaluate.localisation import BEFORE
@@ -106,11 +107,16 @@ def judge(
         each: told of test images whose mask, or map, was scored: how many at once.
     """
     temperature, notes = _temperature(validation)
+    notes += [
+        text
+        for name, maps in (("validation", validation), ("test", test))
+        for text in contradictions(maps, name)
+    ]
     rows = _calibrated(task, test, temperature)
     scored = replace(asked_of(task), each=each)
     masks, headline, thresholds, more = _masks(task, question, test, validation, scored)
     kept = promise(headline, masks.cases)
-    more += [promise_told(kept, test, validation)] if kept is not None and kept.broken else []
+    more += [promise_told(kept, test, validation, question.name)] if kept is not None and kept.broken else []
     quality, rejected = _headline_dice(masks, headline, test), None
     asked = task.settings.evaluate
     told_apart = {CONFIDENCE: log_odds(test.logits).max(axis=1)} | (
@@ -129,6 +135,18 @@ def judge(
     told = (f"{question.name}: {note}" if question.name else note for note in (*notes, *more))
     result = _named(Result(rows, []) + masks, question.name)
     return Judged(question, result, headline, thresholds, temperature, bins, rejected, tuple(told))
+
+
+def contradictions(maps: Maps, part: str) -> list[str]:
+    """Images that are said to be healthy and whose masks mark something, in words."""
+    both = np.flatnonzero(maps.is_healthy & maps.has_lesion)
+    if not len(both):
+        return []
+    return [
+        f"{len(both)} of {int(maps.is_healthy.sum())} images of the {part} part are labelled as without the finding, but "
+        f"their masks mark it ({listed([maps.ids[i] for i in both])}): one of both is wrong, or the mask is of something "
+        "else. A threshold from healthy images has learned from them, and masks are scored against what was drawn."
+    ]
 
 
 def _named(result: Result, name: str) -> Result:

@@ -14,10 +14,15 @@ from voxplain.inherent.threshold import MultiOtsu, Otsu, Threshold, ZeroEvidence
 
 WHY = {
     "none": "no label and no mask was used to find it",
-    "image labels": "found from healthy validation images alone, no mask was used",
+    "image labels": "found from validation images without {finding} alone, no mask was used",
     "masks": "found from masks of validation patients",
     "oracle": "chosen with the truth that it is scored with; nobody has it for a new image",
 }
+
+
+def why(threshold: Threshold, label: str = "") -> str:
+    """By what it was found; of an independent label, an image without it may have another finding."""
+    return WHY[threshold.supervision].format(finding=label or "a finding")
 
 
 def score_of(asked: MaskSettings, healthy: int | None) -> ScoreMap:
@@ -61,9 +66,9 @@ def written(segmentation: Segmentation) -> dict[str, Any]:
     return {**steps.pop("threshold"), "mask": steps}
 
 
-def told(threshold: Threshold) -> str:
+def told(threshold: Threshold, label: str = "") -> str:
     """A threshold in a sentence: value, supervision, on how many it was fitted."""
     found = threshold.found
     value = "found on each image anew" if found.value is None else f"{found.value:.4g}"
     cases = f", {len(found.ids)} images of {len(found.groups)} patients" if found.ids else ""
-    return f"{threshold.title}: {value} ({WHY[threshold.supervision]}{cases})"
+    return f"{threshold.title}: {value} ({why(threshold, label)}{cases})"
