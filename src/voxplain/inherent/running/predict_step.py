@@ -23,7 +23,7 @@ from voxplain.inherent.maps_file import read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, intact, sizes, write_map, write_mask
-from voxplain.inherent.running.foreseen import check_threshold, fits, parts_of, samples_of
+from voxplain.inherent.running.foreseen import check_device, check_threshold, fits, parts_of, samples_of
 from voxplain.inherent.running.headline import FITTED, threshold_of
 from voxplain.inherent.running.new_images import new_samples
 from voxplain.inherent.running.places import Places
@@ -69,6 +69,7 @@ def predict_inherent(
     Raises:
         InputError: no training, images that cannot be read, a threshold that cannot be fitted.
     """
+    check_device("predict.device", task.settings.predict.device)
     places, network = Places(task.settings.out), _asked(task)
     parts = {NEW: _new(task, images)} if images else parts_of(task)
     check_not_trained(task)
