@@ -83,9 +83,9 @@ def test_a_dry_run_of_prediction_tells_what_would_stop_it(tmp_path, capsys, over
 
 def test_a_constant_image_without_foreground_is_named(tmp_path, capsys):
     path = changed(tmp_path, lambda rows: None)
-    write_case(tmp_path / "i4.npz", Case("i", np.ones((1, 12, 12))))
+    write_case(tmp_path / "i6.npz", Case("i", np.ones((1, 12, 12))))
     line = told(capsys, path, "train", "--set", "prepare={crop: foreground}")
-    assert "crop: the image of case i4 is constant" in line
+    assert "crop: the image of case i6 is constant" in line
 
 
 def test_masks_in_place_of_labels(tmp_path, capsys):
