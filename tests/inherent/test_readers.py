@@ -280,7 +280,11 @@ def test_images_that_do_not_go_together_are_named_before_training(tmp_path, rng)
         Images(items, Preparation(scale="minmax")).fill(range(5))
     lines = str(caught.value).splitlines()
     for line, says in zip(
-        lines, ["colour: has 3 channels, first has 1", "large: has the size (9, 6)", "bad.png: cannot be read", "case flat"],
+        lines,
+        [
+            "bad.png: cannot be read", "case flat", "1 of 3 have other channels (colour: 3) than 1, which 2 have",
+            "1 of 2 have other size after preparation (large: (9, 6)) than (6, 6), which 1 have",
+        ],
         strict=True,
     ):  # fmt: skip
         assert says in line
@@ -311,3 +315,58 @@ def test_negative_values_are_no_mask():
     sample = Sample("a", np.zeros((1, 3, 3), np.float32), 1, "p", mask=np.array([[0, -1, 0]] * 3))
     with pytest.raises(InputError, match="mask of a: found the value -1, expected 0 outside"):
         Reader().drawn(sample)
+
+
+def tabled(tmp_path, rng, head, *rows):
+    """A table of pictures; a row has what follows the image and the label."""
+    for number in range(len(rows)):
+        picture(tmp_path / f"i{number}.png", rng)
+    lines = [f"i{number}.png,{'ab'[number % 2]},{row}" for number, row in enumerate(rows)]
+    (tmp_path / "t.csv").write_text("\n".join([f"image,label,{head}", *lines]))
+    return tmp_path / "t.csv"
+
+
+@pytest.mark.parametrize("name", ["part", "split", "Set"])
+def test_a_column_with_nothing_but_names_of_parts_is_the_split(tmp_path, rng, name):
+    found = read_csv(tabled(tmp_path, rng, f"patient,{name}", "1,train", "2,Val", "3,test", "4,training"))
+    assert found.parts == ("train", "validation", "test", "train")
+
+
+def test_a_column_that_could_be_the_split_but_is_not_is_told(tmp_path, rng):
+    path = tabled(tmp_path, rng, "patient,split", "1,train", "2,holdout")
+    with pytest.warns(UserWarning, match="column split is not taken for the parts, since it holds 'holdout'"):
+        assert read_csv(path).parts is None
+    path = tabled(tmp_path, rng, "patient,set", "1,left", "2,right")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_csv(path).parts is None
+
+
+def test_columns_that_are_nearly_others_are_told(tmp_path, rng):
+    path = tabled(tmp_path, rng, "Patient_ID,maks,age,site,subset", "1,m,60,x,1", "2,m,70,y,2")
+    with pytest.warns(UserWarning) as told:
+        read_csv(path, patient="each")
+    assert [str(w.message) for w in told] == [
+        "t.csv: the column Patient_ID is not read; did you mean patient?",
+        "t.csv: the column maks is not read; did you mean mask?",
+    ]
+
+
+def test_a_pattern_beside_a_column_of_patients_is_checked_and_told(tmp_path, rng):
+    path = tabled(tmp_path, rng, "patient", "1", "2")
+    with pytest.warns(UserWarning, match=r"'i\(\.\)' is not used, since t.csv has a column patient"):
+        assert [s.group for s in read_csv(path, patient="i(.)")] == ["1", "2"]
+    with pytest.raises(InputError, match=r"patient: '\(' is no regular expression"):
+        read_csv(path, patient="(")
+
+
+def test_what_lies_beside_folders_of_classes_is_told(folders, rng):
+    picture(folders / "lost.png", rng)
+    (folders / "cyst").mkdir()
+    with pytest.warns(UserWarning) as told:
+        found = read_folders(folders, patient=r"sub\d")
+    texts = [str(w.message) for w in told]
+    assert [t.partition(": ")[2] for t in texts] == [
+        "1 files in no class's folder are not read: lost.png", "folders without images are no classes: cyst",
+    ]  # fmt: skip
+    assert len(found) == 8 and set(texts) <= set(found.notes)

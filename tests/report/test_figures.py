@@ -5,11 +5,14 @@ from __future__ import annotations
 import matplotlib._pylab_helpers as registry
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
 from voxplain.case import Geometry
 from voxplain.errors import InputError
 from voxplain.report import draw_all, montage, picture, planes, png, projection, save_figures, scenes
+from voxplain.report.panel import show_outlines
 
 SHAPE = (10, 12, 8)
 LAS = Geometry(np.array([[-2, 0, 0, 9], [0, 2, 0, -11], [0, 0, 3, -10], [0, 0, 0, 1.0]]), SHAPE)
@@ -141,6 +144,21 @@ def test_outlines_follow_prediction_and_truth():
     assert "$x_$<b>" in texts(drawing)
     assert "ground truth" in texts(drawing)
     assert png(drawing).startswith(b"\x89PNG")  # "$" must not be read as mathematics
+
+
+def test_the_truth_is_seen_on_bright_and_on_dark():
+    truth = np.zeros(SHAPE, int)
+    truth[2:4, 3:5, 6] = 7
+    (scene,) = scenes(np.ones(SHAPE), peak_map(), geometry=LAS, truth=truth, names={7: "a"}, outlined=[7])
+    for ground in ("white", "black"):
+        figure = Figure(figsize=(2, 2), facecolor=ground)
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 10), ylim=(0, 12))
+        axes.axis("off")
+        show_outlines(axes, scene, None, truth[:, :, 6])
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        grey = np.asarray(canvas.buffer_rgba())[..., :3].mean(2)
+        assert grey.min() < 60 and grey.max() > 200, ground
 
 
 def test_only_the_largest_labels_are_outlined_and_the_caption_counts_them():

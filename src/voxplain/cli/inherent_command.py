@@ -26,8 +26,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it will cost, 
 def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = False) -> int:
     """Train on the training part, choose the epoch on the validation part; what was cut off goes on."""
     from voxplain.inherent import train_inherent
+    from voxplain.inherent.running.foreseen import check_foreseen
 
     task = _task(config, overrides)
+    check_foreseen(task)
     _tell(task, "training", task.settings.training.device)
     if dry_run:
         return 0
@@ -51,10 +53,12 @@ def predict(
 ) -> int:
     """Evidence, contributions, logits and masks of the validation and test parts, or of new images, as files."""
     from voxplain.inherent import predict_inherent
+    from voxplain.inherent.running.foreseen import check_asked
     from voxplain.inherent.running.new_images import new_samples
 
     task = _task(config, overrides)
     new = new_samples(task, images or ())
+    check_asked(task, new=bool(new))
     _tell(task, "prediction", task.settings.predict.device, new)
     if dry_run:
         return 0

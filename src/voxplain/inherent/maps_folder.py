@@ -55,6 +55,13 @@ class MapsFolder:
         """Whether that case is there."""
         return (self.folder / file_of(index)).exists()
 
+    def whole(self, index: int) -> bool:
+        """Whether that case is there and can be read to its end."""
+        try:
+            return "about" in self._told(index)
+        except InputError:
+            return False
+
     def add(self, index: int, case: Maps, about: Mapping[str, Any]) -> None:
         """Write one case, and what else is to be known of it, whole or not at all."""
         from safetensors.numpy import save_file
@@ -95,7 +102,7 @@ class MapsFolder:
         path = self.folder / file_of(index)
         try:
             with safe_open(path, "np") as file:
-                found: dict[str, str] = file.metadata()
+                found: dict[str, str] = file.metadata() or {}
         except (OSError, SafetensorError) as error:
-            raise InputError(f"{path}: is cut off; remove it and predict again") from error
+            raise InputError(f"{path}: is missing or cut off; predict again") from error
         return found

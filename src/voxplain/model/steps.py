@@ -37,7 +37,7 @@ def prepare(steps: Preparation, case: Case) -> Prepared:
     flat = _follow(flat, affine, image)
     image = _regrid(steps, case, image, flat)
     image = rescale(image, steps.scale, steps.percentiles, case.id)
-    image = _frame(steps, image, flat)
+    image = _frame(steps, case.id, image, flat)
     to_case = np.linalg.solve(affine, np.asarray(image.affine.cpu().numpy(), dtype=np.float64))
     values = image.as_tensor()
     return _finish(case, values if flat is None else values.squeeze(flat + 1), to_case, flat)
@@ -180,14 +180,16 @@ def _check_background(image: Any, empty: Any) -> None:
             )
 
 
-def _frame(steps: Preparation, image: Any, flat: int | None) -> Any:
+def _frame(steps: Preparation, case: str, image: Any, flat: int | None) -> Any:
     """Crop to the foreground, and pad."""
     from monai.transforms import CropForeground, DivisiblePad
 
     empty = background(image, steps.scale)
     if steps.crop == "foreground":
         if not bool((image != empty).any()):
-            raise InputError("crop: the image is constant, so it has no foreground; leave crop out")
+            raise InputError(
+                f"crop: the image of case {case} is constant, so it has no foreground; leave the image or crop out"
+            )
         _check_background(image, empty)
         image = CropForeground(
             select_fn=lambda x: x != empty.to(x), margin=steps.margin, allow_smaller=True, mode="constant"

@@ -46,6 +46,7 @@ def show_outlines(
 ) -> None:
     """Outline the scene's labels: the prediction solid, the ground truth white and dashed."""
     from matplotlib.collections import LineCollection
+    from matplotlib.patheffects import withStroke
 
     for item in scene.outlined:
         if prediction is not None:
@@ -53,7 +54,10 @@ def show_outlines(
         if truth is not None:
             dashes = (0.0, (2.2, 1.6))
             lines = outline(truth == item.label)
-            axes.add_collection(LineCollection(lines, colors="#ffffff", lw=0.9, linestyles=[dashes]))
+            drawn = LineCollection(lines, colors="#ffffff", lw=0.9, linestyles=[dashes])
+            # white alone is not seen on bright lesions
+            drawn.set_path_effects([withStroke(linewidth=2.4, foreground="black")])
+            axes.add_collection(drawn)
 
 
 def show_slice(

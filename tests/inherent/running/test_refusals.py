@@ -47,7 +47,45 @@ def test_images_of_different_channels(tmp_path, capsys):
     case = Case("i", np.random.default_rng(0).normal(size=(2, 12, 12)))
     write_case(tmp_path / "i1.npz", case)
     line = told(capsys, path)
-    assert "image of case1: has 2 channels, case0 has 1" in line
+    assert "images: 1 of 8 have other channels (case1: 2) than 1, which 7 have" in line
+
+
+def test_the_first_image_is_not_the_measure_of_the_others(tmp_path, capsys):
+    path = changed(tmp_path, lambda rows: None)
+    for p in (0, 1):
+        write_case(tmp_path / f"i{p}.npz", Case("i", np.random.default_rng(p).normal(size=(3, 12, 12))))
+    assert "images: 2 of 8 have other channels (case0: 3, case1: 3) than 1, which 6 have" in told(
+        capsys, path
+    )
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("training.device=cuda:99", "training.device: device 'cuda:99' cannot be used"),
+        ("predict.device=cuda:99", "predict.device: device 'cuda:99' cannot be used"),
+        ("training.augment={flip: [0, 2]}", "training.augment.flip: found axis 2, but images have 2 axes"),
+        ("mask.threshold=healthy:share=0.05", "takes at least 19 healthy patients, found 2"),
+    ],
+)
+def test_what_would_stop_later_is_told_at_once(tmp_path, capsys, override, says, flags):
+    path = changed(tmp_path, lambda rows: None)
+    assert says in told(capsys, path, "train", "--set", override, *flags)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("override", ["predict.device=cuda:99", "mask.threshold=healthy:share=0.05"])
+def test_a_dry_run_of_prediction_tells_what_would_stop_it(tmp_path, capsys, override):
+    path = changed(tmp_path, lambda rows: None)
+    assert override.partition("=")[0] in told(capsys, path, "predict", "--dry-run", "--set", override)
+
+
+def test_a_constant_image_without_foreground_is_named(tmp_path, capsys):
+    path = changed(tmp_path, lambda rows: None)
+    write_case(tmp_path / "i6.npz", Case("i", np.ones((1, 12, 12))))
+    line = told(capsys, path, "train", "--set", "prepare={crop: foreground}")
+    assert "crop: the image of case i6 is constant" in line
 
 
 def test_masks_in_place_of_labels(tmp_path, capsys):
@@ -139,7 +177,7 @@ def test_settings(tmp_path, capsys, override, says):
 
 
 def test_a_dry_run_tells_the_cost_and_writes_nothing(tmp_path, capsys):
-    path = config(tmp_path, spots(tmp_path, 12))
+    path = config(tmp_path, spots(tmp_path, 12), mask={"threshold": "otsu"})
     assert run(["inherent", "train", str(path), "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "12 images (4 train, 4 validation, 4 test) of classes healthy, spot" in said

@@ -180,6 +180,30 @@ def test_what_is_predicted_is_not_asked_again_and_what_is_missing_is(again):
     assert {name for name in after if after[name] != before[name]} == {"000003.safetensors"}
 
 
+@pytest.mark.parametrize(
+    "damage", ["folder gone", "file gone", "cut off", "maps cut off", "maps without a header"]
+)
+def test_results_that_are_missing_or_damaged_are_made_again(again, damage):
+    """The files come back with the same values, and no others are written but masks."""
+    folder, maps = files(again)[2], again.parent / "out/prediction/maps/test/000002.safetensors"
+    kinds = ("evidence", "contribution")
+    before = {kind: read_case(folder / f"{kind}.npz").image for kind in kinds}
+    others = {f: f.stat().st_mtime_ns for case in files(again) for f in case.glob("e*.npz") if case != folder}
+    if damage == "folder gone":
+        shutil.rmtree(folder)
+    elif damage == "file gone":
+        (folder / "contribution.npz").unlink()
+    elif damage == "cut off":
+        (folder / "evidence.npz").write_bytes(b"P")
+    else:
+        maps.write_bytes(maps.read_bytes()[: -1 if damage == "maps cut off" else 3])
+    assert run(["inherent", "predict", str(again)]) == 0
+    for kind in kinds:
+        assert np.array_equal(read_case(folder / f"{kind}.npz").image, before[kind])
+    assert {f: f.stat().st_mtime_ns for f in others} == others
+    assert run(["inherent", "evaluate", str(again), "--set", "evaluate.draws=2"]) == 0
+
+
 def test_other_weights_make_all_maps_anew(again):
     shutil.rmtree(again.parent / "out/training")
     task = prepare_task(load_inherent(again, overrides=["training.epochs=1"]))

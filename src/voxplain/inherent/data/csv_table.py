@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,11 +12,16 @@ from voxplain.case.table import read_table, several_paths
 from voxplain.errors import InputError
 from voxplain.inherent.data.class_files import COLUMN, class_values, mask_columns, mask_files
 from voxplain.inherent.data.folders import PARTS
-from voxplain.inherent.data.naming import class_names, patients
+from voxplain.inherent.data.naming import class_names, compiled, nearly, patients
 from voxplain.inherent.data.sample import Sample, Samples, listed
 
 _OWN = ("image", "label", "patient", "mask", "slice", "id", "part")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".nii", ".gz", ".npy", ".npz", ".dcm", ".mat")
+_PARTS = (
+    "split",
+    "set",
+    "subset",
+)  # what tables call the column part where it holds nothing but names of parts
 _TOLD = 10  # mistakes are told one by one up to this many
 Row = tuple[int, dict[str, str]]
 
@@ -26,14 +32,16 @@ def read_csv(
     """The rows of a table with the columns ``image`` and ``label``.
 
     Further columns: ``patient``, ``id``, ``mask`` (evaluation only), ``slice`` such as ``k=40``, ``part`` (train, validation
-    or test: the table's own split); all others, such as ``site``, become ``meta``. Paths are relative to the table; several
+    or test: the table's own split; also called ``split``, ``set`` or ``subset`` where these are all that it holds); all
+    others, such as ``site``, become ``meta``, with a warning where a name is nearly one of these. Paths are relative to the table; several
     images that are channels stand in one cell with ``;`` between, and so do independent labels, whose masks may also be
     files of their own in columns such as ``mask:edema``.
 
     Args:
         path: the table.
         classes: the classes in order; by default the labels' names, the healthy one first.
-        patient: without a column ``patient``, how a file's name tells it; see `read_folders`.
+        patient: without a column ``patient``, how a file's name tells it; see `read_folders`. With one it is not used,
+            which is told.
         multi_label: labels are independent; an empty cell means that none applies.
 
     Raises:
@@ -53,6 +61,8 @@ def read_csv(
     if mistakes:
         rest = [f"samples: {path}: {len(mistakes) - _TOLD} more mistakes"] if len(mistakes) > _TOLD else []
         raise InputError("\n".join([*mistakes[:_TOLD], *rest]))
+    rows, called = _with_part(path, rows)
+    _warn_near_misses(path, rows)
     labels = [_labels(row, multi_label) for _, row in rows]
     names = class_names([label for several in labels for label in several], classes)
     groups, note, known = _patients(path, rows, patient)
@@ -64,7 +74,7 @@ def read_csv(
     for (_, row), several, group in zip(rows, labels, groups, strict=True):
         indices = tuple(sorted(names.index(label) for label in several))
         items.append(_sample(path.parent, row, indices if multi_label else indices[0], group, names))
-    notes = (f"classes from labels: {', '.join(names)}", note)
+    notes = (f"classes from labels: {', '.join(names)}", note, *called)
     return Samples(tuple(items), names, parts, notes, known, mask_values=values)
 
 
@@ -115,6 +125,13 @@ def _patients(path: Path, rows: Sequence[Row], pattern: str | None) -> tuple[tup
     found = [row.get("patient") for _, row in rows]
     if not any(found):
         return patients([stem(Path(row["image"].split(";")[0])) for _, row in rows], pattern, "patient")
+    if pattern is not None:
+        compiled(pattern, "patient")
+        warnings.warn(
+            f"patient: {pattern!r} is not used, since {path.name} has a column patient; remove one of them",
+            UserWarning,
+            stacklevel=3,
+        )
     empty = [line for (line, _), patient in zip(rows, found, strict=True) if not patient]
     if empty:
         raise InputError(
@@ -122,6 +139,42 @@ def _patients(path: Path, rows: Sequence[Row], pattern: str | None) -> tuple[tup
         )
     told = tuple(str(patient) for patient in found)
     return told, f"{len(set(told))} patients by the column patient, {len(rows)} images", True
+
+
+def _with_part(path: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
+    """The rows with a column part, if another one is clearly that, and how that was found out."""
+    columns = dict.fromkeys(name for _, cells in rows for name in cells)
+    if "part" in columns:
+        return rows, []
+    for name in (name for name in columns if name.casefold() in _PARTS):
+        values = [cells.get(name, "") for _, cells in rows]
+        odd = [value for value in dict.fromkeys(values) if value.casefold() not in PARTS]
+        if not odd:
+            return [(line, {**cells, "part": cells[name]}) for line, cells in rows], [
+                f"parts by the column {name}, which holds nothing but names of parts"
+            ]
+        if len(odd) < len(set(values)):
+            warnings.warn(
+                f"{path.name}: the column {name} is not taken for the parts, since it holds "
+                f"{listed([repr(v) for v in odd])} beside names of parts; expected train, validation or test in all rows",
+                UserWarning,
+                stacklevel=4,
+            )
+    return rows, []
+
+
+def _warn_near_misses(path: Path, rows: Sequence[Row]) -> None:
+    """Columns that are not read, but whose names are nearly those of columns that would be."""
+    columns = dict.fromkeys(name for _, cells in rows for name in cells)
+    missing = [own for own in _OWN if own not in columns]
+    for name in (name for name in columns if name not in _OWN and not name.startswith(COLUMN)):
+        meant = next((own for own in missing if nearly(name, own)), None)
+        if meant is not None:
+            warnings.warn(
+                f"{path.name}: the column {name} is not read; did you mean {meant}?",
+                UserWarning,
+                stacklevel=4,
+            )
 
 
 def _parts(path: Path, rows: Sequence[Row]) -> tuple[str, ...] | None:

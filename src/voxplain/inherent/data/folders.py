@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -64,7 +65,10 @@ def read_folders(
         for (path, _), group in zip(found, groups, strict=True)
     )  # fmt: skip
     parts = tuple(part for _, part in found)
-    notes = (f"classes from folders: {', '.join(names)}", note, *_left_out(root))
+    ignored = _ignored(root)
+    for told in ignored:
+        warnings.warn(told, UserWarning, stacklevel=2)
+    notes = (f"classes from folders: {', '.join(names)}", note, *_left_out(root), *ignored)
     return Samples(items, names, parts if any(parts) else None, notes, known)
 
 
@@ -79,12 +83,35 @@ def _refuse_masks(root: Path, names: set[str]) -> None:
 
 
 def _parted(root: Path) -> Iterator[tuple[Path, str]]:
-    folders = _folders(root)
-    own = bool(folders) and all(folder.name.casefold() in PARTS for folder in folders)
-    for folder in folders:
-        part = PARTS[folder.name.casefold()] if own else ""
-        for of_class in _folders(folder) if own else [folder]:
+    for folder, part in _above(root):
+        for of_class in _folders(folder):
             yield from ((path, part) for path in _images(of_class))
+
+
+def _above(root: Path) -> list[tuple[Path, str]]:
+    """Folders of classes with the part that they are of, or "" where the classes lie in the root."""
+    folders = _folders(root)
+    if folders and all(folder.name.casefold() in PARTS for folder in folders):
+        return [(folder, PARTS[folder.name.casefold()]) for folder in folders]
+    return [(root, "")]
+
+
+def _ignored(root: Path) -> list[str]:
+    """Images that lie in no class's folder, and folders without images."""
+    above = dict.fromkeys([root, *(folder for folder, _ in _above(root))])
+    beside = [path.name for folder in above for path in _images(folder) if not path.is_dir()]
+    empty = [
+        f.relative_to(root).as_posix()
+        for folder, _ in _above(root)
+        for f in _folders(folder)
+        if not _images(f)
+    ]
+    told = []
+    if beside:
+        told.append(f"{root}: {len(beside)} files in no class's folder are not read: {listed(beside)}")
+    if empty:
+        told.append(f"{root}: folders without images are no classes: {listed(empty)}")
+    return told
 
 
 def _folders(root: Path) -> list[Path]:

@@ -72,19 +72,51 @@ def patients(names: Sequence[str], pattern: str | None, what: str) -> tuple[tupl
 
 
 def _matched(names: Sequence[str], pattern: str, what: str) -> tuple[tuple[str, ...], str, bool]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise InputError(f"{what}: {pattern!r} is no regular expression: {error}") from None
-    matches = [compiled.search(name) for name in names]
+    made = compiled(pattern, what)
+    matches = [made.search(name) for name in names]
     missed = [name for name, match in zip(names, matches, strict=True) if match is None]
     if missed:
         raise InputError(
             f"{what}: {pattern!r} does not fit {len(missed)} of {len(names)} names ({listed(missed)})"
         )
-    group: str | int = "patient" if "patient" in compiled.groupindex else min(compiled.groups, 1)
+    group: str | int = "patient" if "patient" in made.groupindex else min(made.groups, 1)
     found = tuple(match[group] or "" for match in matches if match is not None)
     empty = [name for name, patient in zip(names, found, strict=True) if not patient]
     if empty:
         raise InputError(f"{what}: {pattern!r} gives no patient for {listed(empty)}")
     return found, f"patients by {pattern!r}: {len(set(found))} of {len(names)} images", True
+
+
+def compiled(pattern: str, what: str) -> re.Pattern[str]:
+    """A pattern of patients.
+
+    Raises:
+        InputError: it is no regular expression.
+    """
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"{what}: {pattern!r} is no regular expression: {error}") from None
+
+
+def nearly(name: str, known: str) -> bool:
+    """Whether a column may have been meant as another: but for case, ``id`` at the end, or one mistake in typing.
+
+    >>> [nearly(name, "mask") for name in ("maks", "Mask", "masks", "mak", "marks", "make", "site")]
+    [True, True, True, True, False, True, False]
+    >>> nearly("Patient_ID", "patient"), nearly("age", "image"), nearly("ad", "id")
+    (True, False, False)
+    """
+    plain = re.sub(r"[\W_]", "", name.casefold())
+    if plain in (known, f"{known}id"):
+        return True
+    if len(known) < 4:
+        return False
+    shorter, longer = sorted((plain, known), key=len)
+    if len(longer) > len(shorter) + 1:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(shorter, longer, strict=False)) if a != b), len(shorter))
+    rest, others = shorter[start:], longer[start:]
+    if len(shorter) < len(longer):
+        return rest == others[1:]
+    return rest[1:] == others[1:] or (rest[:2] == others[1::-1] and rest[2:] == others[2:])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +12,14 @@ from torch import Tensor
 
 from voxplain.errors import InputError, VoxplainError
 from voxplain.inherent.data.reading import Reader
-from voxplain.inherent.data.sample import Sample
+from voxplain.inherent.data.sample import Sample, listed
 from voxplain.inherent.shown import Shown
 from voxplain.model import Preparation, Prepared
 
 _TOLD = 10  # files that cannot be read are named up to this many
 _CLASH = "every image of a data set needs the same"
+_CHANNELS = "channels (convert colour pictures to grey, or give the same scans of every patient)"
+_SIZE = "size to be put into batches: give prepare.size"
 
 
 class Images(Sequence[Tensor]):
@@ -39,11 +42,16 @@ class Images(Sequence[Tensor]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
+        image = self._taken(index)
+        self._check_alike(self.samples[index], image)
+        return image
+
+    def _taken(self, index: int) -> Tensor:
+        """An image from memory, or read anew and kept where there is room."""
         found = self._kept.get(index)
         if found is not None:
             return found
         image = self.prepare(index).image
-        self._check_alike(self.samples[index], image)
         size = image.numel() * image.element_size()
         if self._bytes + size <= self.room * 2**30:
             self._kept[index] = image
@@ -70,16 +78,18 @@ class Images(Sequence[Tensor]):
             InputError: images that cannot be read, or of different channels or sizes; one line per mistake.
         """
         mistakes: list[str] = []
+        shapes: dict[str, tuple[int, ...]] = {}
         # in the samples' order: slices of one volume follow each other, and it is read once
         for done, index in enumerate(sorted(indices), 1):
             try:
-                self[index]
+                shapes[self.samples[index].id] = tuple(self._taken(index).shape)
             except VoxplainError as error:
                 mistakes.append(str(error))
                 if len(mistakes) == _TOLD:
                     break
             if show is not None:
                 show("reading images", done, len(indices))
+        mistakes += _unlike(shapes)
         if mistakes:
             raise InputError("\n".join(mistakes))
 
@@ -90,14 +100,34 @@ class Images(Sequence[Tensor]):
         first, wanted = self._first
         if shape[0] != wanted[0]:
             raise InputError(
-                f"image of {sample.id}: has {shape[0]} channels, {first} has {wanted[0]}; {_CLASH} channels (convert colour "
-                "pictures to grey, or give the same scans of every patient)"
+                f"image of {sample.id}: has {shape[0]} channels, {first} has {wanted[0]}; {_CLASH} {_CHANNELS}"
             )
         if shape != wanted:
             raise InputError(
-                f"image of {sample.id}: has the size {shape[1:]} after preparation, {first} has {wanted[1:]}; {_CLASH} size "
-                "to be put into batches: give prepare.size"
+                f"image of {sample.id}: has the size {shape[1:]} after preparation, {first} has {wanted[1:]}; "
+                f"{_CLASH} {_SIZE}"
             )
+
+
+def _unlike(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Images with other channels than most, and of the rest those of other sizes than most, each in one line."""
+    channels = {name: shape[0] for name, shape in shapes.items()}
+    if not channels:
+        return []
+    usual = Counter(channels.values()).most_common(1)[0][0]
+    sizes = {name: shape[1:] for name, shape in shapes.items() if shape[0] == usual}
+    return [*_odd("channels", channels, _CHANNELS), *_odd("size after preparation", sizes, _SIZE)]
+
+
+def _odd(what: str, found: Mapping[str, object], wanted: str) -> list[str]:
+    usual, most = Counter(found.values()).most_common(1)[0]
+    odd = [f"{name}: {value}" for name, value in found.items() if value != usual]
+    if not odd:
+        return []
+    return [
+        f"images: {len(odd)} of {len(found)} have other {what} ({listed(odd)}) than {usual}, which {most} have; {_CLASH} "
+        f"{wanted}"
+    ]
 
 
 def prepared(sample: Sample, preparation: Preparation, reader: Reader) -> Prepared:

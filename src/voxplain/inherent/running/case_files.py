@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,15 @@ def write_mask(folder: Path, name: str, mask: Bools, grid: Grid) -> Path:
     if grid.affine is None and len(grid.shape) == 2:
         write_array(folder / f"{name}.png", mask[None].astype(np.uint8) * 255, None)
     return path
+
+
+def sizes(files: Iterable[Path]) -> dict[str, int]:
+    """Bytes by name, by which `intact` knows them again."""
+    return {path.name: path.stat().st_size for path in files}
+
+
+def intact(folder: Path, told: Mapping[str, int] | None) -> bool:
+    """Whether files are there that have the sizes that were told; False where none were told."""
+    if told is None:
+        return False
+    return all((folder / name).is_file() and (folder / name).stat().st_size == n for name, n in told.items())

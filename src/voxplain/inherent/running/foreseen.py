@@ -5,25 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from voxplain.errors import InputError
+from voxplain.errors import InputError, ModelError
 from voxplain.inherent.data import Reader, Sample
 from voxplain.inherent.running.headline import FITTED, has_finding, healthy_patients, needed, threshold_of
 from voxplain.inherent.running.questions import Question, questions
 from voxplain.inherent.running.task import Task
 from voxplain.inherent.threshold import HealthyQuantile, HeldOutMasks
+from voxplain.model.checks import device
 
 _NO_FIT = "or otsu or zero, which need no validation images, or leave mask out of predict.files"
 
 
 def check_foreseen(task: Task) -> None:
-    """See that all parts have images, that the threshold of the masks can be fitted, and that masks can be read.
+    """See that devices are here, that all parts have images, that the threshold can be fitted, and that masks can be read.
 
     Of masks one per part is opened, to see that it is a mask on its image's grid; how many images a threshold has is
     counted from labels and names of mask files, of which some may turn out to be empty.
 
     Raises:
-        InputError: they have not, it cannot, or they cannot.
+        InputError: they are not, have not, it cannot, or they cannot; axes of augmentation that images do not have.
     """
+    check_device("training.device", task.settings.training.device)
+    check_device("predict.device", task.settings.predict.device)
+    _check_flip(task)
     parts_of(task)
     if fits(task):
         if FITTED not in task.settings.predict.parts:
@@ -32,6 +36,48 @@ def check_foreseen(task: Task) -> None:
                 "on the validation part; add it, or leave mask out of predict.files"
             )
         check_threshold(task)
+    _check_readable(task)
+
+
+def check_asked(task: Task, *, new: bool = False) -> None:
+    """The same before prediction, of what concerns it; whether there is something to ask is seen when it is asked.
+
+    Raises:
+        InputError: as `check_foreseen`.
+    """
+    check_device("predict.device", task.settings.predict.device)
+    if not new:
+        parts_of(task)
+        _check_readable(task)
+    if fits(task):
+        check_threshold(task)
+
+
+def check_device(field: str, asked: str) -> None:
+    """See that this machine has it.
+
+    Raises:
+        InputError: it has not; the message says what it has.
+    """
+    if asked == "auto":
+        return
+    try:
+        device(asked)
+    except ModelError as error:
+        raise InputError(f"{field}: {error}; expected one of these, or auto") from None
+
+
+def _check_flip(task: Task) -> None:
+    augment, dims = task.settings.training.augment, len(task.shape) - 1
+    beyond = [axis for axis in (augment and augment.flip) or () if not -dims <= axis < dims]
+    if beyond:
+        raise InputError(
+            f"training.augment.flip: found axis {beyond[0]}, but images have {dims} axes after preparation; expected some "
+            f"of {', '.join(str(axis) for axis in range(dims))}"
+        )
+
+
+def _check_readable(task: Task) -> None:
     for part in ("validation", "test"):
         _check_mask(samples_of(task, part))
 

@@ -22,8 +22,8 @@ from voxplain.inherent.maps import Maps
 from voxplain.inherent.maps_file import read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
-from voxplain.inherent.running.case_files import Grid, write_map, write_mask
-from voxplain.inherent.running.foreseen import check_threshold, fits, parts_of, samples_of
+from voxplain.inherent.running.case_files import Grid, intact, sizes, write_map, write_mask
+from voxplain.inherent.running.foreseen import check_device, check_threshold, fits, parts_of, samples_of
 from voxplain.inherent.running.headline import FITTED, threshold_of
 from voxplain.inherent.running.new_images import new_samples
 from voxplain.inherent.running.places import Places
@@ -45,6 +45,7 @@ from voxplain.inherent.training import Predicted, predict
 from voxplain.inherent.uncertainty import Committee, agreement
 
 NEW = "new"  # the part of images that are not the data set's
+_FILES = "files"  # what is known about a stored case beside its maps: the sizes of the files that were written with them
 
 
 def predict_inherent(
@@ -57,7 +58,7 @@ def predict_inherent(
     ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
     ``threshold.json`` the threshold with what it was fitted on. Of independent labels, every class has a threshold and a
     mask of its own, whose files bear its name. What is there already, by the same weights and settings and of images and
-    masks whose files and labels are the same, is not asked again.
+    masks whose files and labels are the same, is not asked again, unless a file of it is missing or has another size.
 
     Args:
         task: with settings of a training that is done.
@@ -68,6 +69,7 @@ def predict_inherent(
     Raises:
         InputError: no training, images that cannot be read, a threshold that cannot be fitted.
     """
+    check_device("predict.device", task.settings.predict.device)
     places, network = Places(task.settings.out), _asked(task)
     parts = {NEW: _new(task, images)} if images else parts_of(task)
     check_not_trained(task)
@@ -117,11 +119,7 @@ def _ask(
 ) -> None:  # fmt: skip
     asked = task.settings.predict
     device = ("cuda" if torch.cuda.is_available() else "cpu") if asked.device == "auto" else asked.device
-    missing = [
-        i
-        for i, sample in enumerate(samples)
-        if not folder.has(i) or folder.about(i).get(VALID) != sample_key(sample)
-    ]
+    missing = [i for i, s in enumerate(samples) if not _there(folder, i, s, places.case(part, i, s.id))]
     if missing:
         folder.start()
     wanted, reader, done = set(missing), Reader(), 0
@@ -138,6 +136,14 @@ def _ask(
             if index in wanted:
                 _write(task, folder, index, found, places.case(part, index, found.sample.id), reader)
                 show(f"{part} images", done := done + 1, len(missing))
+
+
+def _there(folder: MapsFolder, index: int, sample: Sample, place: Path) -> bool:
+    """Whether the answer about this very image is stored, with its files as they were written."""
+    if not folder.whole(index):
+        return False
+    about = folder.about(index)
+    return about.get(VALID) == sample_key(sample) and intact(place, about.get(_FILES))
 
 
 def _clear(places: Places, part: str, samples: Sequence[Sample]) -> None:
@@ -158,13 +164,13 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
     grid, ready = Grid.of(found), found.prepared
     assert found.evidence is not None
     evidence = ready.restore(found.evidence)
-    kinds = task.settings.predict.files
+    kinds, files = task.settings.predict.files, []
     if "evidence" in kinds:
-        write_map(place, "evidence", evidence, grid)
+        files.append(write_map(place, "evidence", evidence, grid))
     if "contribution" in kinds and found.contribution is not None:
-        write_map(place, "contribution", shares_on_grid(found.contribution, ready), grid)
+        files.append(write_map(place, "contribution", shares_on_grid(found.contribution, ready), grid))
     if "spread" in kinds and found.deviation is not None:
-        write_map(place, "spread", ready.restore(found.deviation), grid)
+        files.append(write_map(place, "spread", ready.restore(found.deviation), grid))
     known, seen = found.sample.label != UNKNOWN, ready.covers()
     case = Maps(
         (found.sample.id,),
@@ -181,7 +187,7 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
     several = found.member_logits
     spread = None if several is None else agreement(several.numpy(), independent=task.samples.multi_label)
     about = {"grid": grid.to_dict(), "sums": _sums(found), "known": known, "spread": spread}
-    folder.add(index, case, {**about, VALID: sample_key(found.sample)})
+    folder.add(index, case, {**about, VALID: sample_key(found.sample), _FILES: sizes(files)})
 
 
 def _label(task: Task, found: Predicted) -> Any:
