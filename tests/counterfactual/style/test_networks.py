@@ -37,6 +37,7 @@ def test_scaled_images_are_scaled_kernels(dims, demodulate):
         torch.testing.assert_close(layer(x, w)[n], convolve(x[n : n + 1], kernel, padding=1)[0])
 
 
+@torch.no_grad()
 def test_layers_keep_the_variance():
     x = torch.randn(4000, 64)
     assert float(Linear(64, 32)(x).var()) == pytest.approx(1, rel=0.1)

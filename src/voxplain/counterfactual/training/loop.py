@@ -63,12 +63,14 @@ class GeneratorLoop:
         for module in task.modules().values():
             module.to(fabric.device)
         self._sums: dict[str, float] = {}
+        self._began = time.perf_counter()
 
     def run(self) -> State:
         """Train to the last step, from the last checkpoint if there is one."""
         found = self.checkpoints.last()
         if found is not None:
             self._restore(found)
+        self._began = time.perf_counter()
         for callback in self.callbacks:
             callback.start(self.state.step, self.settings.steps)
         try:
@@ -83,7 +85,6 @@ class GeneratorLoop:
         state, told = self.state, self.settings
         self._batches_of(state.epoch)
         self._order.start = state.batch
-        self._began = time.perf_counter()
         for image, _ in self._loader:
             self._step(image)
             for callback in self.callbacks:
@@ -120,7 +121,7 @@ class GeneratorLoop:
                 parameter.grad.copy_(mean)
 
     def _end_round(self) -> None:
-        state, begun = self.state, getattr(self, "_began", time.perf_counter())
+        state, begun = self.state, self._began
         row: Row = {"epoch": float(len(state.rows) + 1), "step": float(state.step)}
         means = {n: v / self._sums[f"{n} count"] for n, v in self._sums.items() if not n.endswith(" count")}
         row |= means
