@@ -9,6 +9,7 @@ import torch
 from voxplain.counterfactual.direction import (
     Queries,
     ask,
+    attributes,
     label_direction,
     latent_gradient,
     local_direction,
@@ -215,3 +216,21 @@ def test_a_random_direction_has_length_one_and_knows_nothing():
 def test_what_cannot_be_asked_is_told(make, error, message):
     with pytest.raises(error, match=message):
         make(Linear())
+
+
+def test_attributes_are_the_coordinates_that_the_score_reads():
+    """2 u₀ − u₃ (and u₅ a little): two attributes, with effects of the step times the slope, one of them downwards."""
+    world = Linear(size=6)
+
+    def score(images):
+        u = world.statistics.whiten(world.encode(images))
+        return 2 * u[:, 0] - u[:, 3] + 0.01 * u[:, 5]
+
+    found = attributes(world, score, world.sample(50, seed=1), step=1.5)
+    assert [a.way.name for a in found] == ["attribute 0", "attribute 3"]
+    assert [a.effect for a in found] == pytest.approx([3.0, 1.5]) and [a.share for a in found] == [1, 1]
+    rises = [
+        float(world.statistics.whiten(a.way.vector[None] + world.statistics.mean)[0, k])
+        for a, k in zip(found, (0, 3), strict=True)
+    ]
+    assert rises == pytest.approx([1, -1])
