@@ -10,7 +10,10 @@ import typer
 from voxplain.cli.run_options import Overrides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from voxplain.inherent import Task
+    from voxplain.inherent.data import Sample
 
 app = typer.Typer(
     help="Train, ask and judge classifiers whose map is the decision.", no_args_is_help=True, rich_markup_mode=None
@@ -38,20 +41,25 @@ def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = Fals
 @app.command("predict")
 def predict(
     config: Config,
-    images: Annotated[list[Path] | None, typer.Argument(help="New images instead of the parts.")] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(help="New images instead of the parts; channels of one with ; between (in quotes)."),
+    ] = None,
     *,
     overrides: Overrides = None,
     dry_run: DryRun = False,
 ) -> int:
     """Evidence, contributions, logits and masks of the validation and test parts, or of new images, as files."""
     from voxplain.inherent import predict_inherent
+    from voxplain.inherent.running.new_images import new_samples
 
     task = _task(config, overrides)
-    _tell(task, "prediction", task.settings.predict.device)
+    new = new_samples(task, images or ())
+    _tell(task, "prediction", task.settings.predict.device, new)
     if dry_run:
         return 0
-    places = predict_inherent(task, images or ())
-    print(f"wrote {places.prediction}")
+    places = predict_inherent(task, new)
+    print(f"wrote {places.cases('new') if new else places.prediction}")
     if not images:
         print(f"next: voxplain inherent evaluate {config}")
     return 0
@@ -79,13 +87,18 @@ def _task(config: Path, overrides: list[str] | None) -> Task:
     return prepare_task(load_inherent(config, overrides=overrides or ()))
 
 
-def _tell(task: Task, what: str, device: str) -> None:
+def _tell(task: Task, what: str, device: str, new: Sequence[Sample] = ()) -> None:
     """What there is and what it will cost, before it starts."""
     import torch
 
     from voxplain.inherent import cost
+    from voxplain.inherent.running.headline import choice_told
+    from voxplain.inherent.running.questions import questions
 
     counts = ", ".join(f"{len(part)} {name}" for name, part in task.split.parts().items())
     print(f"{len(task.samples)} images ({counts}) of classes {', '.join(task.samples.classes)}")
+    print(f"healthy: {task.healthy_told}")
+    if "mask" in task.settings.predict.files:
+        print(*[f"masks: {choice_told(task, question)}" for question in questions(task)], sep="\n")
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    print(*[line for line in cost(task, where).lines() if line.startswith(what)], sep="\n")
+    print(*[line for line in cost(task, where, new).lines() if line.startswith(what)], sep="\n")

@@ -23,13 +23,16 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it will cost, 
 @app.command("train")
 def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = False) -> int:
     """Train a simulator for every seed on the training part; what was cut off goes on."""
-    from voxplain.simulator.running import train_simulators
+    from voxplain.simulator.running import surrogate, train_simulators
 
     task = _task(config, overrides)
     _tell(task, "training", task.settings.training.device)
     if dry_run:
         return 0
-    for seed, found in zip(task.settings.seeds, train_simulators(task), strict=True):
+    found_all = train_simulators(task)
+    if task.settings.classifier.black_box:
+        print(surrogate(task).fidelity.sentence())
+    for seed, found in zip(task.settings.seeds, found_all, strict=True):
         best = min(found.history, key=lambda row: row["loss"])
         print(
             f"seed {seed}: best epoch {best['epoch']:g}, {100 * best['flipped']:.0f} % of the validation part flip; "

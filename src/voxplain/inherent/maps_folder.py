@@ -25,7 +25,7 @@ class MapsFolder:
     """
 
     def __init__(self, folder: Path, key: str) -> None:
-        self.folder = folder
+        self.folder, self.key = folder, key
         told = json.dumps({"key": key}).encode()
         path = folder / _KEY
         if folder.exists() and (not path.exists() or path.read_bytes() != told):
@@ -47,6 +47,10 @@ class MapsFolder:
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{folder}: found no readable {_KEY}, expected a folder of maps") from error
 
+    def start(self) -> None:
+        """Cases are about to change: until `finish`, the folder cannot be read."""
+        (self.folder / INDEX).unlink(missing_ok=True)
+
     def has(self, index: int) -> bool:
         """Whether that case is there."""
         return (self.folder / file_of(index)).exists()
@@ -64,8 +68,23 @@ class MapsFolder:
         found: dict[str, Any] = json.loads(self._told(index)["about"])
         return found
 
+    def count(self) -> int:
+        """How many cases the index names.
+
+        Raises:
+            InputError: there is no index; the folder was not finished.
+        """
+        try:
+            return len(json.loads((self.folder / INDEX).read_text(encoding="utf-8"))["cases"])
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{self.folder}: found no readable {INDEX}; predict again") from error
+
     def finish(self, count: int) -> None:
-        """Write the index of the cases 0 … count − 1; only then the folder can be read."""
+        """Write the index of the cases 0 … count − 1, remove any others; only then the folder can be read."""
+        kept = {file_of(i) for i in range(count)}
+        for path in self.folder.glob("*.safetensors"):
+            if path.name not in kept:
+                path.unlink()
         told = [json.loads(self._told(i)["case"]) for i in range(count)]
         index = {**told[0], "cases": [case for one in told for case in one["cases"]]}
         write_whole(self.folder / INDEX, json.dumps(index, indent=1, ensure_ascii=False).encode())

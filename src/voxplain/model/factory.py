@@ -34,12 +34,8 @@ def build(source: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
     Raises:
         ModelError: no such file, module or function; an exception inside; not a module in return.
     """
-    place, _, name = source.rpartition(":")
-    is_file = place.endswith(".py")
-    folder = Path(place).resolve().parent if is_file else Path.cwd()
-    with _importable(folder):
-        module = _from_file(Path(place)) if is_file else _from_package(place)
-        made: Any = _find(module, name, source)
+    with _importable(_folder(source)):
+        made, name = _named(source)
         if not isinstance(made, nn.Module):
             if not callable(made):
                 raise ModelError(
@@ -54,6 +50,27 @@ def build(source: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
             f"model {source}: {name}() returned {type(made).__name__}, expected a torch.nn.Module"
         )
     return made
+
+
+def found_at(source: str) -> Any:
+    """What ``"file.py:name"`` or ``"package.module:name"`` is, without calling it.
+
+    Raises:
+        ModelError: no such file, module or name; an exception inside.
+    """
+    with _importable(_folder(source)):
+        return _named(source)[0]
+
+
+def _folder(source: str) -> Path:
+    place = source.rpartition(":")[0]
+    return Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
+
+
+def _named(source: str) -> tuple[Any, str]:
+    place, _, name = source.rpartition(":")
+    module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+    return _find(module, name, source), name
 
 
 def _from_file(path: Path) -> ModuleType:

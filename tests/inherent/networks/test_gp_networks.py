@@ -273,3 +273,21 @@ def test_how_features_become_a_decision_is_asked_alike_of_every_network(
     # the names that stored weights have
     prefixes = {name.split(".")[0] for name in net.state_dict()}
     assert prefixes == {"backbone", "readout"} | ({"pool"} if net.pool.state_dict() else set())
+
+
+def test_instance_norm_measures_a_place_against_the_whole_image_and_batch_norm_does_not():
+    """A mark in one corner: with instance norm the evidence in the middle, 28 voxels away, changes too.
+
+    The opposite corner is no far place: sinc interpolation takes the image to repeat itself.
+    """
+    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    marked = image.clone()
+    marked[..., :6, :6] += 20
+    changed = {}
+    for norm in ("instance", "batch"):
+        torch.manual_seed(1)
+        network = GPReconResNet(1, 2, width=4, blocks=1, norm=norm).eval()
+        with torch.no_grad():
+            before, after = network.evidence(image), network.evidence(marked)
+        changed[norm] = float((after - before)[..., 28:36, 28:36].abs().mean() / before.std())
+    assert changed["instance"] > 0.2 and changed["batch"] < 1e-3

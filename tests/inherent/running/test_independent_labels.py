@@ -13,13 +13,13 @@ from inherent_runs import AFFINE, config, findings, read_rows, write_rows
 from scipy.special import expit
 from sklearn import metrics
 
-from voxplain.case import read_case, read_mask
+from voxplain.case import read_case, read_mask, write_array
 from voxplain.cli.app import run
 from voxplain.errors import InputError
 from voxplain.inherent import evaluate_inherent, load_inherent, predict_inherent, prepare_task, train_inherent
 from voxplain.inherent.maps_file import read_maps
+from voxplain.inherent.running.headline import threshold_of
 from voxplain.inherent.running.questions import questions
-from voxplain.inherent.running.thresholds import threshold_of
 
 NAMES = ("spot", "hole")
 DATA = {
@@ -202,7 +202,7 @@ def test_without_values_a_mask_is_of_the_only_finding(tmp_path):
 def test_by_default_nothing_is_marked_that_speaks_against_the_label(made):
     settings = load_inherent(made, overrides=["mask.threshold=auto", f"out={made.parent / 'out'}"])
     task = prepare_task(settings)
-    thresholds = [threshold_of(settings.mask, question) for question in questions(task)]
+    thresholds = [threshold_of(task, question) for question in questions(task)]
     assert [t.title for t in thresholds] == ["healthy (floor=0)"] * 2
     validation = read_maps(made.parent / "out/prediction/maps/validation")
     for question, threshold in zip(questions(task), thresholds, strict=True):
@@ -232,3 +232,63 @@ def test_values_that_cannot_be(tmp_path, data, message):
         write_rows(path, [{**r, "label": r["label"] or "healthy"} for r in read_rows(path)])
     with pytest.raises(InputError, match=message):
         prepare_task(load_inherent(config(tmp_path, path, data=data)))
+
+
+def apart(tmp_path: Path, patients: int = 24) -> Path:
+    """The same masks with a file per class, overlapping in one row of voxels; of one image a file is missing."""
+    table = findings(tmp_path, patients)
+    rows = read_rows(table)
+    for row in rows:
+        del row["mask"]
+        for name in NAMES:
+            row[f"mask:{name}"] = ""
+            if name in row["label"].split(";"):
+                mask = np.zeros((14, 14), np.uint8)
+                mask[3:7, 2:5] = 255 * (name == "spot")
+                mask[6:9, 2:5] += 255 * np.uint8(name == "hole")
+                row[f"mask:{name}"] = f"{name}-{row['id']}.npz"
+                write_array(tmp_path / row[f"mask:{name}"], mask, None)
+    rows[11]["mask:hole"] = ""  # an image with both, of the test part
+    write_rows(table, rows)
+    return table
+
+
+def test_a_mask_file_per_finding_may_overlap_another(tmp_path):
+    data = {**DATA, "mask_labels": None}
+    settings = config(tmp_path, apart(tmp_path), training=ONCE, data=data, mask={"threshold": "otsu"})
+    task = prepare_task(load_inherent(settings))
+    train_inherent(task)
+    predict_inherent(task, progress=False)
+    maps, labels = read_maps(tmp_path / "out/prediction/maps/test"), truths(settings)
+    for i, id in enumerate(maps.ids):
+        present = labels[id]["label"].split(";")
+        for k, name in enumerate(NAMES):
+            if name in present:
+                assert maps.truth_voxels[i, k] == (-1 if (id, name) == ("case11", "hole") else (12, 9)[k])
+            assert maps.one(k).has_empty_truth[i] == (name not in present)
+        if present == ["spot", "hole"] and id != "case11":
+            # rows 3 to 6 and 6 to 8 of three columns: they share the sixth row
+            assert (maps.masks[i][0] & maps.masks[i][1]).sum() == 3
+    assert {r["class"] for r in evaluate_inherent(task).result.rows if r["metric"] == "pxap"} == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("change", "data", "message"),
+    [
+        ({"mask:hol": "m0.npz"}, {}, "column mask:hol is of an unknown class; did you mean 'hole'"),
+        ({"mask": "m0.npz"}, {}, "found columns mask and mask:spot, expected one kind"),
+        ({"mask:spot": "gone.npz"}, {}, r"line 2: mask:spot .*gone.npz does not exist"),
+        ({}, {"mask_labels": {"spot": 1}}, "data.mask_labels: found values beside columns mask:"),
+        ({"label": "spot"}, {"multi_label": False, "classes": None}, "but an image has one class"),
+    ],
+)
+def test_mask_columns_that_cannot_be(tmp_path, change, data, message):
+    table = apart(tmp_path)
+    rows = [{**dict.fromkeys(change, ""), **r} for r in read_rows(table)]
+    if "label" in change:
+        rows = [{**r, "label": r["label"].split(";")[0] or "healthy"} for r in rows]
+    rows[0] |= change
+    write_rows(table, rows)
+    path = config(tmp_path, table, data={**DATA, "mask_labels": None, **data})
+    with pytest.raises(InputError, match=message):
+        prepare_task(load_inherent(path))

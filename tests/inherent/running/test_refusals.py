@@ -28,7 +28,7 @@ def changed(tmp_path, change) -> object:
     rows = read_rows(table)
     change(rows)
     write_rows(table, rows)
-    return config(tmp_path, table)
+    return config(tmp_path, table, mask={"threshold": "otsu"})
 
 
 def test_one_class_only(tmp_path, capsys):

@@ -134,7 +134,7 @@ def test_oracles_are_flagged_and_never_the_headline(made):
     test = {f"case{p}" for p in range(60) if (p // 2) % 3 == 2}
     assert all(not set(t["fitted"]["ids"]) & test for t in told[:-1])
     page = (evaluation / "report.html").read_text()
-    assert page.index("The masks that were written") < page.index("Upper bounds")
+    assert page.index("The masks that were written") < page.index("Oracles: thresholds chosen with the truth")
     assert "The map is the decision" in page and "image intensity, no network" in page
     assert page.count("<article>") == 16 and "http" not in page.split("</style>")[1]
 
@@ -294,3 +294,25 @@ def test_no_more_than_a_batch_of_predictions_is_alive(again, monkeypatch):
     monkeypatch.setattr(predict_step, "_write", counted)
     predict_inherent(prepare_task(load_inherent(again, overrides=["predict.batch=4"])), progress=False)
     assert len(most) == 40 and max(most) <= 4
+
+
+def test_the_page_says_whether_its_masks_are_those_that_were_written(again, capsys):
+    quick = ["--set", "evaluate.draws=2", "--set", "evaluate.thresholds=[otsu]"]
+    page = again.parent / "out/evaluation/report.html"
+    assert run(["inherent", "evaluate", str(again), *quick]) == 0
+    assert "The masks that were written" in page.read_text()
+    for other, told in (
+        (
+            "mask.threshold=zero",
+            "Masks by zero, as asked now; those that were written are others (threshold healthy)",
+        ),
+        ("mask.at_least_voxels=3", "those that were written are others (by other settings of mask)"),
+    ):
+        capsys.readouterr()
+        assert run(["inherent", "evaluate", str(again), *quick, "--set", other]) == 0
+        assert told in page.read_text() and "The masks that were written" not in page.read_text()
+        assert told in capsys.readouterr().out
+    # every image says whose it is
+    shown = re.findall(r"<h3>(case\d+) · patient (p\d+) ", page.read_text())
+    assert len(shown) == 16 and all(case[4:] == patient[1:] for case, patient in shown)
+    assert "voxels)</th>" in page.read_text() and '<th scope="row">accuracy' in page.read_text()

@@ -9,6 +9,7 @@ from voxplain.case import parse_slice
 from voxplain.case.formats import stem
 from voxplain.case.table import read_table, several_paths
 from voxplain.errors import InputError
+from voxplain.inherent.data.class_files import COLUMN, class_values, mask_columns, mask_files
 from voxplain.inherent.data.folders import PARTS
 from voxplain.inherent.data.naming import class_names, patients
 from voxplain.inherent.data.sample import Sample, Samples, listed
@@ -26,7 +27,8 @@ def read_csv(
 
     Further columns: ``patient``, ``id``, ``mask`` (evaluation only), ``slice`` such as ``k=40``, ``part`` (train, validation
     or test: the table's own split); all others, such as ``site``, become ``meta``. Paths are relative to the table; several
-    images that are channels stand in one cell with ``;`` between, and so do independent labels.
+    images that are channels stand in one cell with ``;`` between, and so do independent labels, whose masks may also be
+    files of their own in columns such as ``mask:edema``.
 
     Args:
         path: the table.
@@ -54,12 +56,16 @@ def read_csv(
     labels = [_labels(row, multi_label) for _, row in rows]
     names = class_names([label for several in labels for label in several], classes)
     groups, note, known = _patients(path, rows, patient)
-    parts = _parts(path, rows)
+    parts, values = (
+        _parts(path, rows),
+        class_values(path, mask_columns(path, rows, multi_label=multi_label), names),
+    )
     items = []
     for (_, row), several, group in zip(rows, labels, groups, strict=True):
         indices = tuple(sorted(names.index(label) for label in several))
-        items.append(_sample(path.parent, row, indices if multi_label else indices[0], group))
-    return Samples(tuple(items), names, parts, (f"classes from labels: {', '.join(names)}", note), known)
+        items.append(_sample(path.parent, row, indices if multi_label else indices[0], group, names))
+    notes = (f"classes from labels: {', '.join(names)}", note)
+    return Samples(tuple(items), names, parts, notes, known, mask_values=values)
 
 
 def _mistakes(path: Path, row: Row, multi_label: bool) -> list[str]:
@@ -75,9 +81,12 @@ def _mistakes(path: Path, row: Row, multi_label: bool) -> list[str]:
     label = cells.get("label", "")
     if not label and not multi_label:
         out.append(f"{where}: label is empty, expected the class of {cells['image']}")
-    mask = cells.get("mask")
-    if mask and not (path.parent / mask).exists():
-        out.append(f"{where}: mask {path.parent / mask} does not exist")
+    masks = {name: cell for name, cell in cells.items() if name == "mask" or name.startswith(COLUMN)}
+    out += [
+        f"{where}: {name} {path.parent / cell} does not exist"
+        for name, cell in masks.items()
+        if not (path.parent / cell).exists()
+    ]
     return out
 
 
@@ -131,12 +140,14 @@ def _parts(path: Path, rows: Sequence[Row]) -> tuple[str, ...] | None:
     return tuple(PARTS[part.casefold()] for part in found)
 
 
-def _sample(folder: Path, row: Mapping[str, str], label: int | tuple[int, ...], group: str) -> Sample:
+def _sample(
+    folder: Path, row: Mapping[str, str], label: int | tuple[int, ...], group: str, classes: Sequence[str]
+) -> Sample:
     paths = several_paths(row["image"], folder)
     cut = parse_slice(row["slice"]) if "slice" in row else None
     name = row.get("id") or _name(row["image"], row.get("slice"))
-    mask = folder / row["mask"] if "mask" in row else None
-    meta = {key: value for key, value in row.items() if key not in _OWN}
+    mask = folder / row["mask"] if "mask" in row else mask_files(folder, row, classes)
+    meta = {k: v for k, v in row.items() if k not in _OWN and not k.startswith(COLUMN)}
     return Sample(name, paths[0] if len(paths) == 1 else tuple(paths), label, group, mask, cut, meta)
 
 

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from voxplain.errors import InputError, suggest
-from voxplain.inherent.data.sample import HEALTHY, listed
+from voxplain.inherent.data.healthy import is_healthy
+from voxplain.inherent.data.sample import listed
 
 EACH = "each"  # in place of a pattern: every image is its own patient
 
@@ -87,8 +88,3 @@ def _matched(names: Sequence[str], pattern: str, what: str) -> tuple[tuple[str, 
     if empty:
         raise InputError(f"{what}: {pattern!r} gives no patient for {listed(empty)}")
     return found, f"patients by {pattern!r}: {len(set(found))} of {len(names)} images", True
-
-
-def is_healthy(name: str) -> bool:
-    """Whether a class of this name is the one without a finding."""
-    return re.sub(r"[^a-z]", "", name.casefold()) in HEALTHY

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from voxplain.case import Case, read_case, read_mask, take_slice
 from voxplain.errors import GeometryError, InputError
+from voxplain.inherent.data.class_files import combined
 from voxplain.inherent.data.figshare import SUFFIX, read_image, read_tumour
 from voxplain.inherent.data.sample import Sample
 
@@ -51,7 +52,12 @@ class Reader:
         if isinstance(sample.mask, Path):
             path = sample.mask
             read = read_tumour if path.suffix == SUFFIX else lambda file: read_mask(file, whole)
-            values = self._kept(("mask", path), lambda: read(path))
+            try:
+                values = self._kept(("mask", path), lambda: read(path))
+            except InputError as error:
+                raise type(error)(f"mask of {sample.id}: {error}") from error
+        elif isinstance(sample.mask, tuple):
+            values = self._kept(("mask", *sample.mask), lambda: _of_classes(sample, whole))
         else:
             values = sample.mask
         if values.shape != whole.spatial_shape:
@@ -86,6 +92,15 @@ class Reader:
                 self._files.popitem(last=False)
         self._files.move_to_end(key)
         return self._files[key]
+
+
+def _of_classes(sample: Sample, whole: Case) -> npt.NDArray[np.int32]:
+    """The files of all classes as one, see `combined`."""
+    assert isinstance(sample.mask, tuple)
+    try:
+        return combined([None if path is None else read_mask(path, whole) for path in sample.mask])
+    except InputError as error:
+        raise type(error)(f"mask of {sample.id}: {error}") from error
 
 
 def _without_option(error: InputError) -> str:

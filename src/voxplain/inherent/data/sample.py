@@ -12,23 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from voxplain.errors import InputError
+from voxplain.inherent.data.healthy import healthy_class
 
 ImageSource = Path | tuple[Path, ...] | npt.NDArray[Any]
-MaskSource = Path | npt.NDArray[Any]
+MaskSource = Path | npt.NDArray[Any] | tuple[Path | None, ...]
 
-# A class of this name comes first, so that 0 is the healthy one.
-HEALTHY = (
-    "healthy",
-    "normal",
-    "no",
-    "none",
-    "notumor",
-    "nolesion",
-    "nofinding",
-    "negative",
-    "control",
-    "benign",
-)
 _SHOWN = 5
 UNKNOWN = -1
 
@@ -44,6 +32,7 @@ class Sample:
             the indices of those that apply, none of them as ``()``.
         group: the patient. Samples of one patient never come into two parts of a split.
         mask: where the finding is, > 0 on the image's whole grid; for evaluation only, training never opens it.
+            Of independent labels also a file per class, None where there is none.
         slice: voxel axis and index of the one slice of the volume that is meant.
         meta: what else is known, such as the site.
     """
@@ -68,12 +57,13 @@ class Samples(Sequence[Sample]):
 
     Args:
         items: the samples.
-        classes: their names; a label is an index into them. 0 is healthy where there is such a class.
+        classes: their names; a label is an index into them.
         parts: of a data set that brings its own split: ``"train"``, ``"validation"`` or ``"test"`` per sample.
         notes: what was assumed, one sentence each.
         patients_known: whether groups are patients; otherwise every image stands for a patient of its own.
         mask_values: of independent labels, the values of the masks that mark each class, see `mask_values`; None where
             masks do not tell classes apart.
+        told_healthy: the class without a finding, or ``"none"``; None goes by the classes' names.
 
     Raises:
         InputError: no samples, repeated ids, labels beyond the classes, single and independent labels mixed; one line
@@ -90,6 +80,7 @@ class Samples(Sequence[Sample]):
     notes: tuple[str, ...] = ()
     patients_known: bool = True
     mask_values: tuple[tuple[int, ...], ...] | None = None
+    told_healthy: str | None = None
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -115,6 +106,15 @@ class Samples(Sequence[Sample]):
     def multi_label(self) -> bool:
         """Whether labels are independent of each other."""
         return isinstance(self.items[0].label, tuple)
+
+    @property
+    def healthy(self) -> int | None:
+        """The class without a finding; None where there is none, or labels are independent.
+
+        Raises:
+            InputError: it cannot be told which, see `healthy_class`.
+        """
+        return None if self.multi_label else healthy_class(self.classes, self.told_healthy)
 
 
 def targets(samples: Sequence[Sample], classes: int) -> npt.NDArray[np.float32]:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from voxplain.case.slicing import AXES
 from voxplain.errors import InputError
 from voxplain.inherent.data.class_masks import Values
-from voxplain.inherent.data.naming import is_healthy
 from voxplain.inherent.data.reading import Reader
 from voxplain.inherent.data.sample import Sample, Samples
 
@@ -41,8 +40,10 @@ def slices_of(
         raise InputError(
             f"slices: found axis {axis}, every {every}, least {least}; expected axis 0 to 2, others from 1"
         )
-    shifted = labels_from_masks and not is_healthy(samples.classes[0])
-    classes = (HEALTHY_NAME, *samples.classes) if shifted and not samples.multi_label else samples.classes
+    # of independent labels none applies to a healthy slice; of exclusive ones it has a class, a new one if need be
+    shifted = labels_from_masks and not samples.multi_label and samples.healthy is None
+    classes = (HEALTHY_NAME, *samples.classes) if shifted else samples.classes
+    healthy = samples.healthy or 0
     reader = Reader()
     items: list[Sample] = []
     parts: list[str] = []
@@ -50,7 +51,7 @@ def slices_of(
         found = list(_slices(reader, volume, axis, every))
         marked = _marked(reader, volume, axis, least, samples.mask_values) if labels_from_masks else None
         for index in found:
-            label = volume.label if marked is None else _label(volume, marked[:, index], shifted)
+            label = volume.label if marked is None else _label(volume, marked[:, index], shifted, healthy)
             items.append(
                 Sample(
                     f"{volume.id}-{AXES[axis]}{index}", volume.image, label, volume.group, volume.mask, (axis, index),
@@ -61,8 +62,9 @@ def slices_of(
     note = _note(len(samples), len(items), axis, labels_from_masks, least)
     own = tuple(parts) if samples.parts is not None else None
     return Samples(
-        tuple(items), classes, own, (*samples.notes, note), samples.patients_known, samples.mask_values
-    )
+        tuple(items), classes, own, (*samples.notes, note), samples.patients_known, samples.mask_values,
+        None if shifted else samples.told_healthy,
+    )  # fmt: skip
 
 
 def _slices(reader: Reader, volume: Sample, axis: int, every: int) -> Iterator[int]:
@@ -86,14 +88,21 @@ def _marked(
         raise InputError(
             f"labels_from_masks: {volume.id} has no mask, so its slices have no labels; give one (all zero where healthy)"
         )
+    lacks = [k for k in volume.labels if isinstance(volume.mask, tuple) and volume.mask[k] is None]
+    if lacks:
+        raise InputError(
+            f"labels_from_masks: {volume.id} has no mask of a class that it has, so its slices have no labels"
+        )
     masks = [drawn > 0] if values is None else [np.isin(drawn, v) for v in values]
     others = tuple(a for a in range(3) if a != axis)
     return np.stack([mask.sum(others) >= least for mask in masks])
 
 
-def _label(volume: Sample, marked: npt.NDArray[np.bool_], shifted: bool) -> int | tuple[int, ...]:
+def _label(
+    volume: Sample, marked: npt.NDArray[np.bool_], shifted: bool, healthy: int
+) -> int | tuple[int, ...]:
     if not isinstance(volume.label, tuple):
-        return volume.label + int(shifted) if marked.any() else 0
+        return volume.label + int(shifted) if marked.any() else healthy
     if len(marked) > 1:
         return tuple(k for k in volume.label if marked[k])
     return volume.label if marked.any() else ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from voxplain.inherent.training.train import Best
     from voxplain.inherent.uncertainty import Rejection, Reliability
 
+_FEW = 0.1  # share of the images below which their mean is left to leave the frame of a rejection curve
 _BLUE, _ORANGE = "#4fb8ff", "#ff8a1f"
 
 
@@ -63,6 +64,10 @@ def rejection_curve(found: Rejection, of: str = "") -> Drawing:
     figure, (axes,) = panels(1)
     axes.plot(found.kept, found.quality, color=_BLUE, drawstyle="steps-post")
     axes.axhline(found.quality[0], color=FAINT, lw=0.8, ls="--")
+    # the mean of a handful of images jumps between 0 and 1, and would flatten the rest of the curve
+    shown = found.quality[found.kept >= _FEW]
+    margin = 0.05 * max(float(np.ptp(shown)), 0.02)
+    axes.set_ylim(float(shown.min()) - margin, float(shown.max()) + margin)
     axes.set_xlabel("share of images kept, the surest ones", color=INK)
     axes.set_ylabel("mean Dice", color=INK)
     caption = (

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 MASKS = (
     "dice median", "dice mean", "iou median", "hd95 median", "missed", "false mask rate", "lesion sensitivity",
 )  # fmt: skip
+# no upper bounds: what an oracle maximises is neither a median nor what is left after the steps that follow a threshold
+ORACLES = (
+    "Oracles: thresholds chosen with the truth that they are scored with, which nobody has for a new image. That of the "
+    "data set has the best mean Dice of all single thresholds, that of each image its best Dice, both before parts are "
+    "dropped and before healthy decisions leave an image without a mask; so other numbers, such as the median, can be lower "
+    "than another threshold’s"
+)
 MAPS = ("pxap", "pxap with healthy", "max box acc", "max box acc v2")
 
 
@@ -34,7 +41,7 @@ class Table:
 
 
 def class_table(rows: Iterable[Row], classes: Sequence[str]) -> Table:
-    """What was measured per class, then of all."""
+    """What was measured per class."""
     chosen = [r for r in rows if r["part"] == "classification"]
     by_class = {(r["class"], r["metric"]): r for r in chosen}
     metrics = list(dict.fromkeys(r["metric"] for r in chosen if r["class"]))
@@ -42,9 +49,14 @@ def class_table(rows: Iterable[Row], classes: Sequence[str]) -> Table:
         (name, *(cell(by_class.get((name, metric))) for metric in metrics), _of(by_class, name))
         for name in classes
     ]
-    blank = ("",) * len(metrics)
-    lines += [(r["metric"], cell(r), *blank) for r in chosen if r["class"] == ""]
     return Table("Decisions on the test part, per class", ("class", *metrics, "images"), tuple(lines))
+
+
+def overall_table(rows: Iterable[Row]) -> Table:
+    """What was measured of all classes together."""
+    chosen = [r for r in rows if r["part"] == "classification" and r["class"] == ""]
+    lines = tuple((r["metric"], cell(r), str(r["cases"])) for r in chosen)
+    return Table("Decisions on the test part, all classes together", ("measure", "value", "images"), lines)
 
 
 def map_table(rows: Iterable[Row], of: str = "") -> Table | None:
@@ -61,8 +73,18 @@ def map_table(rows: Iterable[Row], of: str = "") -> Table | None:
     return Table(f"{of}{caption}", ("map", *MAPS), tuple(lines))
 
 
-def mask_tables(rows: Iterable[Row], headline: Threshold | None, of: str = "") -> tuple[Table, ...]:
-    """The headline with its strata; honest thresholds; what knows nothing; upper bounds."""
+def mask_tables(
+    rows: Iterable[Row], headline: Threshold | None, of: str = "", *, caption: str, unit: str
+) -> tuple[Table, ...]:
+    """The headline with its strata; honest thresholds; what knows nothing; oracles.
+
+    Args:
+        rows: of the evaluation.
+        headline: the threshold whose masks come first.
+        of: before every caption.
+        caption: what the headline's masks are.
+        unit: of distances.
+    """
     chosen = [r for r in rows if r["part"] == "localisation"]
     title = headline.title if headline else ""
     network = [r for r in chosen if r["score"] == "class"]
@@ -71,21 +93,24 @@ def mask_tables(rows: Iterable[Row], headline: Threshold | None, of: str = "") -
     blind = [r for r in chosen if r["score"] != "class" and not r["oracle"]]
     bounds = [r for r in chosen if r["oracle"]]
     told = [
-        _mask_table(f"{of}The masks that were written", first, ("stratum", "mask")),
+        _mask_table(f"{of}{caption}", first, ("stratum", "mask"), unit),
         _mask_table(
             f"{of}Other thresholds of the same maps",
             [r for r in others if not r["oracle"]],
             ("threshold", "supervision"),
+            unit,
         ),
         _mask_table(
             f"{of}The same protocol for maps that no network made",
             blind,
             ("score", "threshold", "supervision"),
+            unit,
         ),
         _mask_table(
-            f"{of}Upper bounds: thresholds chosen with the truth that they are scored with",
+            f"{of}{ORACLES}",
             bounds,
             ("score", "threshold"),
+            unit,
         ),
     ]
     return tuple(table for table in told if table is not None)
@@ -110,17 +135,19 @@ def calibration_tables(rows: Iterable[Row], of: str = "") -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def _mask_table(caption: str, rows: Sequence[Row], keys: Sequence[str]) -> Table | None:
-    if not rows:
-        return None
+def _mask_table(caption: str, rows: Sequence[Row], keys: Sequence[str], unit: str) -> Table | None:
+    """Lines of no case at all are left out, such as small lesions where all are large."""
     lines: dict[tuple[str, ...], dict[str, Row]] = {}
-    for r in rows:
+    for r in (r for r in rows if r["cases"]):
         lines.setdefault(tuple(str(r[k]) for k in keys), {})[r["metric"]] = r
+    if not lines:
+        return None
     body = []
     for names, found in lines.items():
         shown = [_SCORES.get(n, n) for n in names if n]
         body.append((" · ".join(shown), *(cell(found.get(metric)) for metric in MASKS)))
-    return Table(caption, (", ".join(k for k in keys if k != "mask"), *MASKS), tuple(body))
+    named = (f"{metric} ({unit})" if metric.startswith("hd95") else metric for metric in MASKS)
+    return Table(caption, (", ".join(k for k in keys if k != "mask"), *named), tuple(body))
 
 
 _SCORES = {"class": "network", "image intensity": "image intensity, no network"}

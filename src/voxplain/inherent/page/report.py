@@ -11,7 +11,15 @@ import voxplain
 from voxplain.case.atomic import write_whole
 from voxplain.inherent.page.cases import CaseShown, cases_shown
 from voxplain.inherent.page.curves import rejection_curve, reliability_diagram, training_curves
-from voxplain.inherent.page.numbers import Table, calibration_tables, class_table, map_table, mask_tables
+from voxplain.inherent.page.honesty import distance_unit, mask_caption
+from voxplain.inherent.page.numbers import (
+    Table,
+    calibration_tables,
+    class_table,
+    map_table,
+    mask_tables,
+    overall_table,
+)
 from voxplain.inherent.running.thresholds import told
 from voxplain.report import Drawing, Picture, png
 from voxplain.report.templating import templates
@@ -32,8 +40,8 @@ class ReportPage:
         faithful: whether the map is the decision.
         facts: about data, split and network.
         notes: what could not be measured, and why.
-        classes: how good decisions are.
-        masks: per question, how good masks are (honest thresholds, then what knows nothing, then upper bounds) and, after
+        classes: how good decisions are, per class and of all.
+        masks: per question, how good masks are (honest thresholds, then what knows nothing, then oracles) and, after
             those that were written, maps before any threshold.
         calibration: of probabilities, and whether they predict Dice.
         figures: curves.
@@ -47,7 +55,7 @@ class ReportPage:
     faithful: bool
     facts: dict[str, object]
     notes: tuple[str, ...]
-    classes: Table
+    classes: tuple[Table, ...]
     masks: tuple[Table, ...]
     calibration: tuple[Table, ...]
     figures: tuple[Picture, ...]
@@ -73,9 +81,9 @@ def report_page(task: Task, found: Evaluation, test: Maps) -> ReportPage:
         subtitle=f"pool {task.settings.network.pool}, {task.settings.network.pool_at} the read-out",
         faithful=network.faithful,
         facts=_facts(task, test),
-        notes=(*task.samples.notes, *found.notes),
-        classes=class_table(rows, task.samples.classes),
-        masks=tuple(table for one in found.judged for table in _map_tables(one)),
+        notes=(*found.notes, *task.samples.notes),
+        classes=(class_table(rows, task.samples.classes), overall_table(rows)),
+        masks=tuple(table for one in found.judged for table in _map_tables(task, one, distance_unit(test))),
         calibration=tuple(
             table for one in found.judged for table in calibration_tables(one.result.rows, _of(one))
         ),
@@ -91,10 +99,11 @@ def _of(judged: Judged) -> str:
     return f"{judged.question.name}: " if judged.question.name else ""
 
 
-def _map_tables(judged: Judged) -> list[Table]:
+def _map_tables(task: Task, judged: Judged, unit: str) -> list[Table]:
     """The masks that were written, then maps before any threshold, then other masks."""
-    rows = judged.result.rows
-    masks, maps = mask_tables(rows, judged.headline, _of(judged)), map_table(rows, _of(judged))
+    rows, caption = judged.result.rows, mask_caption(task, judged)
+    masks = mask_tables(rows, judged.headline, _of(judged), caption=caption, unit=unit)
+    maps = map_table(rows, _of(judged))
     return [*masks[:1], *([maps] if maps else []), *masks[1:]]
 
 
@@ -108,6 +117,7 @@ def _facts(task: Task, test: Maps) -> dict[str, object]:
     return {
         "data": str(task.settings.data.source.resolve()),
         "classes": list(task.samples.classes),
+        "healthy class": task.healthy_told,
         **told_split,
         "split": kept if task.samples.patients_known else "patients are not known: every image counts as one",
         "image": " × ".join(str(n) for n in task.shape),

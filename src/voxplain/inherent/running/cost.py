@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.data.sample import targets
 from voxplain.inherent.running.task import Task
 
@@ -43,12 +46,13 @@ class Cost:
         ]
 
 
-def cost(task: Task, device: str = "cpu") -> Cost:
+def cost(task: Task, device: str = "cpu", new: Sequence[Sample] = ()) -> Cost:
     """Measure one training step and one pass on images of noise, with a copy of the network.
 
     Args:
         task: what is to be done.
         device: where the passes are timed.
+        new: images that are asked about instead of the parts; the first one's size stands for all.
     """
     asked = task.settings
     step = _seconds(task, asked.training.batch, device, learns=True)
@@ -58,10 +62,11 @@ def cost(task: Task, device: str = "cpu") -> Cost:
     answers = turns * max(several.dropout, 1) * several.ensemble
     batches = -(-len(task.split.train) // asked.training.batch)
     validation = -(-len(task.split.validation) // asked.predict.batch)
-    images = sum(len(task.split.parts().get(part, ())) for part in asked.predict.parts)
-    voxels = 4 * images
-    for n in task.shape[1:]:
-        voxels *= n
+    parts = sum(len(task.split.parts().get(part, ())) for part in asked.predict.parts)
+    images = len(new) or parts
+    shape = task.shape if not new else tuple(prepared(new[0], task.preparation, Reader()).image.shape)
+    voxels = 4 * images * math.prod(shape[1:])
+    larger = math.prod(shape[1:]) / math.prod(task.shape[1:])
     classes = len(task.samples.classes)
     kinds = set(asked.predict.files) - {"mask"} - ({"spread"} if answers == 1 else set())
     files = classes * len(kinds)
@@ -70,7 +75,7 @@ def cost(task: Task, device: str = "cpu") -> Cost:
         several.ensemble * -(-batches // asked.training.accumulate) * asked.training.epochs,
         several.ensemble * asked.training.epochs * (batches * step + validation * asks),
         images,
-        -(-images // asked.predict.batch) * asks * answers,
+        -(-images // asked.predict.batch) * asks * larger * answers,
         voxels * (classes + 1 + files),
     )
 

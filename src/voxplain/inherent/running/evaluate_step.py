@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +14,13 @@ from voxplain.errors import InputError
 from voxplain.inherent.evaluate import Result, classification, independent
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
-from voxplain.inherent.maps_file import INDEX, read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.running.evaluation_cost import EvaluationCost, evaluation_cost
 from voxplain.inherent.running.judging import Judged, goes, judge
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions
 from voxplain.inherent.running.task import Task
+from voxplain.inherent.running.validity import check_not_trained, current_maps
 from voxplain.inherent.shown import Shown, shown
 
 
@@ -32,16 +32,18 @@ class Evaluation:
         result: every number with its interval, and the rows per image.
         judged: by question: one of exclusive classes, one per independent label.
         places: where tables and page are.
+        first: what must be known before any number.
     """
 
     result: Result
     judged: tuple[Judged, ...]
     places: Places
+    first: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be measured, and why."""
-        return tuple(note for judged in self.judged for note in judged.notes)
+        """What must be known first; what could not be measured, and why."""
+        return (*self.first, *(note for judged in self.judged for note in judged.notes))
 
 
 def cost_of_evaluation(task: Task) -> EvaluationCost:
@@ -66,7 +68,7 @@ def evaluate_inherent(task: Task, *, progress: bool = True) -> Evaluation:
         progress: show a bar on a terminal.
 
     Raises:
-        InputError: no predictions of the validation and test parts.
+        InputError: no predictions of the validation and test parts, or of other weights, settings or data than now.
     """
     from voxplain.inherent.page import write_report
 
@@ -80,10 +82,20 @@ def evaluate_inherent(task: Task, *, progress: bool = True) -> Evaluation:
         each = _counted(show, len(test) * sum(g.masks + g.scores for g in through))
         judged = tuple(judge(task, q, q.of(test), q.of(validation), _agreement(task, q), each) for q in asks)
     result = sum((one.result for one in judged), Result(rows, []))
-    found = Evaluation(result, judged, Places(task.settings.out))
+    found = Evaluation(result, judged, Places(task.settings.out), tuple(_first(task, judged)))
     _write(found)
     write_report(task, found, test)
     return found
+
+
+def _first(task: Task, judged: Sequence[Judged]) -> Iterator[str]:
+    from voxplain.inherent.page.honesty import WRITTEN, brightness_told, mask_caption
+
+    for one in judged:
+        yield from brightness_told(one)
+        caption, of = mask_caption(task, one), f"{one.question.name}: " if one.question.name else ""
+        if caption != WRITTEN:
+            yield f"{of}{caption}; `voxplain inherent predict` with these settings writes them."
 
 
 def _counted(show: Shown, total: int) -> Callable[[int], None]:
@@ -98,12 +110,13 @@ def _counted(show: Shown, total: int) -> Callable[[int], None]:
 
 
 def _maps(task: Task, part: str) -> Maps:
-    folder = Places(task.settings.out).maps(part)
-    if not (folder / INDEX).exists():
+    indices = task.split.parts().get(part, ())
+    if not indices:
         raise InputError(
-            f"{folder}: no maps there yet; run `voxplain inherent predict` with these settings first"
+            f"split: the {part} part is empty, but evaluation needs it; give split.{part} a share, or name other data"
         )
-    return read_maps(folder)
+    check_not_trained(task)
+    return current_maps(task, part, [task.samples[i] for i in indices])
 
 
 def _agreement(task: Task, question: Question) -> NDArray[np.float64] | None:

@@ -17,6 +17,7 @@ from voxplain.inherent.evaluate.promise import promise, promise_told
 from voxplain.inherent.evaluate.rows import Row
 from voxplain.inherent.evaluate.strata import size_strata
 from voxplain.inherent.maps import Bools, Maps
+from voxplain.inherent.running.headline import choice_told, threshold_of
 from voxplain.inherent.running.questions import Question
 from voxplain.inherent.running.task import Task
 from voxplain.inherent.running.thresholds import (
@@ -25,7 +26,6 @@ from voxplain.inherent.running.thresholds import (
     refinement_of,
     score_of,
     segmentation_of,
-    threshold_of,
 )
 from voxplain.inherent.score_map import ImageIntensity, ScoreMap
 from voxplain.inherent.threshold import Threshold, parse_threshold
@@ -80,7 +80,7 @@ class Goes:
 def goes(task: Task, question: Question, test: Maps) -> Goes:
     """Of one question, before any threshold is fitted (some cannot be, and are left out)."""
     wanted = [parse_threshold(text) for text in task.settings.evaluate.thresholds]
-    title = threshold_of(task.settings.mask, question).title
+    title = threshold_of(task, question).title
     if not (test.has_lesion | test.has_empty_truth).any():
         return Goes(0, 0)
     if not test.has_lesion.any():
@@ -160,8 +160,10 @@ def _masks(
     """Every threshold by every score where there is a truth; else whether healthy images stay empty."""
     notes: list[str] = []
     score = score_of(task.settings.mask, question.healthy)
-    headline, why = fitted(threshold_of(task.settings.mask, question), score, validation)
+    headline, why = fitted(threshold_of(task, question), score, validation)
     notes += [f"No masks: {why}"] if headline is None else []
+    if task.settings.mask.threshold == "auto" and headline is not None and headline.supervision == "none":
+        notes.append(f"Masks are made by {choice_told(task, question)}.")
     if not (test.has_lesion | test.has_empty_truth).any():
         return Result([], []), headline, (), [*notes, "Masks are not scored: no image has a known truth."]
     wanted = [parse_threshold(text) for text in task.settings.evaluate.thresholds]

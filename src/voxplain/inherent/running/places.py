@@ -51,6 +51,10 @@ class Places:
         """Evidence of a part, as evaluation reads it."""
         return self.prediction / "maps" / part
 
+    def cases(self, part: str) -> Path:
+        """The files of a part, a folder per image."""
+        return self.prediction / "cases" / part
+
     def case(self, part: str, index: int, id: str) -> Path:
         """The files of one image, for people and viewers."""
-        return self.prediction / "cases" / part / f"{index:05d}-{slug(id)}"
+        return self.cases(part) / f"{index:05d}-{slug(id)}"

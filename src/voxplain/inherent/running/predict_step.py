@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+import warnings
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,50 +19,69 @@ from voxplain.inherent.data.sample import UNKNOWN, targets
 from voxplain.inherent.evaluate.classification import sigmoid, softmax
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.maps import Maps
-from voxplain.inherent.maps_file import VERSION, read_maps
+from voxplain.inherent.maps_file import read_maps
 from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, write_map, write_mask
+from voxplain.inherent.running.foreseen import check_threshold, fits, parts_of, samples_of
+from voxplain.inherent.running.headline import FITTED, threshold_of
+from voxplain.inherent.running.new_images import new_samples
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions, words
-from voxplain.inherent.running.shares import shares_on_grid
+from voxplain.inherent.running.shares import shares_on_grid, within_image
 from voxplain.inherent.running.task import Task
-from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, threshold_of
+from voxplain.inherent.running.thresholds import fitted, score_of, segmentation_of, written
 from voxplain.inherent.running.train_step import trained_network
+from voxplain.inherent.running.validity import (
+    VALID,
+    check_current,
+    check_not_trained,
+    current_maps,
+    key_of,
+    sample_key,
+)
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training import Predicted, predict
-from voxplain.inherent.training.checkpoint import WEIGHTS
 from voxplain.inherent.uncertainty import Committee, agreement
 
 NEW = "new"  # the part of images that are not the data set's
 
 
-def predict_inherent(task: Task, images: Sequence[Path] = (), *, progress: bool = True) -> Places:
+def predict_inherent(
+    task: Task, images: Sequence[str | Path | Sample] = (), *, progress: bool = True
+) -> Places:
     """Ask the trained network about the validation and test parts, or about new images.
 
     Every image gets a folder in ``prediction/cases/PART`` with ``evidence`` and ``contribution`` (K, *S) and ``mask`` on its
     own grid, and ``spread`` (K, *S), the standard deviation of the evidence, where several answers are asked for.
     ``prediction/predictions.parquet`` has a row per image and class, ``masks.parquet`` one per image, and
     ``threshold.json`` the threshold with what it was fitted on. Of independent labels, every class has a threshold and a
-    mask of its own, whose files bear its name. What is there already is not asked again.
+    mask of its own, whose files bear its name. What is there already, by the same weights and settings and of images and
+    masks whose files and labels are the same, is not asked again.
 
     Args:
         task: with settings of a training that is done.
-        images: files without a class, instead of the parts; the validation part must have been predicted before.
+        images: without a class, instead of the parts, see `new_samples`; the validation part must have been predicted
+            before. Answers about earlier new images that are not among these are removed.
         progress: show a bar on a terminal.
 
     Raises:
         InputError: no training, images that cannot be read, a threshold that cannot be fitted.
     """
     places, network = Places(task.settings.out), _asked(task)
-    parts = {NEW: _new(images)} if images else _parts(task)
-    key = _key(task)
+    parts = {NEW: _new(task, images)} if images else parts_of(task)
+    check_not_trained(task)
+    _check_validation(task, parts)
+    if fits(task):
+        check_threshold(task)
+    key = key_of(task)
     rows: list[dict[str, Any]] = []
     for part, samples in parts.items():
-        folder = MapsFolder(places.maps(part), f"{key} {_digest([s.id for s in samples])}")
+        folder = MapsFolder(places.maps(part), str(key))
         with shown(f"{part} images", progress) as show:
             _ask(task, network, folder, part, samples, places, show)
         folder.finish(len(samples))
+        _clear(places, part, samples)
         rows += _rows(task, folder, part, read_maps(folder.folder))
     write_rows(rows, places.prediction / ("new.parquet" if images else "predictions.parquet"))
     _write_masks(task, places, parts, progress)
@@ -75,18 +95,21 @@ def _asked(task: Task) -> nn.Module:
     return committee if committee.members > 1 else networks[0]
 
 
-def _new(images: Sequence[Path]) -> list[Sample]:
-    return [Sample(path.name, path, UNKNOWN, path.name) for path in images]
+def _new(task: Task, images: Sequence[str | Path | Sample]) -> list[Sample]:
+    made = [image for image in images if isinstance(image, Sample)]
+    return made + new_samples(task, [image for image in images if not isinstance(image, Sample)])
 
 
-def _parts(task: Task) -> dict[str, list[Sample]]:
-    divided = task.split.parts()
-    missing = [part for part in task.settings.predict.parts if part not in divided]
-    if missing:
+def _check_validation(task: Task, parts: Container[str]) -> None:
+    """Before anything is asked: maps of the validation part that are not made now must be there, and the present ones."""
+    if FITTED in parts or not fits(task):
+        return
+    if not Places(task.settings.out).maps(FITTED).exists():
         raise InputError(
-            f"predict.parts: found {missing[0]}, which is empty; expected {', '.join(divided)}, or give split another share"
+            "predict.parts: the threshold of the masks is fitted on the validation part, which was not predicted; predict "
+            "it first, or leave mask out of predict.files"
         )
-    return {part: [task.samples[i] for i in divided[part]] for part in task.settings.predict.parts}
+    check_current(task, FITTED, samples_of(task, FITTED))
 
 
 def _ask(
@@ -94,15 +117,41 @@ def _ask(
 ) -> None:  # fmt: skip
     asked = task.settings.predict
     device = ("cuda" if torch.cuda.is_available() else "cpu") if asked.device == "auto" else asked.device
-    missing = [i for i in range(len(samples)) if not folder.has(i)]
-    answers = predict(
-        network, [samples[i] for i in missing], preparation=task.preparation, batch=asked.batch, device=device,
-        precision=asked.precision, like=task.shape,
-    )  # fmt: skip
-    reader = Reader()
-    for done, (index, found) in enumerate(zip(missing, answers, strict=True), start=1):
-        _write(task, folder, index, found, places.case(part, index, found.sample.id), reader)
-        show(f"{part} images", done, len(missing))
+    missing = [
+        i
+        for i, sample in enumerate(samples)
+        if not folder.has(i) or folder.about(i).get(VALID) != sample_key(sample)
+    ]
+    if missing:
+        folder.start()
+    wanted, reader, done = set(missing), Reader(), 0
+    for start in range(0, len(samples), asked.batch):
+        batch = range(start, min(start + asked.batch, len(samples)))
+        if wanted.isdisjoint(batch):
+            continue
+        # whole batches, whatever is missing of them: sums of another batch are rounded otherwise
+        answers = predict(
+            network, [samples[i] for i in batch], preparation=task.preparation, batch=asked.batch, device=device,
+            precision=asked.precision, like=task.shape, reader=reader,
+        )  # fmt: skip
+        for index, found in zip(batch, answers, strict=True):
+            if index in wanted:
+                _write(task, folder, index, found, places.case(part, index, found.sample.id), reader)
+                show(f"{part} images", done := done + 1, len(missing))
+
+
+def _clear(places: Places, part: str, samples: Sequence[Sample]) -> None:
+    """Remove files of images that are no longer among those of the part."""
+    kept = {places.case(part, i, sample.id) for i, sample in enumerate(samples)}
+    gone = [f for f in places.cases(part).glob("[0-9][0-9][0-9][0-9][0-9]-*") if f not in kept]
+    for folder in gone:
+        shutil.rmtree(folder)
+    if gone and part == NEW:
+        warnings.warn(
+            f"{places.cases(part)}: removed what earlier calls left ({len(gone)} images); copy what is to stay",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: Path, reader: Reader) -> None:
@@ -131,7 +180,8 @@ def _write(task: Task, folder: MapsFolder, index: int, found: Predicted, place: 
     )
     several = found.member_logits
     spread = None if several is None else agreement(several.numpy(), independent=task.samples.multi_label)
-    folder.add(index, case, {"grid": grid.to_dict(), "sums": _sums(found), "known": known, "spread": spread})
+    about = {"grid": grid.to_dict(), "sums": _sums(found), "known": known, "spread": spread}
+    folder.add(index, case, {**about, VALID: sample_key(found.sample)})
 
 
 def _label(task: Task, found: Predicted) -> Any:
@@ -151,14 +201,17 @@ def _truth(task: Task, found: Predicted, grid: Grid, reader: Reader) -> dict[str
     masks, voxels = class_masks(
         drawn, found.sample.labels, len(task.samples.classes), task.samples.mask_values
     )
+    files = found.sample.mask
+    if isinstance(files, tuple):  # nobody drew what has no file
+        voxels[[k for k in found.sample.labels if files[k] is None]] = -1
     return {"masks": [grid.squeeze(masks)], "truth_voxels": voxels[None]}
 
 
 def _sums(found: Predicted) -> dict[str, list[float]] | None:
-    """Per class, on the network's grid: what speaks for it, what against it, and logit − both, which no place explains."""
+    """Per class: what speaks for it, what against it, and logit − both, which no place of the image explains."""
     if found.contribution is None:
         return None
-    flat, logits = found.contribution.double().flatten(1), found.logits.double()
+    flat, logits = within_image(found.contribution, found.prepared).double().flatten(1), found.logits.double()
     above, below = flat.clamp_min(0).sum(1), flat.clamp_max(0).sum(1)
     return {
         "for": above.tolist(),
@@ -189,23 +242,20 @@ def _write_masks(task: Task, places: Places, parts: dict[str, list[Sample]], pro
     """Fit the thresholds on the validation part, and mark every image by them."""
     if "mask" not in task.settings.predict.files:
         return
-    if not (places.maps("validation") / "maps.json").exists():
-        raise InputError(
-            "predict.parts: the threshold of the masks is fitted on the validation part, which was not predicted; add it, "
-            "or leave mask out of predict.files"
-        )
-    validation, rows = read_maps(places.maps("validation")), []
+    validation = current_maps(task, FITTED, samples_of(task, FITTED)) if fits(task) else None
+    rows: list[dict[str, Any]] = []
     for question in questions(task):
         score = score_of(task.settings.mask, question.healthy)
-        wanted = threshold_of(task.settings.mask, question)
-        threshold, why = fitted(wanted, score, question.of(validation))
+        wanted = threshold_of(task, question)
+        threshold, why = fitted(wanted, score, None if validation is None else question.of(validation))
         if threshold is None:
             of = f" of {question.name!r}" if question.name else ""
             raise InputError(
                 f"mask.threshold{of}: {why}; mask.threshold=otsu or zero need no validation images"
             )
-        write_whole(places.prediction / f"threshold{question.suffix}.json", threshold.to_json().encode())
         segmentation = segmentation_of(task.settings.mask, threshold)
+        about = json.dumps(written(segmentation), ensure_ascii=False, indent=1)
+        write_whole(places.prediction / f"threshold{question.suffix}.json", about.encode())
         for part in parts:
             with shown(f"{part} masks", progress) as show:
                 rows += _marked(segmentation, question, places, part, show)
@@ -232,18 +282,3 @@ def _marked(
         })  # fmt: skip
         show(f"{part} masks", i + 1, len(maps))
     return rows
-
-
-def _key(task: Task) -> str:
-    """What maps depend on: the weights, the images' preparation, the files that are asked for."""
-    places, several = Places(task.settings.out), task.settings.uncertainty
-    weights = hashlib.blake2b(digest_size=8)
-    for number in range(several.ensemble):
-        weights.update((places.member(number) / WEIGHTS).read_bytes())
-    asked = task.settings.predict.model_dump(mode="json", include={"files", "precision"})
-    told = [VERSION, repr(task.preparation), task.samples.mask_values, asked, several.model_dump(mode="json")]
-    return f"{weights.hexdigest()} {_digest(told)}"
-
-
-def _digest(value: Any) -> str:
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()

@@ -20,9 +20,14 @@ def shares_on_grid(contribution: Tensor, prepared: Prepared) -> NDArray[np.float
         contribution: (K, *S) on the prepared grid.
         prepared: the grid's place in the image.
     """
-    inside = prepared.bring(np.ones(prepared.case.spatial_shape, dtype=np.bool_)).to(contribution.dtype)
-    speaks_for, against = contribution.clamp_min(0) * inside, contribution.clamp_max(0) * inside
-    return (_spread(speaks_for, prepared) + _spread(against, prepared)).astype(np.float32)
+    own = within_image(contribution, prepared)
+    return (_spread(own.clamp_min(0), prepared) + _spread(own.clamp_max(0), prepared)).astype(np.float32)
+
+
+def within_image(contribution: Tensor, prepared: Prepared) -> Tensor:
+    """Contributions (K, *S) with zero where the network saw padding."""
+    inside = prepared.bring(np.ones(prepared.case.spatial_shape, dtype=np.bool_))
+    return contribution * inside.to(contribution)
 
 
 def _spread(part: Tensor, prepared: Prepared) -> NDArray[np.float64]:

@@ -11,11 +11,16 @@ _MASKS = ("dice median", "false mask rate")
 
 
 def summary(found: Evaluation) -> list[str]:
-    """Decisions, the map, the masks that were written beside the image's intensity, and upper bounds, named as such."""
+    """Decisions, the map, the masks that were written beside the image's intensity, and oracles, named as such."""
     rows = found.result.rows
     overall = [r for r in rows if r["part"] == "classification" and r["class"] == ""]
     lines = [f"{r['metric']}: {cell(r)}" for r in overall]
-    return [*lines, *(line for one in found.judged for line in _of(one)), *found.notes]
+    return [
+        *found.first,
+        *lines,
+        *(line for one in found.judged for line in _of(one)),
+        *found.notes[len(found.first) :],
+    ]
 
 
 def _of(judged: Judged) -> list[str]:
@@ -30,7 +35,9 @@ def _of(judged: Judged) -> list[str]:
             f"{m} {cell(_one(rows, part='localisation', metric=m, threshold=threshold.title, score='class', stratum='all'))}"
             for m in _MASKS
         ]
-        mark = "masks" if threshold is judged.headline else "upper bound" if threshold.is_oracle else "other"
+        mark = (
+            "masks" if threshold is judged.headline else "knows the truth" if threshold.is_oracle else "other"
+        )
         lines.append(f"{of}{mark}, {threshold.title} ({threshold.supervision}): {', '.join(told)}")
     return lines
 

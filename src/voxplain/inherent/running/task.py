@@ -26,7 +26,7 @@ from voxplain.inherent.data import (
     slices_of,
     split_samples,
 )
-from voxplain.inherent.data.naming import is_healthy
+from voxplain.inherent.data.healthy import healthy_class, healthy_told
 from voxplain.inherent.networks import make_network, wrap
 from voxplain.inherent.settings.config import DataSettings, InherentSettings, NetworkSettings, SplitSettings
 from voxplain.model import Preparation
@@ -54,6 +54,12 @@ class Task:
     shape: tuple[int, ...]
     healthy: int | None
 
+    @property
+    def healthy_told(self) -> str:
+        """Which class is healthy and why, in words."""
+        samples = self.samples
+        return healthy_told(samples.classes, samples.told_healthy, multi_label=samples.multi_label)
+
     def member(self, number: int) -> EvidenceClassifier:
         """A network of an ensemble, from 0, with first weights of its own; 0 is `network`."""
         if number == 0:
@@ -70,12 +76,12 @@ def prepare_task(settings: InherentSettings) -> Task:
         InputError: data or a network that cannot be; one line per mistake.
     """
     samples = read_samples(settings.data)
+    _ = samples.healthy  # that it cannot be told is said before anything else is done
     split = divided(samples, settings.split)
     steps = preparation_of(settings.prepare)
     image = prepared(samples[split.train[0]], steps, Reader()).image
     network = make_classifier(settings.network, samples, int(image.shape[0]), image.ndim - 1)
-    healthy = 0 if is_healthy(samples.classes[0]) and not samples.multi_label else None
-    return Task(settings, samples, split, steps, network, tuple(image.shape), healthy)
+    return Task(settings, samples, split, steps, network, tuple(image.shape), samples.healthy)
 
 
 def read_samples(asked: DataSettings) -> Samples:
@@ -93,12 +99,31 @@ def read_samples(asked: DataSettings) -> Samples:
                 "data.mask_labels: found values of several classes, but an image has one class, whose mask is all that is "
                 "drawn; leave it out, or set data.multi_label"
             )
+        if samples.mask_values is not None:
+            raise InputError(
+                "data.mask_labels: found values beside columns mask:…, whose files say which class they are of; leave it out"
+            )
         samples = replace(samples, mask_values=mask_values(asked.mask_labels, samples.classes))
-    if cut is None or layout == "brats":
+    if cut is not None and layout != "brats":
+        # slices beside a finding may get a healthy class that volumes do not have
+        samples = _told(samples, asked, known=not cut.labels_from_masks)
+        samples = slices_of(
+            samples, "ijk".index(cut.axis), labels_from_masks=cut.labels_from_masks, least=cut.least, every=cut.every
+        )  # fmt: skip
+    return _told(samples, asked)
+
+
+def _told(samples: Samples, asked: DataSettings, *, known: bool = True) -> Samples:
+    """With the healthy class as it was told; one that is not there is refused, or left where it may come later."""
+    if asked.healthy is None or (not known and asked.healthy not in samples.classes):
         return samples
-    return slices_of(
-        samples, "ijk".index(cut.axis), labels_from_masks=cut.labels_from_masks, least=cut.least, every=cut.every
-    )  # fmt: skip
+    if samples.multi_label:
+        raise InputError(
+            f"data.healthy: found {asked.healthy!r}, but labels are independent: an image is healthy where none applies; "
+            "leave it out"
+        )
+    healthy_class(samples.classes, asked.healthy)
+    return replace(samples, told_healthy=asked.healthy)
 
 
 def preparation_of(asked: PrepareSettings) -> Preparation:

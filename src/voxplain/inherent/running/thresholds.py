@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from voxplain.errors import InputError
 from voxplain.inherent.maps import Maps
 from voxplain.inherent.mask import Components, DenseCrf, RandomWalker, Segmentation
 from voxplain.inherent.mask.refine import Refinement
-from voxplain.inherent.running.questions import Question
 from voxplain.inherent.score_map import ClassScore, ScoreMap
 from voxplain.inherent.settings.config import MaskSettings
-from voxplain.inherent.threshold import Threshold, parse_threshold
+from voxplain.inherent.threshold import MultiOtsu, Otsu, Threshold, ZeroEvidence
 
 WHY = {
     "none": "no label and no mask was used to find it",
@@ -25,16 +26,6 @@ def score_of(asked: MaskSettings, healthy: int | None) -> ScoreMap:
     if kind == "auto":
         kind = "contrast" if healthy is not None else "margin"
     return ClassScore(kind)
-
-
-def threshold_of(asked: MaskSettings, question: Question) -> Threshold:
-    """The one of the masks, not fitted."""
-    text = asked.threshold
-    if text == "auto" and question.index is not None:
-        text = "healthy:floor=0"  # what speaks against a label is no place of it
-    elif text == "auto":
-        text = "healthy" if question.healthy is not None else "otsu"
-    return parse_threshold(text)
 
 
 def segmentation_of(asked: MaskSettings, threshold: Threshold) -> Segmentation:
@@ -53,12 +44,21 @@ def refinement_of(asked: MaskSettings) -> Refinement | None:
     return None if asked.refine is None else kinds[asked.refine]()
 
 
-def fitted(threshold: Threshold, score: ScoreMap, validation: Maps) -> tuple[Threshold | None, str]:
-    """The threshold fitted on the validation part, or why it cannot be."""
+def fitted(threshold: Threshold, score: ScoreMap, validation: Maps | None) -> tuple[Threshold | None, str]:
+    """The threshold fitted on the validation part, or why it cannot be; one without supervision takes none."""
+    if isinstance(threshold, ZeroEvidence | Otsu | MultiOtsu):
+        return threshold.fit(None, score), ""
+    assert validation is not None
     try:
         return threshold.fit(validation, score), ""
     except InputError as error:
         return None, f"threshold {threshold.title}: {error}"
+
+
+def written(segmentation: Segmentation) -> dict[str, Any]:
+    """What is written beside masks: their threshold, and under ``mask`` the steps after it."""
+    steps = segmentation.to_dict()
+    return {**steps.pop("threshold"), "mask": steps}
 
 
 def told(threshold: Threshold) -> str:

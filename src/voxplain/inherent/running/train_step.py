@@ -10,6 +10,7 @@ from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
 from voxplain.inherent.classifier import EvidenceClassifier
 from voxplain.inherent.page.curves import write_curves
+from voxplain.inherent.running.foreseen import check_foreseen
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.task import Task
 from voxplain.inherent.settings.load import as_yaml
@@ -28,10 +29,12 @@ def train_inherent(task: Task, *, callbacks: Sequence[Callback] = ()) -> tuple[T
     folder gets ``settings.yaml``.
 
     Raises:
-        InputError: data that cannot be learned from, or a folder that holds another training.
+        InputError: data that cannot be learned from, or a folder that holds another training; what would stop prediction
+            or evaluation later, see `check_foreseen`.
     """
     places = Places(task.settings.out)
     _check_drops(task)
+    check_foreseen(task)
     trained = tuple(_trained(task, number, callbacks) for number in range(task.settings.uncertainty.ensemble))
     write_whole(
         places.settings,

@@ -24,6 +24,16 @@ def _words(value: Any) -> Any:
     return [as_text(part.strip() if isinstance(part, str) else part) for part in parts]
 
 
+def _name(value: Any) -> Any:
+    """YAML reads ``no`` as false, but the class "no" is meant, or "yes": which spelling it has cannot be told."""
+    if value is True or value is False:
+        raise ValueError(f"found {str(value).lower()}, expected a class's name; put it in quotes")
+    return as_text(value)
+
+
+ClassName = Annotated[str | None, BeforeValidator(_name)]
+
+
 def _threshold(text: str) -> str:
     """Only the words, so that a mistake is told before a network is trained."""
     from voxplain.inherent.threshold import parse_threshold
@@ -70,6 +80,11 @@ class DataSettings(Section):
         "auto", "which of these it is"
     )
     classes: Names = setting(None, "in order, the healthy one first; none: as the data name them")
+    healthy: ClassName = setting(
+        None,
+        "the class without a finding, which gets no masks; none: there is no such class; by default what is called healthy, "
+        "normal, control, no finding or the like, never benign",
+    )
     patient: str | None = setting(
         None,
         "regular expression for the patient in a file's name, or each: every image is a patient of its own",
@@ -128,8 +143,8 @@ class MaskSettings(Section):
 
     threshold: Annotated[Threshold, AfterValidator(_honest)] = setting(
         "auto",
-        "zero, otsu, multi-otsu, healthy:share=0.05, masks:count=20; auto: healthy where there is such a class, else otsu; "
-        "of independent labels healthy:floor=0",
+        "zero, otsu, multi-otsu, healthy:share=0.05, masks:count=20; auto: healthy where there is such a class and enough "
+        "patients of it, else otsu; of independent labels healthy:floor=0, else zero",
     )
     score: Literal["auto", "contrast", "margin", "evidence"] = setting(
         "auto", "what is thresholded; auto: the contrast to the healthy class, or without one the margin"

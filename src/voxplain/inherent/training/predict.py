@@ -50,6 +50,7 @@ def predict(
     device: str = "cpu",
     precision: str = "fp32",
     like: tuple[int, ...] | None = None,
+    reader: Reader | None = None,
 ) -> Iterator[Predicted]:
     """Logits, and evidence where the network has it, sample by sample in order. No more than a batch is held.
 
@@ -63,6 +64,7 @@ def predict(
         device: where.
         precision: ``"fp32"``, or ``"bf16"`` with autocast.
         like: (C, *S) of a prepared image that was learned from; others must have as many channels and axes.
+        reader: keeps the last volume for the next slice of it, also from one call to the next; a new one where not given.
 
     Raises:
         InputError: images that cannot be read, or are not like those that were learned from.
@@ -74,7 +76,17 @@ def predict(
     asks = can if evidence is None else evidence
     if asks and not can:
         raise ModelError(f"evidence: {type(network).__name__} has no method evidence(x)")
-    return _predicted(network, samples, preparation or Preparation(), asks, batch, device, precision, like)
+    return _predicted(
+        network,
+        samples,
+        preparation or Preparation(),
+        asks,
+        batch,
+        device,
+        precision,
+        like,
+        reader or Reader(),
+    )
 
 
 def _predicted(
@@ -86,9 +98,9 @@ def _predicted(
     device: str,
     precision: str,
     like: tuple[int, ...] | None,
+    reader: Reader,
 ) -> Iterator[Predicted]:
     network.to(device)
-    reader = Reader()
     held: list[tuple[Sample, Prepared]] = []
     for sample in samples:
         ready = prepared(sample, preparation, reader)

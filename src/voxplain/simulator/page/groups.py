@@ -22,13 +22,13 @@ class GroupShown:
 
     Attributes:
         title: which subjects, or which difference.
-        figure: mean map with significant voxels.
+        figure: mean map with significant voxels; None of tests of regions alone.
         regions: their tests; None without an atlas.
         lines: how it was tested and what came out, in sentences.
     """
 
     title: str
-    figure: Picture
+    figure: Picture | None
     regions: Table | None
     lines: tuple[str, ...]
 
@@ -53,17 +53,20 @@ def groups_shown(
 
 
 def _shown(task: SimulatorTask, test: dict[str, Any], rows: list[dict[str, Any]], level: float) -> GroupShown:
-    picture = Picture(task.places.group / test["folder"] / "figure.png", test["alt"], test["caption"])
+    picture = None
+    if test["folder"]:
+        picture = Picture(task.places.group / test["folder"] / "figure.png", test["alt"], test["caption"])
     return GroupShown(test["title"], picture, tested_regions(rows, test["title"]), tuple(_lines(test, level)))
 
 
 def _lines(test: dict[str, Any], level: float) -> list[str]:
     subjects = " and ".join(str(n) for n in test["subjects"])
     how = "every permutation" if test["exact"] else "random permutations"
-    lines = [
-        f"{subjects} subjects, {how}, corrected over {test['voxels']:,} voxels: {test['found']:,} with p ≤ {level:g} for "
-        f"any false alarm, {test['discovered']:,} with q ≤ {level:g}."
-    ]
+    outcome = (
+        f"corrected over {test['voxels']:,} voxels: {test['found']:,} with p ≤ {level:g} for any false alarm, "
+        f"{test['discovered']:,} with q ≤ {level:g}."
+    )
+    lines = [f"{subjects} subjects, {how}, {outcome if test['voxels'] else 'of regions alone.'}"]
     if test["least"] > level:
         lines.append(
             f"So few subjects can show nothing: the smallest p that any outcome could have is {test['least']:.2g}."

@@ -16,7 +16,7 @@ from voxplain.inherent.page.numbers import Table
 from voxplain.report import Picture
 from voxplain.report.templating import templates
 from voxplain.simulator.page.groups import GroupShown, groups_shown
-from voxplain.simulator.page.tables import overview, region_table, training_table
+from voxplain.simulator.page.tables import overview, region_table, surrogate_table, training_table
 from voxplain.simulator.page.words import Remark, remarks
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class SimulatorPage:
         overview: of all subjects.
         subjects: one by one.
         training: what each training came to.
+        surrogate: of a black box, how well a network has learned it; None of others.
         curves: of the first training; None where they are elsewhere.
         versions: of what made it.
     """
@@ -74,6 +75,7 @@ class SimulatorPage:
     overview: Table
     subjects: tuple[SubjectShown, ...]
     training: Table
+    surrogate: Table | None
     curves: Picture | None
     versions: dict[str, object]
 
@@ -91,23 +93,26 @@ def write_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> Pa
 def simulator_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> SimulatorPage:
     """What the page says of a folder of results."""
     from voxplain.simulator.running.records import records_of
+    from voxplain.simulator.running.surrogate_step import surrogate
 
     found = records_of(task, task.settings.seeds[0], parts)
     healthy, diseased = task.names
     groups, group_notes = groups_shown(task, parts)
     chosen = _chosen([record for _, record in found], task.settings.explain.cases)
     seed = task.settings.seeds[0]
+    known = surrogate(task).fidelity if task.settings.classifier.black_box else None
     curves = task.places.training(seed) / "curves.png"
     return SimulatorPage(
         title=f"What the classifier looks for: {diseased} or {healthy}",
         subtitle=f"{Path(task.settings.classifier.source).name}, explained by a {task.settings.network.name} simulator",
         facts=_facts(task, parts),
-        notes=(*task.notes, *_notes([record for _, record in found])),
+        notes=(*([known.sentence()] if known else []), *task.notes, *_notes([record for _, record in found])),
         groups=groups,
         group_notes=group_notes,
         overview=overview([record for _, record in found]),
         subjects=tuple(_shown(*found[i]) for i in chosen),
         training=training_table({s: _training(task.places.training(s)) for s in task.settings.seeds}),
+        surrogate=surrogate_table(known) if known else None,
         curves=Picture(curves, "Curves of the training.", f"Training of seed {seed}.")
         if curves.exists()
         else None,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from voxplain.inherent.page.numbers import Table
+from voxplain.simulator.surrogate import Fidelity
 
 Record = dict[str, Any]
 
@@ -92,6 +93,15 @@ def training_table(trainings: Mapping[int, tuple[Sequence[Mapping[str, float]], 
     return Table(
         "Fidelity on the validation part: whether the classifier changes its mind", head, tuple(lines)
     )
+
+
+def surrogate_table(found: Fidelity) -> Table:
+    """How well the surrogate of a black box says what that says."""
+    lines = ((f"{found.images}", f"{100 * found.agreement:.0f} %", f"{found.r2:.2f}".replace("-", "−")),)
+    return Table(
+        "Fidelity of the surrogate, on images that it has not learned from", ("images", "same decision", "R² of logits"),
+        lines,
+    )  # fmt: skip
 
 
 def amount(value: float) -> str:

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from voxplain.errors import InputError, ModelError, suggest
-from voxplain.inherent.data.naming import is_healthy
+from voxplain.inherent.data.healthy import is_healthy
 from voxplain.model import Model, Preparation, load_model
 from voxplain.model.classes import read_classes
+from voxplain.model.factory import found_at
 from voxplain.model.heads import select
 from voxplain.model.outputs import sums_to_one
 from voxplain.settings.prepare import PrepareSettings
 from voxplain.simulator.decision import Decision
 from voxplain.simulator.settings.config import ClassifierSettings
+from voxplain.simulator.surrogate import BlackBox
 
 
 class Logits(nn.Module):
@@ -57,13 +59,19 @@ def load_classifier(asked: ClassifierSettings, prepare: PrepareSettings) -> Mode
         InputError: a factory without weights.
         ModelError: a network that cannot be loaded.
     """
+    steps = prepare.model_dump(exclude_unset=True)
+    if asked.black_box:
+        box = BlackBox(found_at(asked.source), asked.source)
+        return load_model(
+            box, task="classification", head=asked.head, spatial_dims=asked.spatial_dims,
+            prepare=Preparation(**steps) if steps else None,
+        )  # fmt: skip
     is_factory = ":" in asked.source and not Path(asked.source).exists()
     if is_factory and asked.weights is None and not asked.own_weights:
         raise InputError(
             f"classifier.weights: found none for {asked.source}, which would be asked with random weights; give a .pt, "
             ".pth or .safetensors file, or own_weights: true where the function loads them"
         )
-    steps = prepare.model_dump(exclude_unset=True)
     return load_model(
         asked.source,
         asked.weights,

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.case import Geometry, read_case
-from voxplain.errors import GeometryError
 from voxplain.inherent.data import Reader, Sample
 from voxplain.simulator.running.case_files import LOG_JACOBIAN
+from voxplain.simulator.running.common import CommonGrid
 from voxplain.simulator.running.home import Floats
 from voxplain.simulator.running.records import Record, records_of
 from voxplain.simulator.running.task import SimulatorTask
@@ -77,30 +77,28 @@ def members(
     return found, notes
 
 
-def common_grid(chosen: Sequence[Member]) -> tuple[tuple[int, ...], Geometry | None]:
-    """The grid of all images.
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Where tests are made.
 
-    Raises:
-        GeometryError: an image on another grid than the first one.
+    Attributes:
+        grid: that subjects have in common.
+        where: (*S) the voxels inside the mask.
     """
-    reader = Reader()
-    first, grid = chosen[0].sample, reader.case(chosen[0].sample)
-    for member in chosen[1:]:
-        case = reader.case(member.sample)
-        same = case.spatial_shape == grid.spatial_shape
-        if same and case.geometry is not None and grid.geometry is not None:
-            same = case.geometry.matches(grid.geometry)
-        if not same:
-            difference = (
-                case.geometry.difference(grid.geometry)
-                if case.geometry is not None and grid.geometry is not None
-                else f"the shapes are {case.spatial_shape} and {grid.spatial_shape}"
-            )
-            raise GeometryError(
-                f"group: {member.sample.id} is not on the grid of {first.id}: {difference}; a mean needs images that are "
-                "registered to one grid"
-            )
-    return tuple(grid.spatial_shape), grid.geometry
+
+    grid: CommonGrid
+    where: NDArray[np.bool_]
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """Of the grid; None where not known."""
+        return self.grid.geometry
+
+    def full(self, values: Any, outside: float = 0.0) -> Floats:
+        """(V,) on the grid; what was not tested is `outside`."""
+        out = np.full(self.where.shape, outside, np.float32)
+        out[self.where] = np.nan_to_num(np.asarray(values, np.float32), nan=outside)
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +123,12 @@ class Cohort:
     unit: str
 
 
-def gathered(chosen: Sequence[Member], where: NDArray[np.bool_], column: str | None) -> Cohort:
+def gathered(chosen: Sequence[Member], space: Space | None, column: str | None) -> Cohort:
     """The members' maps inside a mask, patient by patient.
 
     Args:
         chosen: of one class.
-        where: (*S) which voxels.
+        space: where voxels are compared; None where images have no grid in common: rows are empty.
         column: of the table, by which patients are told apart further.
     """
     patients: dict[tuple[str, str], list[Member]] = {}
@@ -139,12 +137,15 @@ def gathered(chosen: Sequence[Member], where: NDArray[np.bool_], column: str | N
         patients.setdefault((member.sample.group, value), []).append(member)
     several = list(patients.values())
     trainings = len(chosen[0].folders)
-    rows = np.zeros((len(several), int(where.sum())), np.float32)
+    rows = np.zeros((len(several), 0 if space is None else int(space.where.sum())), np.float32)
     means = np.zeros((trainings, rows.shape[1]))
-    for subject, images in enumerate(several):
+    reader = Reader()
+    for subject, images in enumerate(several if space is not None else ()):
+        assert space is not None
         for member in images:
             for training in range(trainings):
-                values = member.map(training)[where] / len(images)
+                on_grid = space.grid.bring(member.map(training), member.sample, reader)
+                values = on_grid[space.where] / len(images)
                 rows[subject] += values / trainings
                 means[training] += values / len(several)
     names, unit = _regions(chosen)

@@ -94,10 +94,7 @@ class _Asked:
         # pictures, too, are of the first training alone
         self.first = seed == task.settings.seeds[0]
         self.key = f"{explanation_key(task, seed)} {self.first}"
-        source = task.settings.data.source
-        self.atlas = (
-            None if told.atlas is None else Atlas(told.atlas, source if source.is_dir() else source.parent)
-        )
+        self.atlas = None if told.atlas is None else Atlas(told.atlas, task.folder)
 
     def part(self, part: str, samples: Sequence[Sample], show: Shown) -> None:
         reader = Reader()

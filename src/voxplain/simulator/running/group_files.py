@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from voxplain.case import Case, Geometry, write_case
+from voxplain.case import Case, write_case
 from voxplain.case.atomic import write_whole
 from voxplain.inherent.data import Reader
 from voxplain.report import png, slug
 from voxplain.simulator.group import GroupMap
 from voxplain.simulator.page.group_figure import group_figure
-from voxplain.simulator.running.cohort import Member
+from voxplain.simulator.running.cohort import Member, Space
 from voxplain.simulator.running.home import Floats
 
 _LARGEST = 1e6  # a file's t: of subjects that are all the same it is infinite
 _OUTSIDE = {"mean": 0.0, "t": 0.0, "p_any": 1.0, "q": 1.0}
-
-
-@dataclass(frozen=True, eq=False)
-class Space:
-    """Where tests are made.
-
-    Attributes:
-        where: (*S) the voxels inside the mask.
-        geometry: of the grid; None where not known.
-    """
-
-    where: NDArray[np.bool_]
-    geometry: Geometry | None
-
-    def full(self, values: Any, outside: float = 0.0) -> Floats:
-        """(V,) on the grid; what was not tested is `outside`."""
-        out = np.full(self.where.shape, outside, np.float32)
-        out[self.where] = np.nan_to_num(np.asarray(values, np.float32), nan=outside)
-        return out
 
 
 def write_test(
@@ -63,7 +42,13 @@ def write_test(
         write_case(folder / f"{kind}{suffix}", Case(kind, values[None], space.geometry))
     found, discovered = (space.full(made.found(level, by)) > 0 for by in ("p_any", "q"))
     drawn = group_figure(
-        mean_image(chosen), space.full(made.mean), found, discovered, space.geometry, title=title, level=level
+        mean_image(chosen, space),
+        space.full(made.mean),
+        found,
+        discovered,
+        space.geometry,
+        title=title,
+        level=level,
     )
     write_whole(folder / "figure.png", png(drawn, 100))
     return {
@@ -73,11 +58,20 @@ def write_test(
     }  # fmt: skip
 
 
-def mean_image(chosen: Sequence[Member]) -> Floats:
-    """(1, *S) the first channel of all, each between its 1st and 99th percentile."""
+def regions_alone(title: str, made: GroupMap) -> dict[str, Any]:
+    """The same of a test without voxels, which leaves no files."""
+    return {
+        "title": title, "folder": "", "subjects": list(made.subjects), "exact": made.exact, "least": made.least,
+        "voxels": 0, "found": 0, "discovered": 0, "alt": "", "caption": "",
+    }  # fmt: skip
+
+
+def mean_image(chosen: Sequence[Member], space: Space) -> Floats:
+    """(1, *S) the first channel of all on the common grid, each between its 1st and 99th percentile."""
     reader, total = Reader(), np.zeros(())
     for member in chosen:
         image = reader.case(member.sample).image[0]
         low, high = np.percentile(image, (1, 99))
-        total = total + np.clip((image - low) / max(high - low, 1e-12), 0, 1) / len(chosen)
+        shown = np.clip((image - low) / max(high - low, 1e-12), 0, 1)
+        total = total + space.grid.bring(shown, member.sample, reader) / len(chosen)
     return np.asarray(total, np.float32)[None]

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 
 from voxplain.case import read_mask
 from voxplain.case.atomic import write_whole
-from voxplain.errors import InputError, suggest
-from voxplain.inherent.data import Reader, Sample
+from voxplain.errors import GeometryError, InputError, suggest
+from voxplain.inherent.data import Sample
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.shown import Shown, shown
 from voxplain.inherent.training.record import digest
 from voxplain.simulator.group import GroupMap, agreement, group_difference, group_map
 from voxplain.simulator.page import write_page
-from voxplain.simulator.running.cohort import Cohort, Member, common_grid, gathered, members
-from voxplain.simulator.running.group_files import Space, write_test
+from voxplain.simulator.running.cohort import Cohort, Member, Space, gathered, members
+from voxplain.simulator.running.common import CommonGrid, common_grid, warps_of
+from voxplain.simulator.running.group_files import regions_alone, write_test
+from voxplain.simulator.running.keys import stamp
 from voxplain.simulator.running.records import parts_of, records_of
 from voxplain.simulator.running.task import SimulatorTask
 
@@ -33,14 +35,15 @@ def group_simulators(task: SimulatorTask, *, progress: bool = True) -> Path:
 
     The folder ``group`` gets a folder per test with ``mean``, ``t``, ``p_any`` and ``q`` on the images' grid and a picture,
     ``regions`` (parquet and CSV) with a row per region and test, and ``groups.json``. What is there already is not done
-    again.
+    again. Maps are compared on the grid of all images; where the table has a column ``warp``, on the template's, see
+    `voxplain.simulator.running.common.pushed`. Images on different grids without warps have tests of their regions alone.
 
     Returns:
         the page.
 
     Raises:
         InputError: subjects that are not explained yet, no class with two subjects, a column that is not there.
-        GeometryError: images or a mask on different grids.
+        GeometryError: a mask on another grid; images on different grids that have neither warps nor regions.
     """
     parts = parts_of(task)
     found, notes = members(task, parts)
@@ -59,7 +62,8 @@ def group_key(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> str
     """Of what tests depend on."""
     told = task.settings.group.model_dump(mode="json")
     keys = [record["key"] for seed in task.settings.seeds for _, record in records_of(task, seed, parts)]
-    return digest([told, keys])
+    warps = warps_of([sample for several in parts.values() for sample in several], task.folder)
+    return digest([told, keys, *([stamp(file) for file in warps.values()])])
 
 
 @dataclass
@@ -83,14 +87,12 @@ class _Tests:
     def make(self, show: Shown) -> None:
         """Both classes, each by itself and, where a column is named, divided by it."""
         every = [member for several in self.found.values() for member in several]
-        shape, geometry = common_grid(every)
-        space = Space(self._mask(every[0], shape), geometry)
-        values = self._values()
+        space, values = self._space(every), self._values()
         for done, (decision, chosen) in enumerate(self.found.items(), 1):
             towards = next(name for name in self.found if name != decision)
             title = f"{decision} towards {towards}"
             if chosen:
-                cohort = gathered(chosen, space.where, self.task.settings.group.by)
+                cohort = gathered(chosen, space, self.task.settings.group.by)
                 self._mean(space, title, chosen, cohort)
                 if values is not None:
                     self._difference(space, title, chosen, cohort, values)
@@ -111,19 +113,25 @@ class _Tests:
         told = {"key": key, "tests": self.told, "rows": self.rows, "notes": self.notes}
         write_whole(folder / GROUPS, json.dumps(told, indent=1, ensure_ascii=False).encode())
 
-    def _mean(self, space: Space, title: str, chosen: Sequence[Member], cohort: Cohort) -> None:
+    def _mean(self, space: Space | None, title: str, chosen: Sequence[Member], cohort: Cohort) -> None:
         """Whether volumes change at all."""
         if len(cohort.rows) < 2:
             self.notes.append(f"{title}: {len(cohort.rows)} subject, but a test needs two.")
             return
-        made = group_map(list(cohort.rows), **self._options)
-        self._add(space, title, made, chosen, {"agreement": _agreement(cohort)})
+        if space is not None:
+            made = group_map(list(cohort.rows), **self._options)
+            self._add(space, title, made, chosen, {"agreement": _agreement(cohort)})
         if cohort.names:
             regions = group_map(list(cohort.percent), **self._options)
-            self.rows += _region_rows(title, regions, cohort, cohort.amount.mean(0))
+            self._add_regions(space, title, regions, cohort, cohort.amount.mean(0))
 
     def _difference(
-        self, space: Space, title: str, chosen: Sequence[Member], cohort: Cohort, values: tuple[str, str]
+        self,
+        space: Space | None,
+        title: str,
+        chosen: Sequence[Member],
+        cohort: Cohort,
+        values: tuple[str, str],
     ) -> None:
         """Whether two groups of subjects differ."""
         a, b = (np.array([v == value for v in cohort.values], np.bool_) for value in values)
@@ -133,13 +141,13 @@ class _Tests:
                 f"{named}: {int(a.sum())} and {int(b.sum())} subjects, but a test needs three, some in both."
             )
             return
-        made = group_difference(list(cohort.rows[a]), list(cohort.rows[b]), **self._options)
-        self._add(space, named, made, chosen, {})
+        if space is not None:
+            made = group_difference(list(cohort.rows[a]), list(cohort.rows[b]), **self._options)
+            self._add(space, named, made, chosen, {})
         if cohort.names:
             regions = group_difference(list(cohort.percent[a]), list(cohort.percent[b]), **self._options)
-            self.rows += _region_rows(
-                named, regions, cohort, cohort.amount[a].mean(0) - cohort.amount[b].mean(0)
-            )
+            amounts = cohort.amount[a].mean(0) - cohort.amount[b].mean(0)
+            self._add_regions(space, named, regions, cohort, amounts)
 
     def _add(
         self, space: Space, title: str, made: GroupMap, chosen: Sequence[Member], about: dict[str, Any]
@@ -147,16 +155,39 @@ class _Tests:
         place, level = self.task.places.group, self.task.settings.group.level
         self.told.append({**write_test(place, space, title, made, chosen, level), **about})
 
+    def _add_regions(
+        self, space: Space | None, title: str, made: GroupMap, cohort: Cohort, amounts: NDArray[np.float64]
+    ) -> None:
+        if space is None:
+            self.told.append(regions_alone(title, made))
+        self.rows += _region_rows(title, made, cohort, amounts)
+
     @property
     def _options(self) -> dict[str, Any]:
         told = self.task.settings.group
         return {"permutations": told.permutations, "seed": told.seed}
 
-    def _mask(self, first: Member, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    def _space(self, every: Sequence[Member]) -> Space | None:
+        """Where voxels are compared; None where there is no such place, which the notes tell.
+
+        Raises:
+            GeometryError: there is none, and there are no regions to compare either.
+        """
+        samples, folder = [member.sample for member in every], self.task.folder
+        try:
+            grid = common_grid(samples, folder)
+        except GeometryError as error:
+            if warps_of(samples, folder) or not any(member.record["regions"] for member in every):
+                raise
+            self.notes.append(f"There are no voxelwise tests, but those of regions. {error}.")
+            return None
+        return Space(grid, self._mask(grid))
+
+    def _mask(self, grid: CommonGrid) -> NDArray[np.bool_]:
         path = self.task.settings.group.mask
         if path is None:
-            return np.ones(shape, np.bool_)
-        mask: NDArray[np.bool_] = read_mask(path, Reader().case(first.sample)) > 0
+            return np.ones(grid.shape, np.bool_)
+        mask: NDArray[np.bool_] = read_mask(path, grid.case) > 0
         if not mask.any():
             raise InputError(f"group.mask: {path} has no voxel above 0")
         return mask

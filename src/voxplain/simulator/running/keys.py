@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voxplain.inherent.data.sample import Sample
+from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.training.checkpoint import WEIGHTS
 from voxplain.inherent.training.record import digest, labels_digest
 from voxplain.simulator.running.task import SimulatorTask
@@ -21,8 +21,31 @@ def training_key(task: SimulatorTask, seed: int) -> str:
     """Of what decides the weights of a training."""
     asked = task.training(seed).model_dump(mode="json", exclude=set(WHEREABOUTS))
     network = task.settings.network.model_dump(mode="json")
-    data = [labels_digest(task.samples), task.split.ids(task.samples), repr(task.preparation)]
-    return digest([asked, network, data, weights_digest(task.decision)])
+    known = [asked, network, _data(task), classifier_key(task)]
+    if task.settings.classifier.black_box:
+        known.append(surrogate_key(task))
+    return digest(known)
+
+
+def surrogate_key(task: SimulatorTask) -> str:
+    """Of what decides what is learned of a black box."""
+    told = task.settings.surrogate.model_dump(mode="json")
+    return digest([told, _data(task), classifier_key(task)])
+
+
+def classifier_key(task: SimulatorTask) -> str:
+    """Of the classifier: its weights; of a black box the file that it is in, and what it says of the first image."""
+    told = task.settings.classifier
+    if not told.black_box:
+        return weights_digest(task.decision)
+    image = prepared(task.samples[0], task.preparation, Reader()).image
+    file = Path(told.source.rpartition(":")[0])
+    code = hashlib.blake2b(file.read_bytes()).hexdigest() if file.is_file() else told.source
+    return digest([code, task.decision(image[None]).tolist()])
+
+
+def _data(task: SimulatorTask) -> list[Any]:
+    return [labels_digest(task.samples), task.split.ids(task.samples), repr(task.preparation)]
 
 
 def explanation_key(task: SimulatorTask, seed: int) -> str:
@@ -30,17 +53,17 @@ def explanation_key(task: SimulatorTask, seed: int) -> str:
     weights = hashlib.blake2b((task.places.training(seed) / WEIGHTS).read_bytes(), digest_size=8)
     asked = task.settings.explain.model_dump(mode="json", exclude={"parts", "cases", "device"})
     atlas = (asked.pop("atlas") or {}).get("names")  # the file itself is told by its stamp
-    return digest([weights.hexdigest(), asked, atlas, repr(task.preparation), weights_digest(task.decision)])
+    return digest([weights.hexdigest(), asked, atlas, repr(task.preparation), classifier_key(task)])
 
 
 def subject_key(key: str, sample: Sample, atlas: Path | None) -> str:
     """Of one subject's files: another image or atlas in its place is another subject."""
     files = sample.image if isinstance(sample.image, tuple) else (sample.image,)
-    stamps = [_stamp(file) for file in (*files, *([atlas] if atlas else []))]
+    stamps = [stamp(file) for file in (*files, *([atlas] if atlas else []))]
     return digest([key, sample.id, sample.label, sample.slice, stamps])
 
 
-def _stamp(source: Path | npt.NDArray[Any]) -> list[Any]:
+def stamp(source: Path | npt.NDArray[Any]) -> list[Any]:
     """What tells that a file is still the same, without reading it; folders that moved as a whole stay what they are."""
     if not isinstance(source, Path):
         return [hashlib.blake2b(np.ascontiguousarray(source).tobytes(), digest_size=8).hexdigest()]

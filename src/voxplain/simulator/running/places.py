@@ -34,6 +34,11 @@ class Places:
         return self.out / "explanation"
 
     @property
+    def surrogate(self) -> Path:
+        """Of a black box: the network that has learned it, and how well."""
+        return self.out / "surrogate"
+
+    @property
     def group(self) -> Path:
         """What subjects have in common."""
         return self.out / "group"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -47,6 +48,12 @@ class SimulatorTask:
     def places(self) -> Places:
         """Where the results are."""
         return Places(self.settings.out)
+
+    @property
+    def folder(self) -> Path:
+        """That paths in the table's columns are relative to."""
+        source = self.settings.data.source
+        return source if source.is_dir() else source.parent
 
     @property
     def names(self) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import voxplain
@@ -13,6 +14,7 @@ from voxplain.inherent.settings.load import as_yaml
 from voxplain.inherent.training.callbacks import Callback
 from voxplain.simulator.page.curves import write_curves
 from voxplain.simulator.running.keys import training_key
+from voxplain.simulator.running.surrogate_step import surrogate
 from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.training import TrainedSimulator, train_simulator, trained_simulator
 
@@ -51,7 +53,11 @@ def trained(task: SimulatorTask, seed: int) -> TrainedSimulator:
             else "holds no finished training"
         )
         raise InputError(f"{folder}: {why}; run `voxplain simulate train` with these settings first")
-    return trained_simulator(task.simulator(seed), task.decision, folder)
+    found = trained_simulator(task.simulator(seed), task.decision, folder)
+    if task.settings.classifier.black_box:
+        # learned from the surrogate, but doses and targets are the black box's
+        return replace(found, typical=surrogate(task).typical)
+    return found
 
 
 def is_trained(task: SimulatorTask, seed: int) -> bool:
@@ -63,13 +69,14 @@ def _train(task: SimulatorTask, seed: int, callbacks: Sequence[Callback]) -> Tra
     folder = task.places.training(seed)
     if is_trained(task, seed):
         return trained(task, seed)
+    decision = surrogate(task).decision if task.settings.classifier.black_box else task.decision
     found = train_simulator(
-        task.simulator(seed), task.decision, task.samples, task.split, task.training(seed), folder,
+        task.simulator(seed), decision, task.samples, task.split, task.training(seed), folder,
         preparation=task.preparation, callbacks=callbacks,
     )  # fmt: skip
     write_curves(folder / "curves.png", found.history)
     write_whole(folder / _DONE, json.dumps({"key": training_key(task, seed)}).encode())
-    return found
+    return trained(task, seed)
 
 
 def _told(folder: Path) -> str | None:

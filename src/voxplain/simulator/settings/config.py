@@ -11,6 +11,7 @@ from voxplain.inherent.settings.config import DataSettings, Names, SplitSettings
 from voxplain.settings.fields import Classes, Device, Existing, Head, as_list, as_text
 from voxplain.settings.prepare import PrepareSettings
 from voxplain.settings.section import Section, setting
+from voxplain.simulator.surrogate import SurrogateSettings
 from voxplain.simulator.training import SimulatorTraining
 
 Name = Annotated[str | None, BeforeValidator(as_text)]
@@ -27,6 +28,11 @@ class ClassifierSettings(Section):
     )
     arguments: dict[str, Any] = setting({}, "keyword arguments of a factory")
     weights: Existing | None = setting(None, "weights of a factory's network: .pt, .pth or .safetensors")
+    black_box: bool = setting(
+        False,
+        "source names a function from images (N, C, ...) in NumPy to logits (N, K), which is asked as it is and gives no "
+        "gradient: simulators learn from a surrogate",
+    )
     own_weights: bool = setting(False, "the factory's network brings its weights, or needs none")
     classes: Classes = setting(
         None, "names in the order of its outputs, or a JSON file; none: the data's, in their order"
@@ -108,6 +114,9 @@ class SimulatorSettings(Section):
     prepare: PrepareSettings = Field(PrepareSettings(), description="from the file to the classifier")
     classifier: ClassifierSettings = Field(description="who is explained")
     network: NetworkSettings = Field(NetworkSettings(), description="the simulator")
+    surrogate: SurrogateSettings = Field(
+        default_factory=SurrogateSettings, description="how a black box is learned; not used by others"
+    )
     training: SimulatorTraining = Field(default_factory=SimulatorTraining, description="how it learns")
     seeds: Annotated[tuple[int, ...], BeforeValidator(as_list)] = setting(
         (0,),
@@ -130,6 +139,12 @@ class SimulatorSettings(Section):
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(
                 f"seeds: found {list(self.seeds)}, expected different numbers from 0, such as [0, 1, 2]"
+            )
+        told = self.classifier
+        if told.black_box and (told.weights or told.arguments or ":" not in told.source):
+            raise ValueError(
+                "classifier.black_box: found weights, arguments or a file without a function; expected source: "
+                "file.py:function alone, which is called with images"
             )
         if self.training.seed:
             raise ValueError(

@@ -1,0 +1,82 @@
+"""Images that are not the data set's: from what a person names to samples without a class."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from voxplain.case import arrays, nifti, picture
+from voxplain.case.table import several_paths
+from voxplain.errors import InputError
+from voxplain.inherent.data import Reader, Sample, Samples, slices_of
+from voxplain.inherent.data.sample import UNKNOWN, listed
+from voxplain.inherent.running.task import Task
+
+_SUFFIXES = (*nifti.SUFFIXES, *arrays.SUFFIXES, *picture.SUFFIXES)
+
+
+def new_samples(task: Task, images: Sequence[str | Path]) -> list[Sample]:
+    """A sample per image; where slices of volumes were learned from, per slice of it, cut in the same way.
+
+    Args:
+        task: what was learned.
+        images: files or DICOM folders; channels of one image with ``;`` between; a folder of images stands for those in it.
+            Names that are alike are told apart by the folders above.
+
+    Raises:
+        InputError: files that are not there, or named twice; slices of what has none; one line per mistake.
+    """
+    found = [paths for image in images for paths in _named(image)]
+    missing = [f"images: {path} does not exist" for paths in found for path in paths if not path.exists()]
+    if missing:
+        raise InputError("\n".join(missing))
+    samples = [
+        Sample(name, paths[0] if len(paths) == 1 else paths, UNKNOWN, name)
+        for name, paths in zip(_apart([paths[0] for paths in found]), found, strict=True)
+    ]
+    return samples if task.settings.data.slices is None else _cut(task, samples)
+
+
+def _named(image: str | Path) -> list[tuple[Path, ...]]:
+    """The images of one argument, each with the files of its channels."""
+    path = Path(image).expanduser()
+    if not path.is_dir():
+        return [(path,)] if path.exists() else [tuple(several_paths(str(image), Path()))]
+    inside = sorted(p for p in path.iterdir() if p.name.casefold().endswith(_SUFFIXES) and p.name[0] != ".")
+    return [(p,) for p in inside] or [(path,)]  # a folder of DICOM files is one image
+
+
+def _apart(paths: Sequence[Path]) -> list[str]:
+    """The files' names, with as many folders before them as tell them apart.
+
+    >>> _apart([Path("/a/x/t1.nii"), Path("/b/x/t1.nii"), Path("/b/x/t2.nii")])
+    ['a/x/t1.nii', 'b/x/t1.nii', 't2.nii']
+    """
+    # not resolve(): what a link points at may have quite another name
+    whole = [Path(os.path.abspath(path)).parts[1:] for path in paths]  # noqa: PTH100
+    twice = [path for path, parts in zip(paths, whole, strict=True) if whole.count(parts) > 1]
+    if twice:
+        raise InputError(f"images: {listed(list(dict.fromkeys(twice)))} named more than once, expected once")
+    depths = [1] * len(whole)
+    while True:
+        names = ["/".join(parts[-depth:]) for parts, depth in zip(whole, depths, strict=True)]
+        alike = {name for name, count in Counter(names).items() if count > 1}
+        if not alike:
+            return names
+        depths = [depth + (name in alike) for name, depth in zip(names, depths, strict=True)]
+
+
+def _cut(task: Task, samples: Sequence[Sample]) -> list[Sample]:
+    """Slices along the axis that was learned from; what is 2-D already stays as it is."""
+    cut, reader = task.settings.data.slices, Reader()
+    assert cut is not None
+    found: list[Sample] = []
+    for sample in samples:
+        if reader.case(sample).spatial_dims == 2:
+            found.append(sample)
+            continue
+        volume = Samples((sample,), task.samples.classes)
+        found += slices_of(volume, "ijk".index(cut.axis), every=cut.every)
+    return found
