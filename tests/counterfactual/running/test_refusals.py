@@ -40,10 +40,10 @@ def test_images_that_the_generator_does_not_make(root, capsys):
     write_case(root / "small.npz", Case("small", np.zeros((1, 8, 8), np.float32)))
     write_case(root / "colour.npz", Case("colour", np.zeros((3, 16, 16), np.float32)))
     plain = config(root, prepare={})
-    assert run(["counterfactual", "train", str(plain), "--set", "out=plain"]) == 0
-    line = said(capsys, plain, "explain", str(root / "colour.npz"), "--set", "out=plain")
+    assert run(["counterfactual", "train", str(plain), "--set", f"out={root / 'plain'}"]) == 0
+    line = said(capsys, plain, "explain", str(root / "colour.npz"), "--set", f"out={root / 'plain'}")
     assert "image of colour.npz: has 3 channels after preparation, the generator makes images of 1" in line
-    line = said(capsys, plain, "explain", str(root / "small.npz"), "--set", "out=plain")
+    line = said(capsys, plain, "explain", str(root / "small.npz"), "--set", f"out={root / 'plain'}")
     assert (
         "image of small.npz: has the size (8, 8) after preparation, the generator makes images of (16, 16)"
         in line
@@ -118,4 +118,4 @@ def test_the_template_is_settings_with_every_default(root):
     told = yaml.safe_load(counterfactual_template())
     told["data"]["source"] = str(root / "subjects.csv")
     found, plain = load_counterfactual(settings=told), load_counterfactual(settings={"data": told["data"]})
-    assert found.model_dump() == plain.model_dump()
+    assert found.model_dump(exclude={"out"}) == plain.model_dump(exclude={"out"})

@@ -55,8 +55,8 @@ def mean_figure(image: Floats, mean: Floats, geometry: Geometry | None, title: s
     """The mean difference of several images over their mean.
 
     Args:
-        image, mean: (C, *S) on the generator's grid.
-        geometry: of that grid; None where images do not share one.
+        image, mean: (C, *S), on the grid of one of the images.
+        geometry: of that grid.
         title: which way.
         count: of images.
     """

@@ -86,8 +86,9 @@ def explain_images(
                 places.append(asking(part, index, sample))
                 show(f"{part} images", done, len(samples))
     records = [(place, _finished(place)) for place in places]
+    _, first = next(iter(parts.values()))[0]
     write_table(task.places.explanation, prefix, [record for _, record in records])
-    means = write_global(task.places.explanation / f"{prefix}global", records)
+    means = write_global(task.places.explanation / f"{prefix}global", records, asking.ready(first))
     summary = summary_of(asking.trained, asking.asked, asking.found, [record for _, record in records])
     told = json.dumps(summary.facts, indent=1, ensure_ascii=False)
     write_whole(task.places.explanation / f"{prefix}summary.json", told.encode())
@@ -156,7 +157,7 @@ class _Asking:
         key = digest([self.key, sample.id, sample.label, sample.slice, [stamp(file) for file in files]])
         record = read_record(place)
         if record is None or record["key"] != key:
-            ready = self._ready(sample)
+            ready = self.ready(sample)
             x = ready.image.to(self.device)
             target = self._target(x)
             path = self._explained(sample, x, target)
@@ -166,7 +167,12 @@ class _Asking:
             write_whole(place / RECORD, content.encode())
         return place
 
-    def _ready(self, sample: Sample) -> Prepared:
+    def ready(self, sample: Sample) -> Prepared:
+        """On the generator's grid.
+
+        Raises:
+            InputError: it is another grid.
+        """
         ready = prepared(sample, self.task.preparation, self.reader)
         found, wanted = tuple(ready.image.shape), self.trained.shape
         if found[0] != wanted[0]:
