@@ -64,4 +64,5 @@ def test_a_killed_training_ends_with_the_same_bits(root, family):
     rows = json.loads((generator / "history.json").read_text())
     assert [row["step"] for row in rows[:-1]] == [4, 8, 12]
     assert {"kid", "diversity", "copy error"} <= rows[-1].keys()
-    assert (generator / "curves.png").exists() and len(list((generator / "training/samples").iterdir())) == 3
+    assert (generator / "curves.png").exists()
+    assert (generator / "training/samples/step-0000012.png").exists()
