@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.inherent.data import Sample, Samples, split_samples
 from voxplain.phantom import diseased_subject
 from voxplain.phantom.disease.rules import SizeRule
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.losses import LossSettings
 from voxplain.simulator.networks import VelocitySimulator
 from voxplain.simulator.training import SimulatorTraining

@@ -7,9 +7,9 @@ import torch
 from simulator_fields import offsets
 from torch import nn
 
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.errors import InputError
 from voxplain.simulator.change import Displacement, Velocity
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.explain import Explainer
 from voxplain.simulator.networks import Simulator
 from voxplain.simulator.training import Typical

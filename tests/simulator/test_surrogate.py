@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.errors import InputError, ModelError
 from voxplain.inherent.data import Sample, Samples, split_samples
 from voxplain.phantom import diseased_subject
 from voxplain.phantom.disease.rules import SizeRule
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.explain import Explainer
 from voxplain.simulator.networks import VelocitySimulator
 from voxplain.simulator.surrogate import BlackBox, SurrogateSettings, distil, fidelity

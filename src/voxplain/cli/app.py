@@ -63,6 +63,7 @@ def _register() -> None:
     from voxplain.cli import (
         aggregate_command,
         config_command,
+        counterfactual_command,
         demo_command,
         explain_command,
         inherent_command,
@@ -79,6 +80,7 @@ def _register() -> None:
     app.command("aggregate", cls=WithRay)(aggregate_command.aggregate)
     app.add_typer(inherent_command.app, name="inherent")
     app.add_typer(simulate_command.app, name="simulate")
+    app.add_typer(counterfactual_command.app, name="counterfactual")
     app.command("methods")(methods_command.methods)
     app.command("metrics")(metrics_command.metrics)
     app.command("inspect")(inspect_command.inspect)

@@ -16,6 +16,9 @@ def config(
     ] = False,
     inherent: Annotated[bool, typer.Option("--inherent", help="Of `voxplain inherent`.")] = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Of `voxplain simulate`.")] = False,
+    counterfactual: Annotated[
+        bool, typer.Option("--counterfactual", help="Of `voxplain counterfactual`.")
+    ] = False,
 ) -> int:
     """Print or write a settings file with every default."""
     from voxplain.errors import InputError
@@ -29,6 +32,10 @@ def config(
         from voxplain.simulator.settings import simulator_template
 
         text, command = simulator_template(), "simulate train"
+    elif counterfactual:
+        from voxplain.counterfactual.settings import counterfactual_template
+
+        text, command = counterfactual_template(), "counterfactual train"
     else:
         text, command = (study_template(), "study") if study else (template(), "explain --config")
     if path is None:

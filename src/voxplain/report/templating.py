@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from voxplain.report.page import Picture
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"GIF89a": "gif"}
 _COLUMNS = {
     "score": "Score",
     "status": "Status",
@@ -43,15 +43,16 @@ def templates(*packages: str) -> Environment:
 
 
 def embed(picture: Picture) -> str:
-    """A PNG as a data address."""
+    """A PNG, or an animated GIF, as a data address."""
     name = "picture" if isinstance(picture.png, bytes) else Path(picture.png).as_posix()
     try:
         content = picture.png if isinstance(picture.png, bytes) else Path(picture.png).read_bytes()
     except OSError as problem:
         raise InputError(f"{name}: cannot be read for the page ({problem.strerror})") from problem
-    if not content.startswith(_PNG):
-        raise InputError(f"{name}: not a PNG file; the page takes PNG")
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+    kind = next((kind for magic, kind in _KINDS.items() if content.startswith(magic)), None)
+    if kind is None:
+        raise InputError(f"{name}: not a PNG file; the page takes PNG, and GIF where something moves")
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode()
 
 
 def column(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 # Module -> its public names, as words. The block for type checkers repeats them.
 _MODULES = {
-    "voxplain.simulator.decision": "Decision",
+    "voxplain.counterfactual.classifier.decision": "Decision",
     "voxplain.simulator.explain": "Explainer",
     "voxplain.simulator.field": (
         "RegionChange compose exponential folded_percentage inverse_error invert "
@@ -31,7 +31,7 @@ _EXPORTS = {name: module for module, names in _MODULES.items() for name in names
 __all__ = list(_EXPORTS)
 
 if TYPE_CHECKING:
-    from voxplain.simulator.decision import Decision as Decision
+    from voxplain.counterfactual.classifier.decision import Decision as Decision
     from voxplain.simulator.explain import Explainer as Explainer
     from voxplain.simulator.field import (
         RegionChange as RegionChange,

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from voxplain.counterfactual import Calibrated, CounterfactualPath, calibrate
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.counterfactual.path import Fact
 from voxplain.errors import InputError
 from voxplain.simulator.change import Change
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.field import folded_percentage, inverse_error, jacobian, log_jacobian
 from voxplain.simulator.networks import Simulator
 from voxplain.simulator.training import Typical

@@ -12,10 +12,10 @@ import torch
 from simulator_runs import DECISION, PAIRS, SAMPLES, SPLIT, rule_of, settings, small_network
 from torch import nn
 
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.errors import InputError, ModelError
 from voxplain.inherent.data import Images, Sample, Samples, Split
 from voxplain.model import Preparation
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.losses import LossSettings
 from voxplain.simulator.training import train_simulator, trained_simulator
 from voxplain.simulator.training.objective import Objective

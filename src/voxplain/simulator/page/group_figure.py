@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voxplain.counterfactual.page.scenery import scene, where, widest
 from voxplain.report import Drawing
 from voxplain.report.canvas import add_bar, canvas, legend_lines, write_head, write_legend
 from voxplain.report.caption import legend
 from voxplain.report.panel import panel_size, set_title, show_slice
-from voxplain.simulator.page.scenery import scene, where, widest
 
 if TYPE_CHECKING:
     from voxplain.case import Geometry

@@ -12,12 +12,13 @@ import numpy as np
 
 import voxplain
 from voxplain.case.atomic import write_whole
+from voxplain.counterfactual.page.remark import Remark
 from voxplain.inherent.page.numbers import Table
 from voxplain.report import Picture
 from voxplain.report.templating import templates
 from voxplain.simulator.page.groups import GroupShown, groups_shown
 from voxplain.simulator.page.tables import overview, region_table, surrogate_table, training_table
-from voxplain.simulator.page.words import Remark, remarks
+from voxplain.simulator.page.words import remarks
 
 if TYPE_CHECKING:
     from voxplain.inherent.data import Sample

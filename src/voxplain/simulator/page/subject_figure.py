@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from voxplain.counterfactual.page.scenery import scene, where, widest
 from voxplain.report import Drawing, Scene
-from voxplain.report.canvas import add_bar, canvas, legend_lines, signed, write_head, write_legend
+from voxplain.report.canvas import add_bar, canvas, legend_lines, write_head, write_legend
 from voxplain.report.caption import legend
 from voxplain.report.panel import panel_size, set_title, show_slice
-from voxplain.simulator.page.scenery import draw_grid, scene, where, widest
+from voxplain.simulator.page.motion import draw_grid
 
 if TYPE_CHECKING:
     from voxplain.case import Geometry
@@ -89,33 +89,3 @@ def _volumes(
     set_title(axes[1], "log-Jacobian")
     show_slice(axes[2], volumes, plane, index, letters=False, coloured=has_atlas)
     set_title(axes[2], "log-Jacobian, regions" if has_atlas else "image")
-
-
-def frames_figure(
-    frames: Floats,
-    doses: Sequence[float],
-    scores: Sequence[float],
-    maps: Mapping[str, Floats],
-    geometry: Geometry | None,
-    dose: float,
-) -> Drawing:
-    """The way from the image to the other decision, frame by frame, with dose and logit.
-
-    Args:
-        frames: (F, *S) on the case's grid.
-        doses, scores: of each.
-        maps: as of `subject_figure`; they choose the slice.
-        geometry: of the grid.
-        dose: the calibrated one, which is marked.
-    """
-    strongest = maps.get("log_jacobian", maps["difference"][0])
-    base = scene(maps["before"], strongest, geometry, "")
-    plane, index = widest(base)
-    figure, (axes,) = canvas([[panel_size(base, plane)] * len(frames)], _WIDTH + 0.8, 1, 0)
-    for panel, frame, d, score in zip(axes, frames, doses, scores, strict=True):
-        shown = replace(base, background=base.view.display(frame))
-        show_slice(panel, shown, plane, index, coloured=False, outlined=False, letters=False)
-        mark = "▸ " if np.isclose(d, dose) and d > 0 else ""
-        set_title(panel, f"{mark}dose {d:.2f}\nlogit {signed(score)}")
-    caption = "Frames at growing doses; above 0 the decision is diseased. ▸ marks the calibrated dose."
-    return Drawing(figure, caption, f"{len(frames)} frames of the image at growing doses, with their logits.")

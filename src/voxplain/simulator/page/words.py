@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from voxplain.counterfactual.page.remark import Remark
 from voxplain.simulator.page.tables import signed
 
 _FAR = 0.1  # voxels: from there on, undoing a warp misses by what the eye can see
 _BEYOND = 1.5  # doses of which one is about the distance of the classes
-
-
-@dataclass(frozen=True)
-class Remark:
-    """One thing to know before believing a map.
-
-    Attributes:
-        light: "good", "warn", "bad" or "info".
-        word: beside the light.
-        text: a sentence.
-    """
-
-    light: str
-    word: str
-    text: str
 
 
 def remarks(record: dict[str, Any]) -> tuple[Remark, ...]:

@@ -11,6 +11,8 @@ import torch
 
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual import CounterfactualPath
+from voxplain.counterfactual.page.frames_figure import frames_figure
+from voxplain.counterfactual.page.scenery import scene
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.data.sample import UNKNOWN
@@ -18,7 +20,7 @@ from voxplain.inherent.shown import Shown, shown
 from voxplain.report import png
 from voxplain.simulator.explain import Explainer
 from voxplain.simulator.page import write_page
-from voxplain.simulator.page.subject_figure import frames_figure, subject_figure
+from voxplain.simulator.page.subject_figure import subject_figure
 from voxplain.simulator.running.atlas import Atlas, Labels, changes
 from voxplain.simulator.running.case_files import (
     LOG_JACOBIAN,
@@ -154,6 +156,8 @@ class _Asked:
         figure = subject_figure(maps, home.geometry, labels, names, title=title)
         write_whole(place / "figure.png", png(figure, 100))
         frames, doses, scores = home.map(path.frames[:, 0]), path.doses.tolist(), path.scores.tolist()
-        strip = frames_figure(frames, doses, scores, maps, home.geometry, path.dose)
+        strongest = maps.get("log_jacobian", maps["difference"][0])
+        base = scene(maps["before"], strongest, home.geometry, "")
+        strip = frames_figure(frames, doses, scores, base, path.dose)
         write_whole(place / "frames.png", png(strip, 100))
         return {"figure": [figure.alt, figure.caption], "strip": [strip.alt, strip.caption]}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from voxplain.case import read_mask
 from voxplain.case.atomic import write_whole
+from voxplain.counterfactual.classifier.key import stamp
 from voxplain.errors import GeometryError, InputError, suggest
 from voxplain.inherent.data import Sample
 from voxplain.inherent.evaluate.rows import write_rows
@@ -23,7 +24,6 @@ from voxplain.simulator.page import write_page
 from voxplain.simulator.running.cohort import Cohort, Member, Space, gathered, members
 from voxplain.simulator.running.common import CommonGrid, common_grid, warps_of
 from voxplain.simulator.running.group_files import regions_alone, write_test
-from voxplain.simulator.running.keys import stamp
 from voxplain.simulator.running.records import parts_of, records_of
 from voxplain.simulator.running.task import SimulatorTask
 

@@ -6,15 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from voxplain.counterfactual.classifier.key import decision_key, stamp
 from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.training.checkpoint import WEIGHTS
 from voxplain.inherent.training.record import digest, labels_digest
 from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.training.settings import WHEREABOUTS
-from voxplain.simulator.training.train import weights_digest
 
 
 def training_key(task: SimulatorTask, seed: int) -> str:
@@ -35,13 +32,8 @@ def surrogate_key(task: SimulatorTask) -> str:
 
 def classifier_key(task: SimulatorTask) -> str:
     """Of the classifier: its weights; of a black box the file that it is in, and what it says of the first image."""
-    told = task.settings.classifier
-    if not told.black_box:
-        return weights_digest(task.decision)
     image = prepared(task.samples[0], task.preparation, Reader()).image
-    file = Path(told.source.rpartition(":")[0])
-    code = hashlib.blake2b(file.read_bytes()).hexdigest() if file.is_file() else told.source
-    return digest([code, task.decision(image[None]).tolist()])
+    return decision_key(task.settings.classifier, task.decision, image)
 
 
 def _data(task: SimulatorTask) -> list[Any]:
@@ -61,11 +53,3 @@ def subject_key(key: str, sample: Sample, atlas: Path | None) -> str:
     files = sample.image if isinstance(sample.image, tuple) else (sample.image,)
     stamps = [stamp(file) for file in (*files, *([atlas] if atlas else []))]
     return digest([key, sample.id, sample.label, sample.slice, stamps])
-
-
-def stamp(source: Path | npt.NDArray[Any]) -> list[Any]:
-    """What tells that a file is still the same, without reading it; folders that moved as a whole stay what they are."""
-    if not isinstance(source, Path):
-        return [hashlib.blake2b(np.ascontiguousarray(source).tobytes(), digest_size=8).hexdigest()]
-    found = source.stat() if source.exists() else None
-    return [source.name, *([found.st_size, found.st_mtime_ns] if found else [])]

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 from voxplain.case.atomic import whole, write_whole
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.inherent.data.prepared import Images
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training.checkpoint import WEIGHTS, load_weights
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.running.keys import surrogate_key
 from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.surrogate import Fidelity, SurrogateNetwork, distil, fidelity

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
+from voxplain.counterfactual.classifier.decision import Decision
+from voxplain.counterfactual.classifier.load import load_classifier, name_classes
 from voxplain.errors import InputError, suggest
 from voxplain.inherent.data import Reader, Samples, Split, prepared
 from voxplain.inherent.data.sample import listed
 from voxplain.inherent.running.task import divided, read_samples
 from voxplain.model import Preparation
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.networks import PublishedSimulator, Simulator, VelocitySimulator
-from voxplain.simulator.running.classifier import load_classifier, name_classes
 from voxplain.simulator.running.places import Places
 from voxplain.simulator.settings.config import NetworkSettings, SimulatorSettings
 from voxplain.simulator.training import SimulatorTraining

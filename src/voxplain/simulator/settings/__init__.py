@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from voxplain.counterfactual.classifier.settings import ClassifierSettings
 from voxplain.simulator.settings.config import (
     AtlasSettings,
-    ClassifierSettings,
     ExplainSettings,
     GroupSettings,
     NetworkSettings,

@@ -7,43 +7,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from voxplain.counterfactual.classifier.settings import ClassifierSettings, Name
 from voxplain.inherent.settings.config import DataSettings, Names, SplitSettings
-from voxplain.settings.fields import Classes, Device, Existing, Head, as_list, as_text
+from voxplain.settings.fields import Device, Existing, as_list
 from voxplain.settings.prepare import PrepareSettings
 from voxplain.settings.section import Section, setting
 from voxplain.simulator.surrogate import SurrogateSettings
 from voxplain.simulator.training import SimulatorTraining
 
-Name = Annotated[str | None, BeforeValidator(as_text)]
 Part = Literal["train", "validation", "test"]
-
-
-class ClassifierSettings(Section):
-    """Who is explained."""
-
-    source: str = Field(
-        description="the network: file.py:function, package.module:function, a TorchScript or .pt2 file, or a MONAI bundle "
-        "folder; it gives logits",
-        min_length=1,
-    )
-    arguments: dict[str, Any] = setting({}, "keyword arguments of a factory")
-    weights: Existing | None = setting(None, "weights of a factory's network: .pt, .pth or .safetensors")
-    black_box: bool = setting(
-        False,
-        "source names a function from images (N, C, ...) in NumPy to logits (N, K), which is asked as it is and gives no "
-        "gradient: simulators learn from a surrogate",
-    )
-    own_weights: bool = setting(False, "the factory's network brings its weights, or needs none")
-    classes: Classes = setting(
-        None, "names in the order of its outputs, or a JSON file; none: the data's, in their order"
-    )
-    head: Head = setting(None, "which tensor of a nested output, such as out, 0 or out.1")
-    spatial_dims: Literal[2, 3] | None = setting(None, "found out where not given", "axes")
-    trust_code: bool = setting(False, "allow a bundle to run Python code of its own")
-    healthy: Name = setting(
-        None, "the class that is away from the disease; none: the one that is called healthy, normal, …"
-    )
-    diseased: Name = setting(None, "the class that is towards it; none: the other one of two")
 
 
 class NetworkSettings(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voxplain.simulator.surrogate.black_box import BlackBox
+from voxplain.counterfactual.classifier.black_box import BlackBox
 from voxplain.simulator.surrogate.distil import SurrogateSettings, distil
 from voxplain.simulator.surrogate.fidelity import Fidelity, fidelity
 from voxplain.simulator.surrogate.network import SurrogateNetwork

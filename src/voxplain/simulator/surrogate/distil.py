@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.inherent.data.augment import drawn
 from voxplain.settings.section import Section, setting
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.field import exponential, warp
 from voxplain.simulator.surrogate.network import SurrogateNetwork
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.errors import InputError
 from voxplain.inherent.data.augment import drawn
 from voxplain.inherent.data.prepared import Images
@@ -23,7 +24,6 @@ from voxplain.inherent.training.loading import AddressedImages, training_loader,
 from voxplain.inherent.training.optimiser import grouped
 from voxplain.inherent.training.schedule import rate
 from voxplain.inherent.training.state import State
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.networks import Simulator
 from voxplain.simulator.training.critic import Critic
 from voxplain.simulator.training.objective import Objective

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.simulator import losses
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.networks import Simulator
 
 Terms = dict[str, Tensor]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.errors import InputError
 from voxplain.inherent.data.prepared import Images
 from voxplain.inherent.data.sample import Samples
-from voxplain.simulator.decision import Decision
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ import torch
 from torch import nn
 
 from voxplain.case.atomic import whole, write_whole
+from voxplain.counterfactual.classifier.decision import Decision
+from voxplain.counterfactual.classifier.key import weights_digest
 from voxplain.errors import InputError
 from voxplain.inherent.data.prepared import Images
 from voxplain.inherent.data.sample import Samples, check_learnable
@@ -25,7 +26,6 @@ from voxplain.inherent.training.history import Row
 from voxplain.inherent.training.launching import determinism, launched, spread
 from voxplain.inherent.training.record import claim, digest, labels_digest, write_split
 from voxplain.model import Preparation
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.networks import Simulator
 from voxplain.simulator.training.loop import Loop
 from voxplain.simulator.training.progress import SimulatorProgress
@@ -200,12 +200,3 @@ def _record(
         "network": f"{type(simulator).__name__} {digest(shapes)}",
         "classifier": f"{type(decision.classifier).__name__} {weights_digest(decision)}",
     }
-
-
-def weights_digest(module: nn.Module) -> str:
-    """A short name for all tensors of a module."""
-    found = hashlib.blake2b(digest_size=8)
-    for name, value in module.state_dict().items():
-        found.update(name.encode())
-        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()

@@ -8,6 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from voxplain.counterfactual.classifier.black_box import BlackBox
+from voxplain.counterfactual.classifier.decision import Decision
+from voxplain.counterfactual.classifier.settings import ClassifierSettings
 from voxplain.errors import InputError, ModelError, suggest
 from voxplain.inherent.data.healthy import is_healthy
 from voxplain.model import Model, Preparation, load_model
@@ -16,9 +19,6 @@ from voxplain.model.factory import found_at
 from voxplain.model.heads import select
 from voxplain.model.outputs import sums_to_one
 from voxplain.settings.prepare import PrepareSettings
-from voxplain.simulator.decision import Decision
-from voxplain.simulator.settings.config import ClassifierSettings
-from voxplain.simulator.surrogate import BlackBox
 
 
 class Logits(nn.Module):

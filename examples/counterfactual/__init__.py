@@ -1,0 +1,1 @@
+"""Counterfactual images: a known disease, a planted mark, and radiographs."""

@@ -1,0 +1,66 @@
+"""One attribute after the other: which coordinates of the family change the score, and what each of them changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from voxplain.counterfactual.direction.direction import Direction, direction
+from voxplain.counterfactual.direction.queries import Scorer, scored
+from voxplain.counterfactual.generator.protocol import Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Attribute:
+    """A coordinate and what it does.
+
+    Args:
+        way: along it, in the sense in which the score rises.
+        effect: mean rise of the score by the step, over images.
+        share: of the images whose score rises by at least the least effect.
+    """
+
+    way: Direction
+    effect: float
+    share: float
+
+
+def attributes(
+    generator: Generator,
+    scorer: Scorer,
+    codes: Tensor,
+    *,
+    step: float = 2.0,
+    least: float = 0.2,
+    often: float = 0.03,
+    count: int = 10,
+) -> list[Attribute]:
+    """AttFind (Lang et al., ICCV 2021) over whitened coordinates: those that move the score, the strongest first.
+
+    Every coordinate is moved by itself, both ways, in every image. Models are only asked for scores.
+
+    Args:
+        generator: whose codes.
+        scorer: the model.
+        codes: (N, D) of images, some dozens or hundreds.
+        step: standard deviations.
+        least: rise of the score that counts for an image, as a share of the scores' deviation over the images.
+        often: share of the images that must rise so for a coordinate to be kept.
+        count: how many are kept at most.
+    """
+    statistics = generator.statistics
+    with torch.no_grad():
+        before = scored(scorer, generator.decode(codes))
+        unit = float(before.std()) or 1.0
+        found = []
+        for k in range(statistics.rank):
+            move = step * statistics.factor[:, k]
+            for sign in (1.0, -1.0):
+                rise = scored(scorer, generator.decode(codes + sign * move)) - before
+                share = float((rise > least * unit).double().mean())
+                if share >= often:
+                    way = direction(f"attribute {k}", sign * move, statistics)
+                    found.append(Attribute(way, float(rise.mean()), share))
+    return sorted(found, key=lambda a: -a.effect)[:count]

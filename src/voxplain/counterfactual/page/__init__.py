@@ -1,0 +1,1 @@
+"""What pages and figures of changed images share, and the page of generators."""

@@ -1,0 +1,73 @@
+"""What the numbers of one image mean, in words and with a light."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voxplain.counterfactual.page.remark import Remark
+from voxplain.report.canvas import signed
+
+_BEYOND = 1.5  # typical distances from the mean
+
+
+def remarks(record: dict[str, Any]) -> tuple[Remark, ...]:
+    """Of one image: right, copy, reached, monotone, plausible, random directions."""
+    found = (
+        _right(record), _copy(record), _reached(record), _monotone(record), _plausible(record), _random(record),
+        _carried(record),
+    )  # fmt: skip
+    return tuple(remark for remark in found if remark is not None)
+
+
+def _right(record: dict[str, Any]) -> Remark | None:
+    if record["right"] is not False:
+        return None
+    text = f"The classifier says {record['decision']}, but it is {record['label']}: this shows a mistake, not a disease."
+    return Remark("warn", "wrong decision", text)
+
+
+def _copy(record: dict[str, Any]) -> Remark:
+    if record["withheld"]:
+        return Remark("bad", "copy differs", f"The difference is withheld: {record['withheld']}.")
+    text = (
+        f"The generator's copy keeps the decision (logit {signed(record['logit of the copy'])}); it is off by "
+        f"{record['error of the copy']:.3g} per voxel, the change is {record['change']:.3g}."
+    )
+    return Remark("good", "copy", text)
+
+
+def _reached(record: dict[str, Any]) -> Remark:
+    before, after, target = (signed(record[name]) for name in ("logit before", "logit after", "target"))
+    if not record["reached"]:
+        text = f"No dose brings the logit from {before} to {target}; shown is what comes closest ({after})."
+        return Remark("bad", "not reached", text)
+    return Remark("good", "reached", f"Dose {record['dose']:.2f} brings the logit from {before} to {after}.")
+
+
+def _monotone(record: dict[str, Any]) -> Remark:
+    if record["monotone"]:
+        return Remark("good", "monotone", "The logit moves towards the target all the way.")
+    text = "The logit turns back on the way, so a smaller dose may reach the target, too."
+    return Remark("warn", "not monotone", text)
+
+
+def _plausible(record: dict[str, Any]) -> Remark:
+    ratio = record["distance ratio"]
+    text = f"It ends at {ratio:.2f} typical distances from the mean of plausible images."
+    if ratio > _BEYOND:
+        return Remark("warn", "beyond", f"{text} Images like this may not exist.")
+    return Remark("good", "plausible", text)
+
+
+def _random(record: dict[str, Any]) -> Remark:
+    share, ever = 100 * record["random flips"], 100 * record["random flips ever"]
+    text = f"Of random directions {share:.0f} % change the decision at this dose, {ever:.0f} % at some dose."
+    return Remark("warn" if share >= 50 else "info", "random", text)
+
+
+def _carried(record: dict[str, Any]) -> Remark:
+    text = (
+        f"{100 * record['sparsity']:.0f} % of the voxels change by more than a hundredth of the range; COUT "
+        f"{signed(record['cout'])} (1: the voxels that change most decide)."
+    )
+    return Remark("info", "change", text)

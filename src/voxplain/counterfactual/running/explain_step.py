@@ -1,0 +1,261 @@
+"""`voxplain counterfactual explain`: each image on its way to the classifier's other answer, as files, and a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxplain.case.atomic import write_whole
+from voxplain.counterfactual.classifier.key import stamp
+from voxplain.counterfactual.explain import LatentExplainer
+from voxplain.counterfactual.measure.change import insertion, sparsity
+from voxplain.counterfactual.page.case_figure import case_figure, case_scene
+from voxplain.counterfactual.page.frames_figure import frames_figure
+from voxplain.counterfactual.page.report import write_page
+from voxplain.counterfactual.path import CounterfactualPath
+from voxplain.counterfactual.running.case_files import (
+    RECORD,
+    at_dose,
+    emptied,
+    write_animation,
+    write_grid,
+    write_map,
+)
+from voxplain.counterfactual.running.global_view import write_global
+from voxplain.counterfactual.running.nulls import nulls_of
+from voxplain.counterfactual.running.queries_step import asked_of, direction_of, queries_key
+from voxplain.counterfactual.running.records import NEW, Record, read_record, write_table
+from voxplain.counterfactual.running.summary import summary_of
+from voxplain.counterfactual.running.task import CounterfactualTask
+from voxplain.counterfactual.running.train_step import trained_generator
+from voxplain.errors import InputError
+from voxplain.inherent.data import Reader, Sample, prepared
+from voxplain.inherent.data.sample import UNKNOWN
+from voxplain.inherent.shown import shown
+from voxplain.inherent.training.record import digest
+from voxplain.model import Prepared
+from voxplain.report import png
+
+_ENDS = {"below": 0, "above": 1}
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What came out.
+
+    Attributes:
+        page: its file.
+        lines: the result in words.
+    """
+
+    page: Path
+    lines: tuple[str, ...]
+
+
+def explain_images(
+    task: CounterfactualTask, images: Sequence[Path] = (), *, progress: bool = True
+) -> Explained:
+    """Ask about the parts of the settings, or about new images, and write tables and the page.
+
+    Every image gets a folder ``explanation/PART/…`` with its maps on its own grid, pictures and ``explanation.json``. What
+    is there already is not asked again.
+
+    Args:
+        task: with settings of a generator that is trained, and a classifier.
+        images: files without a class, instead of the parts.
+        progress: show a bar on a terminal.
+
+    Raises:
+        InputError: no generator, a direction whose checks are low, images of another shape.
+        ModelError: a classifier that gives no logits.
+    """
+    asking = _Asking(task)
+    parts = {NEW: _new(images)} if images else _parts(task)
+    prefix = f"{NEW}_" if images else ""
+    places: list[Path] = []
+    for part, samples in parts.items():
+        with shown(f"{part} images", progress) as show:
+            for done, (index, sample) in enumerate(samples, 1):
+                places.append(asking(part, index, sample))
+                show(f"{part} images", done, len(samples))
+    records = [(place, _finished(place)) for place in places]
+    _, first = next(iter(parts.values()))[0]
+    write_table(task.places.explanation, prefix, [record for _, record in records])
+    means = write_global(task.places.explanation / f"{prefix}global", records, asking.ready(first))
+    summary = summary_of(asking.trained, asking.asked, asking.found, [record for _, record in records])
+    told = json.dumps(summary.facts, indent=1, ensure_ascii=False)
+    write_whole(task.places.explanation / f"{prefix}summary.json", told.encode())
+    page = write_page(task, summary, records, means, prefix)
+    return Explained(page, (summary.sentence, *summary.warnings))
+
+
+def _new(images: Sequence[Path]) -> list[tuple[int, Sample]]:
+    missing = [path for path in images if not path.exists()]
+    if missing:
+        raise InputError(f"{missing[0]}: does not exist, expected an image")
+    return [(n, Sample(path.name, path, UNKNOWN, path.name)) for n, path in enumerate(images)]
+
+
+def _parts(task: CounterfactualTask) -> dict[str, list[tuple[int, Sample]]]:
+    divided, told = task.split.parts(), task.settings.explain
+    out: dict[str, list[tuple[int, Sample]]] = {}
+    for part in told.parts:
+        if not divided.get(part):
+            raise InputError(
+                f"explain.parts: found {part}, which is empty; expected {', '.join(divided)}, or give split another share"
+            )
+        chosen = np.arange(len(divided[part]))
+        if told.most is not None:
+            rng = np.random.default_rng([task.settings.direction.seed, 0xE8])
+            chosen = np.sort(rng.permutation(chosen)[: told.most])
+        out[part] = [(int(n), task.samples[divided[part][int(n)]]) for n in chosen]
+    return out
+
+
+def _finished(place: Path) -> Record:
+    record = read_record(place)
+    if record is None:
+        raise InputError(
+            f"{place}: its {RECORD} went away while others were explained; run the command again"
+        )
+    return record
+
+
+class _Asking:
+    """A generator, a classifier and a direction, asked image by image."""
+
+    def __init__(self, task: CounterfactualTask) -> None:
+        told, self.task, self.who = task.settings.explain, task, task.asked
+        self.trained = trained_generator(task)
+        kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
+        self.device = torch.device(kind)
+        generator, decision = self.trained.generator, self.who.decision.to(self.device)
+        if isinstance(generator, nn.Module):
+            generator.to(self.device)
+        self.asked = asked_of(task, self.trained, self.device)
+        self.found = direction_of(task, generator, self.asked)
+        self.explainer = LatentExplainer(
+            generator, decision, self.found.way, limit=told.limit, reinject=told.reinject
+        )
+        kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device"})
+        self.key = digest([
+            queries_key(task, self.trained), kept, task.settings.direction.model_dump(mode="json"), repr(task.preparation),
+        ])  # fmt: skip
+        self.reader = Reader()
+
+    def __call__(self, part: str, index: int, sample: Sample) -> Path:
+        """Explain one image, unless that is done; its folder."""
+        place = self.task.places.case(part, index, sample.id)
+        files = sample.image if isinstance(sample.image, tuple) else (sample.image,)
+        key = digest([self.key, sample.id, sample.label, sample.slice, [stamp(file) for file in files]])
+        record = read_record(place)
+        if record is None or record["key"] != key:
+            ready = self.ready(sample)
+            x = ready.image.to(self.device)
+            target = self._target(x)
+            path = self._explained(sample, x, target)
+            facts = self._facts(part, sample, x, path)
+            files_told = self._write(emptied(place), ready, path, facts["title"])
+            content = json.dumps({"key": key, **facts, **files_told}, indent=1, ensure_ascii=False)
+            write_whole(place / RECORD, content.encode())
+        return place
+
+    def ready(self, sample: Sample) -> Prepared:
+        """On the generator's grid.
+
+        Raises:
+            InputError: it is another grid.
+        """
+        ready = prepared(sample, self.task.preparation, self.reader)
+        found, wanted = tuple(ready.image.shape), self.trained.shape
+        if found[0] != wanted[0]:
+            raise InputError(
+                f"image of {sample.id}: has {found[0]} channels after preparation, the generator makes images of "
+                f"{wanted[0]}; give an image like those that it was trained on"
+            )
+        if found != wanted:
+            raise InputError(
+                f"image of {sample.id}: has the size {found[1:]} after preparation, the generator makes images of "
+                f"{wanted[1:]}; give prepare.size and train again, or images of one grid"
+            )
+        return ready
+
+    def _target(self, x: Tensor) -> float:
+        told = self.task.settings.explain.target
+        if told == "boundary":
+            return 0.0
+        if told != "typical":
+            return float(told)
+        with torch.no_grad():
+            before = float(self.who.decision(x[None])[0])
+        return self.asked.typical[_ENDS["below" if before > 0 else "above"]]
+
+    def _explained(self, sample: Sample, x: Tensor, target: float) -> CounterfactualPath:
+        try:
+            return self.explainer.explain(x, target)
+        except InputError as error:
+            raise type(error)(f"{sample.id}: {error}") from None
+
+    def _facts(self, part: str, sample: Sample, x: Tensor, path: CounterfactualPath) -> Record:
+        """What is told of an image, JSON-able."""
+        names, told = self.who.names, self.task.settings.explain
+        before, after = float(path.scores[0]), float(path.scores[at_dose(path)])
+        decision, towards = (names[1], names[0]) if before > 0 else names
+        label = self.task.samples.classes[sample.label] if _known(sample) else ""  # type: ignore[index]
+        changed, sign = path.frames[at_dose(path)], 1.0 if path.target >= before else -1.0
+        null = nulls_of(
+            self.trained.generator, self.who.decision, self.found.nulls, x, dose=path.dose, sign=sign, limit=told.limit,
+            reinject=told.reinject,
+        )  # fmt: skip
+        facts: dict[str, Any] = dict(path.diagnostics)
+        facts |= {
+            "part": part, "id": sample.id, "patient": sample.group, "label": label, "decision": decision,
+            "right": label == decision if label in names else None, "towards": towards,
+            "title": f"{sample.id}: {decision}" + ("" if label in ("", decision) else f", but it is {label}"),
+            "logit before": before, "logit after": after, "target": path.target, "flipped": (before > 0) != (after > 0),
+            "sparsity": sparsity(path.frames[0], changed),
+            "cout": insertion(self.who.decision, path.frames[0], changed, towards=sign),
+            "distance ratio": float(facts["distance after"]) / float(facts["typical distance"]),
+            "random flips": null.alike, "random flips ever": null.ever, "withheld": path.withheld.get("difference", ""),
+            "doses": path.doses.tolist(), "scores": path.scores.tolist(),
+        }  # fmt: skip
+        return facts
+
+    def _write(self, place: Path, ready: Prepared, path: CounterfactualPath, title: str) -> Record:
+        """All files but the record, and what it must tell of them."""
+        kinds, withheld = self.task.settings.explain.files, "difference" in path.withheld
+        before, after = path.frames[0], path.frames[at_dose(path)]
+        write_grid(place, before.cpu().numpy(), after.cpu().numpy())
+        with torch.no_grad():
+            generator = self.trained.generator
+            copy = generator.decode(generator.encode(before[None]))[0]
+        frames = ready.restore(path.frames.flatten(0, 1).cpu())
+        channels = len(before)
+        if "frames" in kinds:
+            write_map(place, "frames", frames, ready)
+        if "difference" in kinds and not withheld:
+            write_map(place, "difference", ready.restore(path.map("difference").cpu()), ready)
+        home = [ready.restore(image.cpu()) for image in (before, copy, after)]
+        base = case_scene(home[0], home[2], ready.case.geometry)
+        doses, scores = path.doses.tolist(), path.scores.tolist()
+        figure = case_figure(base, home[1], home[2], title, withheld=withheld)
+        strip = frames_figure(frames[::channels], doses, scores, base, path.dose)
+        write_whole(place / "figure.png", png(figure, 100))
+        write_whole(place / "frames.png", png(strip, 100))
+        if "animation" in kinds:
+            write_animation(place / "animation.gif", frames[::channels], doses, scores, base)
+        return {
+            "files": sorted(file.name for file in place.iterdir()),
+            "figure": [figure.alt, figure.caption], "strip": [strip.alt, strip.caption],
+        }  # fmt: skip
+
+
+def _known(sample: Sample) -> bool:
+    return isinstance(sample.label, int) and sample.label != UNKNOWN

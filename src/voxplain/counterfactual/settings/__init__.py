@@ -1,0 +1,20 @@
+"""What `voxplain counterfactual` is asked: one YAML, checked before anything is read."""
+
+from __future__ import annotations
+
+from voxplain.counterfactual.settings.config import (
+    CounterfactualSettings,
+    DirectionSettings,
+    ExplainSettings,
+    GeneratorSettings,
+)
+from voxplain.counterfactual.settings.load import counterfactual_template, load_counterfactual
+
+__all__ = [
+    "CounterfactualSettings",
+    "DirectionSettings",
+    "ExplainSettings",
+    "GeneratorSettings",
+    "counterfactual_template",
+    "load_counterfactual",
+]

@@ -1,0 +1,128 @@
+"""All settings of `voxplain counterfactual`: train and explain read the same file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from voxplain.counterfactual.classifier.settings import ClassifierSettings
+from voxplain.counterfactual.training.settings import GeneratorTraining, StyleTraining
+from voxplain.inherent.settings.config import DataSettings, SplitSettings
+from voxplain.settings.fields import Device
+from voxplain.settings.prepare import PrepareSettings
+from voxplain.settings.section import Section, setting
+
+Part = Literal["train", "validation", "test"]
+Family = Literal["pca", "autoencoder", "stylegan"]
+Kind = Literal["ridge", "labels", "gradient", "local"]
+
+
+class GeneratorSettings(Section):
+    """The family of images."""
+
+    family: Family = setting(
+        "pca",
+        "pca: principal components, exact and without training, the baseline; autoencoder: MONAI's AutoencoderKL; stylegan: "
+        "a StyleGAN2 with an encoder",
+    )
+    parameters: dict[str, Any] = setting(
+        {},
+        "of the family, such as components: 0.95 (pca), widths: [16, 32, 64], latent: 4 (autoencoder), styles: 64, "
+        "width: 16, space: w+, refine: 50 (stylegan)",
+    )
+    folder: Path | None = setting(
+        None,
+        "where it lies, so that several classifiers can share it; none: generator in the results' folder",
+    )
+
+
+class DirectionSettings(Section):
+    """Which way in the family the classifier's answer changes."""
+
+    kind: Kind = setting(
+        "ridge",
+        "ridge: of logits on whitened codes; labels: logistic regression, as published; local: ridge near each image; "
+        "gradient: of each image's code, not for black boxes",
+    )
+    samples: int = setting(1000, "of the generator that the classifier is asked about", "images", ge=0)
+    images: int = setting(500, "of the training part that it is asked about, too, at most", "images", ge=8)
+    least_r2: float = setting(
+        0.5,
+        "share of the logits' variance that ridge or local must tell of images left out; less is refused",
+        le=1,
+    )
+    least_agreement: float = setting(
+        0.5, "cosine with directions of images drawn again, 2.5 % quantile, that ridge must have", ge=-1, le=1
+    )
+    nulls: int = setting(5, "random directions that the found one is held against", ge=1)
+    seed: int = setting(0, "of samples, bootstrap and random directions", ge=0)
+
+
+class ExplainSettings(Section):
+    """Whom is asked about, and what is written."""
+
+    parts: tuple[Part, ...] = setting(("test",), "of the split")
+    most: int | None = setting(None, "of each part, drawn by the direction's seed; none: all", "images", ge=1)
+    target: float | Literal["typical", "boundary"] = setting(
+        "typical",
+        "the logit to reach: typical, the median of training images of the other decision; boundary, 0; or a number",
+    )
+    limit: float = setting(
+        6.0, "largest dose that is tried, in standard deviations of plausible images", gt=0
+    )
+    reinject: bool = setting(True, "keep of the image what the generator cannot copy")
+    files: tuple[Literal["frames", "difference", "animation"], ...] = setting(
+        ("frames", "difference", "animation"), "written per image, maps on the image's own grid"
+    )
+    cases: int = setting(12, "on the page, as many of each decision as of the other", "images", ge=0)
+    device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
+
+
+class CounterfactualSettings(Section):
+    """A family of images, a classifier, and whom is asked about."""
+
+    data: DataSettings = Field(description="images and patients; classes are not used by the generator")
+    split: SplitSettings = Field(SplitSettings(), description="who is learned from and explained")
+    prepare: PrepareSettings = Field(
+        PrepareSettings(), description="from the file to generator and classifier"
+    )
+    generator: GeneratorSettings = Field(GeneratorSettings(), description="the family of images")
+    training: StyleTraining = Field(
+        default_factory=StyleTraining,
+        description="how it learns; from penalty on a StyleGAN's alone, and of pca only seed, judged and cache",
+    )
+    encoder: GeneratorTraining = Field(
+        default_factory=lambda: GeneratorTraining(learning_rate=2e-3),
+        description="how a StyleGAN's encoder learns; not used by others",
+    )
+    classifier: ClassifierSettings | None = Field(
+        None, description="who is explained; the generator is trained without it"
+    )
+    direction: DirectionSettings = Field(DirectionSettings(), description="which way its answer changes")
+    explain: ExplainSettings = Field(ExplainSettings(), description="whom is asked about, what is written")
+    out: Path = setting(
+        Path("counterfactual"), "folder of the results; what was cut off goes on where it was"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """What one section says must not contradict another."""
+        shares = self.split.train + self.split.validation + self.split.test
+        if abs(shares - 1) > 1e-6:
+            raise ValueError(
+                f"split: found shares that add up to {shares:g}, expected train + validation + test = 1"
+            )
+        told = self.classifier
+        if told is not None and told.black_box:
+            if told.weights or told.arguments or ":" not in told.source:
+                raise ValueError(
+                    "classifier.black_box: found weights, arguments or a file without a function; expected source: "
+                    "file.py:function alone, which is called with images"
+                )
+            if self.direction.kind == "gradient":
+                raise ValueError(
+                    "direction.kind: found gradient for a black box, which gives none; expected ridge, labels or local"
+                )
+        return self

@@ -1,0 +1,201 @@
+"""One step of a StyleGAN's training, and what a round says of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping as ReadOnly
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from voxplain.counterfactual.measure.features import RandomFeatures, in_batches
+from voxplain.counterfactual.measure.realism import alike_scaled, diversity, kernel_distance
+from voxplain.counterfactual.style.augment import Augment
+from voxplain.counterfactual.style.discriminator import Discriminator
+from voxplain.counterfactual.style.losses import (
+    fooling,
+    gradient_penalty,
+    path_lengths,
+    telling,
+    usual_penalty,
+)
+from voxplain.counterfactual.style.mapping import Mapping
+from voxplain.counterfactual.style.synthesis import Synthesis
+from voxplain.counterfactual.training.settings import StyleTraining
+from voxplain.counterfactual.training.task import Averaged, GeneratorTask
+from voxplain.inherent.training.history import Row
+
+BETAS = (0.0, 0.99)
+_PATH_DECAY, _RAMP = 0.01, 0.05
+_FOLLOW_EVERY = 4  # steps between looks at whether the discriminator learns by heart
+
+
+class StyleTask(GeneratorTask):
+    """Mapping, synthesis and discriminator, and the average of the first two, which is what is kept.
+
+    Args:
+        mapping, synthesis, discriminator: trained in place.
+        settings: how.
+    """
+
+    columns = ("kid", "diversity", "real called real", "chance")
+    monitor = "kid"
+
+    def __init__(
+        self, mapping: Mapping, synthesis: Synthesis, discriminator: Discriminator, settings: StyleTraining
+    ) -> None:
+        self.mapping, self.synthesis, self.discriminator = mapping, synthesis, discriminator
+        self.kept = nn.ModuleDict({"mapping": copy.deepcopy(mapping), "synthesis": copy.deepcopy(synthesis)})
+        self.kept.requires_grad_(False)
+        self.settings = settings
+        rate = settings.learning_rate
+        # lazy penalties: fewer steps count, so that rate and memory shrink alike (Karras et al., CVPR 2020)
+        self._g = self._adam(
+            [*mapping.parameters(), *synthesis.parameters()],
+            rate,
+            settings.path_every if settings.path else 0,
+        )
+        self._d = self._adam([*discriminator.parameters()], rate, settings.penalty_every)
+        self.augment = Augment(settings.chance, target=settings.target, mirror=settings.mirror)
+        self.penalty = settings.penalty
+        if self.penalty is None:
+            self.penalty = usual_penalty(synthesis.shape, settings.batch)
+        self.path_mean, self._signs = 0.0, [0.0, 0.0]
+        self._told = 0.0
+        self._features = RandomFeatures(synthesis.shape[0], synthesis.dims)
+
+    def modules(self) -> ReadOnly[str, nn.Module]:
+        return {
+            "mapping": self.mapping,
+            "synthesis": self.synthesis,
+            "discriminator": self.discriminator,
+            "kept": self.kept,
+        }
+
+    def optimisers(self) -> ReadOnly[str, torch.optim.Optimizer]:
+        return {"generator": self._g, "critic": self._d}
+
+    def learn(self, images: Tensor, step: int, seed: int, averaged: Averaged) -> Row:
+        seen = step * self.settings.batch
+        row = self._criticise(images, step, seed, averaged)
+        row |= self._generate(len(images), images.device, step, seed, averaged)
+        self._follow(step)
+        self._average(seen)
+        return row
+
+    def judge(self, images: Tensor) -> Row:
+        device = images.device
+        self._features.to(device)
+        fakes = self._samples(len(images), device)
+        real, fake = alike_scaled(in_batches(self._features, images), in_batches(self._features, fakes))
+        return {
+            "kid": kernel_distance(real, fake), "diversity": diversity(fakes, images),
+            "real called real": self._told, "chance": self.augment.chance,
+        }  # fmt: skip
+
+    def pictures(self) -> Tensor:
+        return self._samples(32, next(self.kept.parameters()).device)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "chance": self.augment.chance,
+            "path mean": self.path_mean,
+            "signs": self._signs,
+            "told": self._told,
+        }
+
+    def restore(self, state: ReadOnly[str, Any]) -> None:
+        self.augment.chance, self.path_mean = float(state["chance"]), float(state["path mean"])
+        self._signs, self._told = [float(s) for s in state["signs"]], float(state["told"])
+
+    def _criticise(self, images: Tensor, step: int, seed: int, averaged: Averaged) -> Row:
+        told, due = self.settings, step % self.settings.penalty_every == 0
+        with torch.no_grad():
+            fakes = self.synthesis(self._styles(len(images), images.device, seed + 1, step), noise=seed + 2)
+        reals = self.augment(images, seed=seed + 3).detach().requires_grad_(due)
+        of_reals = self.discriminator(reals)
+        loss = telling(of_reals, self.discriminator(self.augment(fakes, seed=seed + 4)))
+        row = {"critic loss": float(loss.detach())}
+        if due and self.penalty:
+            with torch.autocast(images.device.type, enabled=False):
+                penalty = gradient_penalty(self.discriminator(reals.float()), reals)
+            loss = loss + penalty * (self.penalty / 2 * told.penalty_every)
+            row["penalty"] = float(penalty.detach())
+        self._d.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        averaged(self.discriminator)
+        self._d.step()
+        self._signs = [self._signs[0] + float(of_reals.detach().sign().sum()), self._signs[1] + len(images)]
+        return row
+
+    def _generate(self, count: int, device: torch.device, step: int, seed: int, averaged: Averaged) -> Row:
+        told = self.settings
+        self.discriminator.requires_grad_(False)
+        w = self._styles(count, device, seed + 5, step)
+        fakes = self.synthesis(w, noise=seed + 6)
+        loss = fooling(self.discriminator(self.augment(fakes, seed=seed + 7)))
+        row = {"generator loss": float(loss.detach())}
+        if told.path and step % told.path_every == 0:
+            with torch.autocast(device.type, enabled=False):
+                half = max(count // 2, 1)
+                styles = self._styles(half, device, seed + 8, step, mixed=False)
+                lengths = path_lengths(self.synthesis(styles, noise=seed + 9), styles, seed=seed + 10)
+            self.path_mean += _PATH_DECAY * (float(lengths.detach().mean()) - self.path_mean)
+            loss = loss + (lengths - self.path_mean).square().mean() * (told.path * told.path_every)
+            row["path length"] = float(lengths.detach().mean())
+        self._g.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        averaged(self.mapping)
+        averaged(self.synthesis)
+        self._g.step()
+        self.discriminator.requires_grad_(True)
+        return row
+
+    def _styles(
+        self, count: int, device: torch.device, seed: int, step: int, *, mixed: bool = True
+    ) -> Tensor:
+        """(N, D), or (N, layers, D) where levels from a drawn one on have another style."""
+        generator = torch.Generator().manual_seed(seed)
+        z = torch.randn(2 * count, self.mapping.size, generator=generator).to(device)
+        chance, cut = torch.rand(count, generator=generator), torch.rand(count, generator=generator)
+        if not (mixed and self.settings.mixing):
+            w: Tensor = self.mapping(z[:count])
+            return w
+        w, other = self.mapping(z).chunk(2)
+        self.mapping.track(w)
+        layers = self.synthesis.layers
+        first = (1 + (cut * (layers - 1)).long()).clamp_max(layers - 1)
+        swapped = (torch.arange(layers)[None] >= first[:, None]) & (chance < self.settings.mixing)[:, None]
+        return torch.where(swapped[..., None].to(device), other[:, None], w[:, None])
+
+    def _follow(self, step: int) -> None:
+        if (step + 1) % _FOLLOW_EVERY == 0 and self._signs[1]:
+            self._told = self._signs[0] / self._signs[1]
+            self.augment.follow(self._told, int(self._signs[1]))
+            self._signs = [0.0, 0.0]
+
+    @torch.no_grad()
+    def _average(self, seen: int) -> None:
+        told = self.settings
+        # an average over the first images would remember what nothing was learned from yet
+        half_life = min(told.average, max(seen * _RAMP, 1e-8))
+        decay = 0.5 ** (told.batch / half_life)
+        for own, module in (("mapping", self.mapping), ("synthesis", self.synthesis)):
+            for kept, now in zip(self.kept[own].parameters(), module.parameters(), strict=True):
+                kept.lerp_(now, 1 - decay)
+            for copied, own_buffer in zip(self.kept[own].buffers(), module.buffers(), strict=True):
+                copied.copy_(own_buffer)
+
+    def _samples(self, count: int, device: torch.device) -> Tensor:
+        z = torch.randn(count, self.mapping.size, generator=torch.Generator().manual_seed(0)).to(device)
+        with torch.no_grad():
+            w = self.kept["mapping"](z)
+            return torch.cat([self.kept["synthesis"](part) for part in w.split(128)])
+
+    @staticmethod
+    def _adam(parameters: list[nn.Parameter], rate: float, every: int) -> torch.optim.Adam:
+        share = every / (every + 1) if every else 1.0
+        return torch.optim.Adam(
+            parameters, rate * share, betas=(BETAS[0] ** share, BETAS[1] ** share), eps=1e-8
+        )

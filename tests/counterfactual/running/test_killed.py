@@ -1,0 +1,68 @@
+"""Every family trains from the command line, and a training that was killed ends with the same bits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from counterfactual_files import config, made
+from safetensors.torch import load_file
+
+from voxplain.cli.app import run
+
+LIMIT = 300  # seconds after which something hangs
+SHORT = {"device": "cpu", "progress": False, "batch": 4, "steps": 12, "round": 4, "judged": 16}
+
+
+def settings(root: Path, family: str, out: str) -> Path:
+    parameters = {
+        "autoencoder": {"widths": [4, 4], "latent": 1},
+        "stylegan": {"width": 4, "most": 8, "styles": 6},
+    }
+    return config(
+        root,
+        generator={"family": family, "parameters": parameters[family]},
+        training=SHORT,
+        encoder=SHORT,
+        out=out,
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return made(tmp_path_factory.mktemp("data"), 32)
+
+
+@pytest.mark.parametrize("family", ["autoencoder", "stylegan"])
+def test_a_killed_training_ends_with_the_same_bits(root, family):
+    whole = settings(root, family, f"{family}-whole")
+    assert run(["counterfactual", "train", str(whole)]) == 0
+    killed = settings(root, family, f"{family}-killed")
+    command = "import sys; from voxplain.cli.app import run; run(sys.argv[1:])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "counterfactual", "train", str(killed)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    training, end = root / f"{family}-killed/generator/training", time.monotonic() + LIMIT
+    while not (training / "last.json").exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.002)
+    process.kill()  # SIGKILL: nothing can be tidied up
+    process.wait()
+    assert (training / "last.json").exists()
+    assert not (root / f"{family}-killed/generator/done.json").exists()
+    assert run(["counterfactual", "train", str(killed)]) == 0
+    expected, found = (
+        load_file(root / f"{family}-{name}/generator/generator.safetensors") for name in ("whole", "killed")
+    )
+    assert expected.keys() == found.keys() and all(expected[k].equal(found[k]) for k in expected)
+    generator = root / f"{family}-killed/generator"
+    rows = json.loads((generator / "history.json").read_text())
+    assert [row["step"] for row in rows[:-1]] == [4, 8, 12]
+    assert {"kid", "diversity", "copy error"} <= rows[-1].keys()
+    assert (generator / "curves.png").exists()
+    assert (generator / "training/samples/step-0000012.png").exists()
