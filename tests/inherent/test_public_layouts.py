@@ -6,19 +6,22 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from inherent_samples import brats_folder, figshare_folder
 
-from voxplain.case import read_case
+from voxplain.case import Geometry, read_case, write_array
 from voxplain.errors import InputError
 from voxplain.inherent.data import (
     Reader,
     Sample,
     Samples,
+    prepared,
     read_brats,
     read_figshare,
     slices_of,
     split_samples,
 )
+from voxplain.model import Preparation
 
 
 def test_brats_volumes_have_four_channels_and_their_grade(tmp_path):
@@ -91,6 +94,44 @@ def test_slices_keep_their_volumes_class_unless_masks_may_tell():
     fewer = slices_of(three, 1, labels_from_masks=True, least=5)
     assert sum(s.label for s in fewer if isinstance(s.label, int)) == 0  # four voxels are too few
     assert [s.slice for s in slices_of(three, 0, every=2)] == [(0, 0), (0, 2)] * 3
+
+
+@pytest.mark.parametrize(("least", "marked"), [(2, [1, 2]), (3, [])])
+def test_a_slice_has_the_finding_from_so_many_voxels_on(least, marked):
+    """The lesion has two voxels in each of two slices."""
+    found = slices_of(Samples((volumes()[1],), ("lesion",)), 2, labels_from_masks=True, least=least)
+    assert [s.slice[1] for s in found if s.slice and s.label == 1] == marked
+
+
+def turned(tmp_path):
+    """The same volume as RAS and as SAR, on the disk."""
+    image = np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32)
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    write_array(tmp_path / "ras.nii.gz", image, Geometry(affine, image.shape))
+    other = image.transpose(2, 1, 0)
+    write_array(tmp_path / "sar.nii.gz", other, Geometry(affine[:, [2, 1, 0, 3]], other.shape))
+    return Samples(
+        tuple(Sample(n, tmp_path / f"{n}.nii.gz", i, n) for i, n in enumerate(("ras", "sar"))), ("a", "b")
+    )
+
+
+def test_voxel_axes_that_are_different_planes_are_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"along k .*axial of RAS volumes \(ras\); sagittal of SAR volumes \(sar\)"
+    ):
+        slices_of(turned(tmp_path), 2)
+    assert len(slices_of(turned(tmp_path), 1)) == 12  # both are coronal
+
+
+def test_a_plane_is_found_in_every_volume(tmp_path):
+    found = slices_of(turned(tmp_path), "axial", every=3)
+    assert [s.slice for s in found] == [(2, 0), (2, 3), (2, 6), (0, 0), (0, 3), (0, 6)]
+    steps = Preparation(orientation="RAS")
+    pictures = [prepared(s, steps, Reader()).image for s in found]
+    for one, other in zip(pictures[:3], pictures[3:], strict=True):
+        assert one.shape == (1, 5, 6) and torch.equal(one, other)
+    with pytest.raises(InputError, match=r"slices.axis: found axial, but the orientation of v0 is not known"):
+        slices_of(Samples(tuple(volumes()), ("lesion",)), "axial")
 
 
 def test_slices_without_masks_have_no_labels():

@@ -54,6 +54,7 @@ def test_a_pattern_tells_the_patient_and_must_fit_every_name(folders):
         warnings.simplefilter("error")
         found = read_folders(folders, patient=r"^sub(?P<patient>\d)")
     assert {s.group for s in found} == set("0123")
+    assert r"patients by the pattern ^sub(?P<patient>\d): 4 of 8 images" in found.notes
     with pytest.raises(InputError, match=r"patient: '\^case' does not fit 8 of 8 names"):
         read_folders(folders, patient="^case")
     with pytest.raises(InputError, match="is no regular expression"):
@@ -354,7 +355,7 @@ def test_columns_that_are_nearly_others_are_told(tmp_path, rng):
 
 def test_a_pattern_beside_a_column_of_patients_is_checked_and_told(tmp_path, rng):
     path = tabled(tmp_path, rng, "patient", "1", "2")
-    with pytest.warns(UserWarning, match=r"'i\(\.\)' is not used, since t.csv has a column patient"):
+    with pytest.warns(UserWarning, match=r"pattern i\(\.\) is not used, since t.csv has a column patient"):
         assert [s.group for s in read_csv(path, patient="i(.)")] == ["1", "2"]
     with pytest.raises(InputError, match=r"patient: '\(' is no regular expression"):
         read_csv(path, patient="(")

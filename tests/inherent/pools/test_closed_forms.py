@@ -55,6 +55,13 @@ def test_k_is_a_share_of_the_places_and_at_least_one(count: int) -> None:
         assert float(TopK(share)(e)) == pytest.approx(top(e.numpy(), k).item())
 
 
+def test_k_is_rounded_not_cut_off() -> None:
+    """0.3 of 9 places are 2.7, so three of them: 9, 8 and 7, whether all of an image or a part of it is looked at."""
+    e = torch.arange(1.0, 13.0)[None, None]
+    assert float(TopK(0.3)(e[..., :9])) == pytest.approx(8)
+    assert float(TopK(0.3)(e, e < 10)) == pytest.approx(8)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_limits(shape: tuple[int, ...]) -> None:
     e = drawn(shape)

@@ -78,6 +78,16 @@ def test_a_volume_is_cut_as_those_that_were_learned_from(cut):
         np.testing.assert_allclose(file.affine[:3, 3], affine[:3, 3] + 2 * number * affine[:3, 2])
 
 
+def test_a_volume_that_would_be_cut_in_another_plane_is_refused(cut, capsys):
+    image = nibabel.load(cut.parent / "i1.nii.gz")
+    turned = image.get_fdata().transpose(2, 1, 0)
+    nibabel.save(nibabel.Nifti1Image(turned, image.affine[:, [2, 1, 0, 3]]), cut.parent / "turned.nii.gz")
+    line = refused(capsys, cut, cut.parent / "turned.nii.gz")
+    assert (
+        "turned.nii.gz is SAL, so that slices along k are sagittal, but axial ones were learned from" in line
+    )
+
+
 def test_the_same_slice_gets_the_same_answer_as_in_its_part(cut):
     assert run(["inherent", "predict", str(cut)]) == 0
     predicted(cut, cut.parent / "i5.nii.gz")  # case5 is of the test part

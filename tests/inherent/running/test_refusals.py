@@ -85,7 +85,7 @@ def test_a_constant_image_without_foreground_is_named(tmp_path, capsys):
     path = changed(tmp_path, lambda rows: None)
     write_case(tmp_path / "i6.npz", Case("i", np.ones((1, 12, 12))))
     line = told(capsys, path, "train", "--set", "prepare={crop: foreground}")
-    assert "crop: the image of case i6 is constant" in line
+    assert "crop: the image of case case6 is constant" in line
 
 
 def test_masks_in_place_of_labels(tmp_path, capsys):

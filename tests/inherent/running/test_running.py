@@ -140,6 +140,8 @@ def test_oracles_are_flagged_and_never_the_headline(made):
     page = (evaluation / "report.html").read_text()
     assert page.index("The masks that were written") < page.index("Oracles: thresholds chosen with the truth")
     assert "The map is the decision" in page and "image intensity, no network" in page
+    assert "the evidence for spot minus that for healthy, a difference that no panel shows, " in page
+    assert "test images with a drawn mask" in page and "−0.000" not in page
     assert page.count("<article>") == 16 and "http" not in page.split("</style>")[1]
 
 

@@ -21,7 +21,7 @@ def read_brats(
     root: Path,
     *,
     scans: Sequence[str] = SCANS,
-    axis: int | None = None,
+    axis: int | str | None = None,
     labels_from_masks: bool = False,
     every: int = 1,
 ) -> Samples:
@@ -33,7 +33,7 @@ def read_brats(
     Args:
         root: the folder with ``BraTS20_Training_001`` and so on, and ``name_mapping.csv``.
         scans: which scans, in the order of the channels.
-        axis: voxel axis of the slices (2 is axial); None for whole volumes.
+        axis: voxel axis of the slices (2 is axial), or their plane; None for whole volumes.
         labels_from_masks: allows that a slice's label is made from its mask; needed for slices.
         every: takes every n-th slice.
 

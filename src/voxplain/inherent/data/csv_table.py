@@ -17,11 +17,7 @@ from voxplain.inherent.data.sample import Sample, Samples, listed
 
 _OWN = ("image", "label", "patient", "mask", "slice", "id", "part")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".nii", ".gz", ".npy", ".npz", ".dcm", ".mat")
-_PARTS = (
-    "split",
-    "set",
-    "subset",
-)  # what tables call the column part where it holds nothing but names of parts
+_PARTS = ("split", "set", "subset")  # other names of the column part
 _TOLD = 10  # mistakes are told one by one up to this many
 Row = tuple[int, dict[str, str]]
 
@@ -33,9 +29,9 @@ def read_csv(
 
     Further columns: ``patient``, ``id``, ``mask`` (evaluation only), ``slice`` such as ``k=40``, ``part`` (train, validation
     or test: the table's own split; also called ``split``, ``set`` or ``subset`` where these are all that it holds); all
-    others, such as ``site``, become ``meta``, with a warning where a name is nearly one of these. Paths are relative to the table; several
-    images that are channels stand in one cell with ``;`` between, and so do independent labels, whose masks may also be
-    files of their own in columns such as ``mask:edema``.
+    others, such as ``site``, become ``meta``, with a warning where a name is nearly one of these. Paths are relative to the
+    table; several images that are channels stand in one cell with ``;`` between, and so do independent labels, whose masks
+    may also be files of their own in columns such as ``mask:edema``.
 
     Args:
         path: the table.
@@ -128,7 +124,7 @@ def _patients(path: Path, rows: Sequence[Row], pattern: str | None) -> tuple[tup
     if pattern is not None:
         compiled(pattern, "patient")
         warnings.warn(
-            f"patient: {pattern!r} is not used, since {path.name} has a column patient; remove one of them",
+            f"patient: the pattern {pattern} is not used, since {path.name} has a column patient; remove one of them",
             UserWarning,
             stacklevel=3,
         )

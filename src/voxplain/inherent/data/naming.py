@@ -84,7 +84,7 @@ def _matched(names: Sequence[str], pattern: str, what: str) -> tuple[tuple[str, 
     empty = [name for name, patient in zip(names, found, strict=True) if not patient]
     if empty:
         raise InputError(f"{what}: {pattern!r} gives no patient for {listed(empty)}")
-    return found, f"patients by {pattern!r}: {len(set(found))} of {len(names)} images", True
+    return found, f"patients by the pattern {pattern}: {len(set(found))} of {len(names)} images", True
 
 
 def compiled(pattern: str, what: str) -> re.Pattern[str]:
@@ -103,7 +103,7 @@ def nearly(name: str, known: str) -> bool:
     """Whether a column may have been meant as another: but for case, ``id`` at the end, or one mistake in typing.
 
     >>> [nearly(name, "mask") for name in ("maks", "Mask", "masks", "mak", "marks", "make", "site")]
-    [True, True, True, True, False, True, False]
+    [True, True, True, True, False, False, False]
     >>> nearly("Patient_ID", "patient"), nearly("age", "image"), nearly("ad", "id")
     (True, False, False)
     """

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from voxplain.case import Case
 from voxplain.case.slicing import AXES
 from voxplain.errors import InputError
 from voxplain.inherent.data.class_masks import Values
 from voxplain.inherent.data.reading import Reader
-from voxplain.inherent.data.sample import Sample, Samples
+from voxplain.inherent.data.sample import Sample, Samples, listed
 
 HEALTHY_NAME = "healthy"
+PLANES = {"sagittal": "LR", "coronal": "PA", "axial": "IS"}  # what lies at both sides of a slice
 
 
 def slices_of(
-    samples: Samples, axis: int, *, labels_from_masks: bool = False, least: int = 1, every: int = 1
+    samples: Samples, axis: int | str, *, labels_from_masks: bool = False, least: int = 1, every: int = 1
 ) -> Samples:
     """Every slice of every volume along an axis, without those in which every channel is constant.
 
@@ -27,18 +31,20 @@ def slices_of(
 
     Args:
         samples: volumes.
-        axis: 0, 1 or 2, of the voxel axes.
+        axis: 0, 1 or 2, of the voxel axes; or axial, coronal or sagittal, which finds the axis volume by volume.
         labels_from_masks: make the label of a slice from its volume's mask. This is an explicit choice, since it uses
             what a person drew.
         least: voxels of the mask from which on a slice is not healthy.
         every: takes every n-th slice.
 
     Raises:
-        InputError: 2-D images, a volume with a finding but without a mask, no slices left.
+        InputError: 2-D images, a volume with a finding but without a mask, no slices left; voxel axes along which volumes
+            are cut in different planes, or planes of a volume whose orientation is not known.
     """
-    if axis not in (0, 1, 2) or every < 1 or least < 1:
+    if axis not in (0, 1, 2, *PLANES) or every < 1 or least < 1:
         raise InputError(
-            f"slices: found axis {axis}, every {every}, least {least}; expected axis 0 to 2, others from 1"
+            f"slices: found axis {axis}, every {every}, least {least}; expected axis 0 to 2 or one of "
+            f"{', '.join(PLANES)}, others from 1"
         )
     # of independent labels none applies to a healthy slice; of exclusive ones it has a class, a new one if need be
     shifted = labels_from_masks and not samples.multi_label and samples.healthy is None
@@ -47,18 +53,24 @@ def slices_of(
     reader = Reader()
     items: list[Sample] = []
     parts: list[str] = []
+    codes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for number, volume in enumerate(samples):
-        found = list(_slices(reader, volume, axis, every))
-        marked = _marked(reader, volume, axis, least, samples.mask_values) if labels_from_masks else None
+        case = _volume(reader, volume)
+        along = axis_of(case, axis, volume.id)
+        if (plane := plane_of(case, along)) is not None:
+            codes[plane, orientation(case)].append(volume.id)
+        found = list(_slices(case, along, every))
+        marked = _marked(reader, volume, along, least, samples.mask_values) if labels_from_masks else None
         for index in found:
             label = volume.label if marked is None else _label(volume, marked[:, index], shifted, healthy)
             items.append(
                 Sample(
-                    f"{volume.id}-{AXES[axis]}{index}", volume.image, label, volume.group, volume.mask, (axis, index),
+                    f"{volume.id}-{AXES[along]}{index}", volume.image, label, volume.group, volume.mask, (along, index),
                     volume.meta,
                 )
             )  # fmt: skip
         parts += [samples.parts[number]] * len(found) if samples.parts is not None else []
+    _check_planes(codes, axis)
     note = _note(len(samples), len(items), axis, labels_from_masks, least)
     own = tuple(parts) if samples.parts is not None else None
     return Samples(
@@ -67,13 +79,57 @@ def slices_of(
     )  # fmt: skip
 
 
-def _slices(reader: Reader, volume: Sample, axis: int, every: int) -> Iterator[int]:
-    """The slices in which some channel has more than one value."""
+def axis_of(case: Case, axis: int | str, name: str) -> int:
+    """The voxel axis that is cut along; of a plane, the one that is closest to its normal.
+
+    Raises:
+        InputError: a plane, of a volume whose orientation is not known.
+    """
+    if not isinstance(axis, str):
+        return axis
+    if case.geometry is None:
+        raise InputError(
+            f"slices.axis: found {axis}, but the orientation of {name} is not known (a bare array); expected i, j or k, or "
+            "NIfTI or DICOM files"
+        )
+    return next(a for a, code in enumerate(orientation(case)) if code in PLANES[axis])
+
+
+def plane_of(case: Case, axis: int) -> str | None:
+    """The anatomical plane of slices along a voxel axis; None where the orientation is not known."""
+    if case.geometry is None:
+        return None
+    return next(name for name, sides in PLANES.items() if orientation(case)[axis] in sides)
+
+
+def orientation(case: Case) -> str:
+    """Where the voxel axes of a volume with a geometry point to, such as ``RAS``."""
+    assert case.geometry is not None
+    return "".join(nib.orientations.aff2axcodes(case.geometry.affine))
+
+
+def _check_planes(codes: dict[tuple[str, str], list[str]], axis: int | str) -> None:
+    """One data set has one plane: a network cannot tell what is not told apart."""
+    if isinstance(axis, str) or len({plane for plane, _ in codes}) < 2:
+        return
+    told = "; ".join(f"{plane} of {code} volumes ({listed(names)})" for (plane, code), names in codes.items())
+    raise InputError(
+        f"slices.axis: along {AXES[axis]} volumes are cut in different planes: {told}; expected one plane: give "
+        "data.slices.axis axial, coronal or sagittal, and prepare.orientation such as RAS, which turns the slices alike"
+    )
+
+
+def _volume(reader: Reader, volume: Sample) -> Case:
     if volume.slice is not None:
         raise InputError(f"slices: {volume.id} is a slice already, expected volumes")
     case = reader.case(volume)
     if case.spatial_dims != 3:
         raise InputError(f"slices: {volume.id} is 2-D already {case.spatial_shape}, expected volumes")
+    return case
+
+
+def _slices(case: Case, axis: int, every: int) -> Iterator[int]:
+    """The slices in which some channel has more than one value."""
     others = tuple(a for a in range(1, 4) if a != axis + 1)
     varied = (case.image.max(others) > case.image.min(others)).any(0)
     yield from (int(i) for i in range(0, case.spatial_shape[axis], every) if varied[i])
@@ -108,10 +164,15 @@ def _label(
     return volume.label if marked.any() else ()
 
 
-def _note(volumes: int, slices: int, axis: int, labels_from_masks: bool, least: int) -> str:
+def _note(volumes: int, slices: int, axis: int | str, labels_from_masks: bool, least: int) -> str:
     source = (
         f"labels of slices are made from masks (at least {least} voxels), which are used for evaluation otherwise"
         if labels_from_masks
         else "every slice has its volume's class, also where it shows nothing of it"
     )
-    return f"{slices} slices of {volumes} volumes along {AXES[axis]}; {source}"
+    how = (
+        f"{axis} slices of {volumes} volumes"
+        if isinstance(axis, str)
+        else f"slices of {volumes} volumes along {AXES[axis]}"
+    )
+    return f"{slices} {how}; {source}"

@@ -15,6 +15,7 @@ from voxplain.inherent.page.case_figure import case_figure
 from voxplain.inherent.running.case_files import Grid
 from voxplain.inherent.running.questions import words
 from voxplain.inherent.running.thresholds import segmentation_of, why
+from voxplain.inherent.score_map import ClassScore
 from voxplain.report import Picture, png
 
 if TYPE_CHECKING:
@@ -105,10 +106,9 @@ def _shown(
         made = segmentation(maps, i) if segmentation else None
         figures.append(_figure(task, judged.question, test, maps, i, grid, made, title))
         of = f"{judged.question.name}: " if judged.question.name else ""
-        mask += [
-            of + line
-            for line in (_why(made, segmentation, judged.question.name) if made and segmentation else ())
-        ]
+        if made and segmentation:
+            score = _score_told(segmentation, judged.question, maps, i, task.samples.classes)
+            mask += [of + line for line in _why(made, segmentation, score, judged.question.name)]
         name = label if judged.question.index is None else ("present" if maps.labels[i] else "absent")
         truth.append(of + _truth(maps, i, name, made))
     if not figures:
@@ -160,18 +160,38 @@ def _shares(test: Maps, i: int, about: dict[str, Any], classes: tuple[str, ...])
     )  # fmt: skip
 
 
-def _why(made: Segmented, segmentation: Segmentation, label: str = "") -> tuple[str, ...]:
+def _score_told(
+    segmentation: Segmentation, question: Question, maps: Maps, i: int, classes: tuple[str, ...]
+) -> str:
+    """What is thresholded, in words; a difference of maps is one that no panel of the figure shows."""
+    score = segmentation.threshold.found.score
+    if not isinstance(score, ClassScore):
+        return score.name
+    if question.index is not None:
+        return f"the evidence for {question.name}"
+    own = f"the evidence for {classes[score.class_of(maps, i)]}"
+    if score.kind == "contrast" and maps.healthy is not None:
+        return f"{own} minus that for {classes[maps.healthy]}, a difference that no panel shows,"
+    if score.kind == "margin":
+        return f"{own} minus the largest of the others, a difference that no panel shows,"
+    return own
+
+
+def _why(made: Segmented, segmentation: Segmentation, score: str, label: str = "") -> tuple[str, ...]:
     threshold = segmentation.threshold
     first = f"Threshold {made.threshold:.3g} of {threshold.title}: {why(threshold, label)}."
     if made.reason == HEALTHY:
         return first, f"No mask: the decision is {'absent' if label else 'healthy'}."
     if made.reason:
-        return first, f"No mask: {made.reason}; the score reaches {float(made.score.max()):.3g}."
+        return first, f"No mask: {made.reason}; {score} reaches {float(made.score.max()):.3g}."
     parts = f"{len(made.lesions)} part{'s' if len(made.lesions) > 1 else ''}, {int(made.mask.sum())} voxels"
     refined = f"; {int(made.before.sum())} before the refinement by {segmentation.refinement.name}" if (
         made.refined and segmentation.refinement
     ) else ""  # fmt: skip
-    return first, f"Mask: where the score is above it, up to {float(made.score.max()):.3g}; {parts}{refined}."
+    return (
+        first,
+        f"Mask: where {score} is above it; it reaches {float(made.score.max()):.3g}; {parts}{refined}.",
+    )
 
 
 def _truth(test: Maps, i: int, label: str, made: Segmented | None) -> str:

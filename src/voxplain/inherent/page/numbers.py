@@ -169,7 +169,17 @@ def cell(row: Row | None) -> str:
 def _short(value: float) -> str:
     if math.isinf(value):
         return "∞"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return fixed(value) if abs(value) < 10 else fixed(value, 1)
+
+
+def fixed(value: float, digits: int = 3) -> str:
+    """A number with so many decimals and the true minus, which no zero has.
+
+    >>> fixed(-1.25), fixed(-0.0004), fixed(0.0)
+    ('−1.250', '0.000', '0.000')
+    """
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def _of(found: dict[tuple[str, str], Row], name: str) -> str:

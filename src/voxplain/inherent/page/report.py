@@ -16,6 +16,7 @@ from voxplain.inherent.page.numbers import (
     Table,
     calibration_tables,
     class_table,
+    fixed,
     map_table,
     mask_tables,
     overall_table,
@@ -67,6 +68,7 @@ class ReportPage:
 def write_report(task: Task, found: Evaluation, test: Maps) -> Path:
     """Write ``evaluation/report.html``, whole or not at all."""
     environment = templates("voxplain.inherent.page", "voxplain.report")
+    environment.filters["fixed"] = fixed
     page = report_page(task, found, test)
     text = environment.get_template("inherent.html.j2").render(page=page)
     return write_whole(found.places.page, text.encode())
@@ -124,7 +126,7 @@ def _facts(task: Task, test: Maps) -> dict[str, object]:
         "split": kept if task.samples.patients_known else "patients are not known: every image counts as one",
         "image": " × ".join(str(n) for n in task.shape),
         "parameters": f"{sum(p.numel() for p in task.network.parameters()):,}",
-        "images with a mask": int(test.has_lesion.reshape(len(test), -1).any(axis=1).sum()),
+        "test images with a drawn mask": int(test.has_lesion.reshape(len(test), -1).any(axis=1).sum()),
     }
 
 

@@ -12,6 +12,7 @@ from voxplain.case.table import several_paths
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, Samples, slices_of
 from voxplain.inherent.data.sample import UNKNOWN, listed
+from voxplain.inherent.data.slices import orientation, plane_of
 from voxplain.inherent.running.task import Task
 
 _SUFFIXES = (*nifti.SUFFIXES, *arrays.SUFFIXES, *picture.SUFFIXES)
@@ -69,14 +70,29 @@ def _apart(paths: Sequence[Path]) -> list[str]:
 
 
 def _cut(task: Task, samples: Sequence[Sample]) -> list[Sample]:
-    """Slices along the axis that was learned from; what is 2-D already stays as it is."""
+    """Slices in the plane that was learned from; what is 2-D already stays as it is.
+
+    Raises:
+        InputError: a volume that would be cut in another plane.
+    """
     cut, reader = task.settings.data.slices, Reader()
     assert cut is not None
+    learned = _plane(reader, task.samples[0], cut.along)
     found: list[Sample] = []
     for sample in samples:
         if reader.case(sample).spatial_dims == 2:
             found.append(sample)
             continue
+        own = _plane(reader, sample, cut.along)
+        if own and learned and own != learned:
+            raise InputError(
+                f"images: {sample.id} is {orientation(reader.case(sample))}, so that slices along {cut.axis} are {own}, but "
+                f"{learned} ones were learned from; expected data.slices.axis={learned}, or a volume that lies like those"
+            )
         volume = Samples((sample,), task.samples.classes)
-        found += slices_of(volume, "ijk".index(cut.axis), every=cut.every)
+        found += slices_of(volume, cut.along, every=cut.every)
     return found
+
+
+def _plane(reader: Reader, sample: Sample, along: int | str) -> str | None:
+    return along if isinstance(along, str) else plane_of(reader.case(sample), along)

@@ -108,7 +108,7 @@ def read_samples(asked: DataSettings) -> Samples:
         # slices beside a finding may get a healthy class that volumes do not have
         samples = _told(samples, asked, known=not cut.labels_from_masks)
         samples = slices_of(
-            samples, "ijk".index(cut.axis), labels_from_masks=cut.labels_from_masks, least=cut.least, every=cut.every
+            samples, cut.along, labels_from_masks=cut.labels_from_masks, least=cut.least, every=cut.every
         )  # fmt: skip
     return _told(samples, asked)
 
@@ -186,7 +186,7 @@ def _brats(asked: DataSettings) -> Samples:
     if cut is None:
         return read_brats(asked.source, scans=asked.scans or SCANS)
     return read_brats(
-        asked.source, scans=asked.scans or SCANS, axis="ijk".index(cut.axis), labels_from_masks=cut.labels_from_masks,
+        asked.source, scans=asked.scans or SCANS, axis=cut.along, labels_from_masks=cut.labels_from_masks,
         every=cut.every,
     )  # fmt: skip
 

@@ -61,12 +61,19 @@ Threshold = Annotated[str, AfterValidator(_threshold)]
 class SliceSettings(Section):
     """Slices of volumes as images of their own."""
 
-    axis: Literal["i", "j", "k"] = setting("k", "voxel axis that is cut along")
+    axis: Literal["i", "j", "k", "axial", "coronal", "sagittal"] = setting(
+        "k", "voxel axis that is cut along, or the plane, whose axis is found volume by volume"
+    )
     labels_from_masks: bool = setting(
         False, "a slice has its volume's class where the mask has voxels in it, and is healthy elsewhere"
     )
     least: int = setting(1, "voxels of the mask from which on a slice is not healthy", "voxels", ge=1)
     every: int = setting(1, "takes every n-th slice", ge=1)
+
+    @property
+    def along(self) -> int | str:
+        """The voxel axis as a number, the plane by its name."""
+        return "ijk".index(self.axis) if self.axis in tuple("ijk") else self.axis
 
 
 class DataSettings(Section):
