@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from voxplain.report.page import Picture
 
-_KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"GIF89a": "gif"}
+_BEGIN = {"png": b"\x89PNG\r\n\x1a\n", "gif": b"GIF89a"}
 _COLUMNS = {
     "score": "Score",
     "status": "Status",
@@ -38,20 +38,28 @@ def templates(*packages: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(embed=embed, value=value, column=column)
+    environment.filters.update(embed=embed, animated=animated, value=value, column=column)
     return environment
 
 
 def embed(picture: Picture) -> str:
-    """A PNG, or an animated GIF, as a data address."""
+    """A PNG as a data address."""
+    return _address(picture, "png")
+
+
+def animated(picture: Picture) -> str:
+    """An animated GIF as a data address."""
+    return _address(picture, "gif")
+
+
+def _address(picture: Picture, kind: str) -> str:
     name = "picture" if isinstance(picture.png, bytes) else Path(picture.png).as_posix()
     try:
         content = picture.png if isinstance(picture.png, bytes) else Path(picture.png).read_bytes()
     except OSError as problem:
         raise InputError(f"{name}: cannot be read for the page ({problem.strerror})") from problem
-    kind = next((kind for magic, kind in _KINDS.items() if content.startswith(magic)), None)
-    if kind is None:
-        raise InputError(f"{name}: not a PNG file; the page takes PNG, and GIF where something moves")
+    if not content.startswith(_BEGIN[kind]):
+        raise InputError(f"{name}: not a {kind.upper()} file; the page takes {kind.upper()}")
     return f"data:image/{kind};base64," + base64.b64encode(content).decode()
 
 

@@ -21,6 +21,7 @@ def frames_figure(
     scores: Sequence[float],
     base: Scene,
     dose: float,
+    above: str = "diseased",
 ) -> Drawing:
     """The way from the image to the other decision, frame by frame, with dose and logit.
 
@@ -29,6 +30,7 @@ def frames_figure(
         doses, scores: of each.
         base: a map over the image; of a volume it chooses the slice.
         dose: the calibrated one, which is marked.
+        above: the decision above 0.
     """
     plane, index = widest(base)
     figure, (axes,) = canvas([[panel_size(base, plane)] * len(frames)], _WIDTH, 1, 0)
@@ -37,5 +39,5 @@ def frames_figure(
         show_slice(panel, shown, plane, index, coloured=False, outlined=False, letters=False)
         mark = "▸ " if np.isclose(d, dose) and d > 0 else ""
         set_title(panel, f"{mark}dose {d:.2f}\nlogit {signed(score)}")
-    caption = "Frames at growing doses; above 0 the decision is diseased. ▸ marks the calibrated dose."
+    caption = f"Frames at growing doses; above 0 the decision is {above}. ▸ marks the calibrated dose."
     return Drawing(figure, caption, f"{len(frames)} frames of the image at growing doses, with their logits.")

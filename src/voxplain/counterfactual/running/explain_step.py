@@ -246,7 +246,7 @@ class _Asking:
         base = case_scene(home[0], home[2], ready.case.geometry)
         doses, scores = path.doses.tolist(), path.scores.tolist()
         figure = case_figure(base, home[1], home[2], title, withheld=withheld)
-        strip = frames_figure(frames[::channels], doses, scores, base, path.dose)
+        strip = frames_figure(frames[::channels], doses, scores, base, path.dose, self.who.names[1])
         write_whole(place / "figure.png", png(figure, 100))
         write_whole(place / "frames.png", png(strip, 100))
         if "animation" in kinds:
