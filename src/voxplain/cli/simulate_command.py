@@ -52,11 +52,15 @@ def explain(
 ) -> int:
     """Warps, Jacobians, frames and volumes of the parts, or of new images, as files, and a page."""
     from voxplain.simulator.running import explain_simulators
+    from voxplain.simulator.running.atlas import WITHOUT, atlas_of
 
     task = _task(config, overrides)
     _tell(task, "explanation", task.settings.explain.device, len(images) if images else None)
     if dry_run:
         return 0
+    atlas = task.settings.explain.atlas
+    if images and atlas and atlas_of(atlas, task.folder, new=True) is None:
+        print(WITHOUT)
     page = explain_simulators(task, images or ())
     print(f"wrote {page}")
     if not images:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,16 +36,17 @@ def groups_shown(
     task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]
 ) -> tuple[tuple[GroupShown, ...], tuple[str, ...]]:
     """The tests, where they are of the explanations that the page shows, and whom they left out."""
-    from voxplain.simulator.running.group_step import GROUPS, group_key
+    from voxplain.simulator.running.group_step import GROUPS, group_key, read_tests
     from voxplain.simulator.running.records import NEW
 
     path = task.places.group / GROUPS
     if NEW in parts or not path.exists():
         return (), ()
-    told = json.loads(path.read_text(encoding="utf-8"))
-    if told["key"] != group_key(task, parts):
+    told = read_tests(task, group_key(task, parts))
+    if told is None:
         return (), (
-            "The tests in the folder group are of other explanations; run `voxplain simulate group` again.",
+            "The tests in the folder group are of other explanations or settings, or have lost files; run "
+            "`voxplain simulate group` again.",
         )
     level = task.settings.group.level
     return tuple(_shown(task, test, told["rows"], level) for test in told["tests"]), tuple(told["notes"])

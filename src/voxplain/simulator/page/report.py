@@ -106,7 +106,12 @@ def simulator_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -
         title=f"What the classifier looks for: {diseased} or {healthy}",
         subtitle=f"{Path(task.settings.classifier.source).name}, explained by a {task.settings.network.name} simulator",
         facts=_facts(task, parts),
-        notes=(*([known.sentence()] if known else []), *task.notes, *_notes([record for _, record in found])),
+        notes=(
+            *([known.sentence()] if known else []),
+            *task.notes,
+            *_without_regions(task, parts),
+            *_notes([record for _, record in found]),
+        ),
         groups=groups,
         group_notes=group_notes,
         overview=overview([record for _, record in found]),
@@ -170,6 +175,15 @@ def _facts(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> dict[s
         if told.target == "typical"
         else told.target,
     }
+
+
+def _without_regions(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> list[str]:
+    """Of new images, where an atlas was asked for that they have not."""
+    from voxplain.simulator.running.atlas import WITHOUT, atlas_of
+    from voxplain.simulator.running.records import NEW
+
+    asked = task.settings.explain.atlas
+    return [WITHOUT] if NEW in parts and asked and atlas_of(asked, task.folder, new=True) is None else []
 
 
 def _notes(records: Sequence[Record]) -> list[str]:

@@ -20,7 +20,8 @@ from voxplain.inherent.shown import Shown, shown
 from voxplain.inherent.training.record import digest
 from voxplain.simulator.group import GroupMap, agreement, group_difference, group_map
 from voxplain.simulator.page import write_page
-from voxplain.simulator.running.cohort import Cohort, Member, Space, gathered, members
+from voxplain.simulator.running.case_files import is_whole
+from voxplain.simulator.running.cohort import Cohort, Member, Space, check_apart, gathered, members
 from voxplain.simulator.running.common import CommonGrid, common_grid, warps_of
 from voxplain.simulator.running.group_files import regions_alone, write_test
 from voxplain.simulator.running.keys import stamp
@@ -28,6 +29,7 @@ from voxplain.simulator.running.records import parts_of, records_of
 from voxplain.simulator.running.task import SimulatorTask
 
 GROUPS = "groups.json"
+_TABLES = (".parquet", ".csv")
 
 
 def group_simulators(task: SimulatorTask, *, progress: bool = True) -> Path:
@@ -50,7 +52,7 @@ def group_simulators(task: SimulatorTask, *, progress: bool = True) -> Path:
     if not any(found.values()):
         raise InputError(f"group: found no image whose map can be used; {' '.join(notes)}")
     key = group_key(task, parts)
-    if _done(task.places.group) != key:
+    if read_tests(task, key) is None:
         tests = _Tests(task, found, notes)
         with shown("groups", progress) as show:
             tests.make(show)
@@ -60,10 +62,25 @@ def group_simulators(task: SimulatorTask, *, progress: bool = True) -> Path:
 
 def group_key(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> str:
     """Of what tests depend on."""
-    told = task.settings.group.model_dump(mode="json")
+    told, samples = task.settings.group, [sample for several in parts.values() for sample in several]
     keys = [record["key"] for seed in task.settings.seeds for _, record in records_of(task, seed, parts)]
-    warps = warps_of([sample for several in parts.values() for sample in several], task.folder)
-    return digest([told, keys, *([stamp(file) for file in warps.values()])])
+    files = [*warps_of(samples, task.folder).values(), *([told.mask] if told.mask else [])]
+    column = [str(sample.meta.get(told.by, "")) for sample in samples] if told.by else []
+    return digest([told.model_dump(mode="json"), keys, column, [stamp(file) for file in files]])
+
+
+def read_tests(task: SimulatorTask, key: str) -> dict[str, Any] | None:
+    """What is told of the tests; None where there are none of this key, or files of theirs are gone."""
+    folder = task.places.group
+    try:
+        told: dict[str, Any] = json.loads((folder / GROUPS).read_text(encoding="utf-8"))
+        tables = [folder / f"regions{suffix}" for suffix in _TABLES] if told["rows"] else []
+        whole = all(table.exists() for table in tables) and all(
+            is_whole(folder / test["folder"], test["files"]) for test in told["tests"]
+        )
+        return told if told["key"] == key and whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @dataclass
@@ -87,7 +104,11 @@ class _Tests:
     def make(self, show: Shown) -> None:
         """Both classes, each by itself and, where a column is named, divided by it."""
         every = [member for several in self.found.values() for member in several]
-        space, values = self._space(every), self._values()
+        values = self._values()
+        if values is not None:
+            for chosen in self.found.values():
+                check_apart(chosen, str(self.task.settings.group.by), values)
+        space = self._space(every)
         for done, (decision, chosen) in enumerate(self.found.items(), 1):
             towards = next(name for name in self.found if name != decision)
             title = f"{decision} towards {towards}"
@@ -105,7 +126,7 @@ class _Tests:
     def write(self, key: str) -> None:
         """The tables, and what is told, last."""
         folder = self.task.places.group
-        for suffix in (".parquet", ".csv"):
+        for suffix in _TABLES:
             path = folder / f"regions{suffix}"
             path.unlink(missing_ok=True)
             if self.rows:
@@ -134,7 +155,7 @@ class _Tests:
         values: tuple[str, str],
     ) -> None:
         """Whether two groups of subjects differ."""
-        a, b = (np.array([v == value for v in cohort.values], np.bool_) for value in values)
+        a, b = (np.array([v == (value,) for v in cohort.values], np.bool_) for value in values)
         named = f"{title}: {self.task.settings.group.by} {values[0]} minus {values[1]}"
         if not a.any() or not b.any() or a.sum() + b.sum() < 3:
             self.notes.append(
@@ -233,11 +254,3 @@ def _region_rows(title: str, made: GroupMap, cohort: Cohort, amounts: Any) -> li
         }
         for r, name in enumerate(cohort.names)
     ]  # fmt: skip
-
-
-def _done(folder: Path) -> str | None:
-    try:
-        found: str = json.loads((folder / GROUPS).read_text(encoding="utf-8"))["key"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.training.checkpoint import WEIGHTS
 from voxplain.inherent.training.record import digest, labels_digest
@@ -49,23 +50,39 @@ def _data(task: SimulatorTask) -> list[Any]:
 
 
 def explanation_key(task: SimulatorTask, seed: int) -> str:
-    """Of what decides the files of a subject, besides the subject."""
-    weights = hashlib.blake2b((task.places.training(seed) / WEIGHTS).read_bytes(), digest_size=8)
+    """Of what decides the files of a subject, besides the subject.
+
+    Raises:
+        InputError: the training has no weights (any more).
+    """
+    file = task.places.training(seed) / WEIGHTS
+    if not file.exists():
+        raise InputError(f"{file}: does not exist; run `voxplain simulate train` with these settings again")
+    weights = hashlib.blake2b(file.read_bytes(), digest_size=8)
     asked = task.settings.explain.model_dump(mode="json", exclude={"parts", "cases", "device"})
     atlas = (asked.pop("atlas") or {}).get("names")  # the file itself is told by its stamp
-    return digest([weights.hexdigest(), asked, atlas, repr(task.preparation), classifier_key(task)])
+    told = [weights.hexdigest(), asked, atlas, repr(task.preparation), classifier_key(task)]
+    # the first training's subjects have all files, the others' the log-Jacobian alone
+    return digest([*told, seed == task.settings.seeds[0]])
 
 
 def subject_key(key: str, sample: Sample, atlas: Path | None) -> str:
     """Of one subject's files: another image or atlas in its place is another subject."""
+    stamps = [*image_stamps(sample), *([stamp(atlas)] if atlas else [])]
+    return digest([key, sample.id, sample.group, sample.label, sample.slice, stamps])
+
+
+def image_stamps(sample: Sample) -> list[Any]:
+    """Of the files of an image."""
     files = sample.image if isinstance(sample.image, tuple) else (sample.image,)
-    stamps = [stamp(file) for file in (*files, *([atlas] if atlas else []))]
-    return digest([key, sample.id, sample.label, sample.slice, stamps])
+    return [stamp(file) for file in files]
 
 
 def stamp(source: Path | npt.NDArray[Any]) -> list[Any]:
     """What tells that a file is still the same, without reading it; folders that moved as a whole stay what they are."""
     if not isinstance(source, Path):
         return [hashlib.blake2b(np.ascontiguousarray(source).tobytes(), digest_size=8).hexdigest()]
+    if source.is_dir():
+        return [stamp(file) for file in sorted(source.rglob("*")) if file.is_file()]
     found = source.stat() if source.exists() else None
     return [source.name, *([found.st_size, found.st_mtime_ns] if found else [])]
