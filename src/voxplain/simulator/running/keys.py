@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.training.checkpoint import WEIGHTS
-from voxplain.inherent.training.record import digest, labels_digest
+from voxplain.inherent.training.record import digest
 from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.training.settings import WHEREABOUTS
 from voxplain.simulator.training.train import weights_digest
@@ -45,8 +46,18 @@ def classifier_key(task: SimulatorTask) -> str:
     return digest([code, task.decision(image[None]).tolist()])
 
 
+def image_keys(task: SimulatorTask, indices: Sequence[int]) -> dict[str, str]:
+    """The state of some images' files, by id."""
+    return {task.samples[i].id: digest(image_stamps(task.samples[i])) for i in indices}
+
+
 def _data(task: SimulatorTask) -> list[Any]:
-    return [labels_digest(task.samples), task.split.ids(task.samples), repr(task.preparation)]
+    """Of what is learned from; who is only explained may change."""
+    parts = [
+        [(s.id, s.group, s.label) for s in map(task.samples.__getitem__, part)]
+        for part in (task.split.train, task.split.validation)
+    ]
+    return [parts, list(task.samples.classes), repr(task.preparation)]
 
 
 def explanation_key(task: SimulatorTask, seed: int) -> str:
