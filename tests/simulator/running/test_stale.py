@@ -145,3 +145,57 @@ def test_new_images_do_without_the_regions_of_the_table(again, capsys):
     assert "New images have no regions" in (again.parent / "out/new.html").read_text()
     assert read_rows(again.parent / "out/explanation/new_subjects.csv")[0]["part"] == "new"
     assert not (again.parent / "out/explanation/new_regions.csv").exists()
+
+
+def test_a_training_whose_images_have_changed_is_not_passed_off_as_done(again, capsys):
+    image = again.parent / "i0.nii.gz"  # of the training part
+    shutil.copyfile(again.parent / "i2.nii.gz", image)
+    for command in ("train", "explain"):
+        line = refused(capsys, again, command)
+        assert (
+            "holds another training: 1 of 24 images of train and validation (s0) have changed since" in line
+        )
+
+
+def test_a_test_subject_with_another_label_is_explained_again_without_training(again):
+    changed(again, label="diseased")
+    weights = again.parent / "out/training/seed-0/weights.safetensors"
+    before = weights.stat().st_mtime_ns
+    assert run(["simulate", "explain", str(again)]) == 0
+    assert weights.stat().st_mtime_ns == before
+    rows = read_rows(again.parent / "out/explanation/subjects.csv")
+    assert [row["id"] for row in rows if row["label"] == "diseased" and int(row["id"][1:]) % 2 == 0] == ["s6"]
+
+
+def test_damaged_files_of_a_training_are_told_and_made_again(again, capsys):
+    folder = again.parent / "out/training/seed-0"
+    whole = {
+        name: (folder / name).read_bytes() for name in ("history.json", "typical.json", "weights.safetensors")
+    }
+    for name, content in (("history.json", b"{"), ("typical.json", b"{}"), ("weights.safetensors", b"cut")):
+        (folder / name).write_bytes(content)
+        line = refused(capsys, again, "explain")
+        assert name in line
+        assert "Run `voxplain simulate train` again" in line
+        assert run(["simulate", "train", str(again)]) == 0
+        assert (folder / name).read_bytes() == whole[name]
+    (folder / "weights.safetensors").unlink()
+    assert run(["simulate", "train", str(again)]) == 0
+    assert (folder / "weights.safetensors").read_bytes() == whole["weights.safetensors"]
+    (again.parent / "out/group/groups.json").write_text("{")
+    assert run(["simulate", "group", str(again)]) == 0
+    assert [test["subjects"] for test in outcomes(again)] == [[2], [2]]
+
+
+def test_tests_tell_how_many_subjects_reached_their_target(again, capsys):
+    rows = read_rows(again.parent / "out/explanation/subjects.csv")
+    missed = {row["patient"] for row in rows if row["decision"] == "healthy" and row["reached"] == "no"}
+    assert outcomes(again)[0]["reached"] == [2 - len(missed), 2]
+    # a target that nobody can reach
+    few = ["--set", "explain.target=1e6"]
+    assert run(["simulate", "explain", str(again), *few]) == 0
+    capsys.readouterr()
+    assert run(["simulate", "group", str(again), *few]) == 0
+    told = "FEW REACH THEIR TARGET: 0 of 2 subjects reached their target in all images and trainings."
+    assert f"healthy towards diseased: {told}" in capsys.readouterr().out
+    assert told in (again.parent / "out/report.html").read_text()

@@ -113,6 +113,7 @@ class Cohort:
         names: of the R regions that all of them have.
         percent, amount: (subjects, R) change of volume, in per cent of before and in `unit`.
         unit: of amounts.
+        reached: per subject, whether all images reached their target by all trainings.
     """
 
     rows: NDArray[np.float32]
@@ -122,6 +123,7 @@ class Cohort:
     percent: NDArray[np.float64]
     amount: NDArray[np.float64]
     unit: str
+    reached: NDArray[np.bool_]
 
 
 def gathered(chosen: Sequence[Member], space: Space | None, column: str | None) -> Cohort:
@@ -147,8 +149,9 @@ def gathered(chosen: Sequence[Member], space: Space | None, column: str | None) 
                 means[training] += values / len(several)
     names, unit = _regions(chosen)
     percent, amount = (_volumes(several, names, kind) for kind in ("percent", "change"))
-    values = tuple(_told(images, column) for images in several)
-    return Cohort(rows, means, values, names, percent, amount, unit)
+    told = tuple(_told(images, column) for images in several)
+    reached = [all(record["reached"] for m in images for record in m.records) for images in several]
+    return Cohort(rows, means, told, names, percent, amount, unit, np.array(reached, np.bool_))
 
 
 def check_apart(chosen: Sequence[Member], column: str, values: tuple[str, str]) -> None:

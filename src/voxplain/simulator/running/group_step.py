@@ -139,12 +139,13 @@ class _Tests:
         if len(cohort.rows) < 2:
             self.notes.append(f"{title}: {len(cohort.rows)} subject, but a test needs two.")
             return
+        reached = _reached(cohort.reached)
         if space is not None:
             made = group_map(list(cohort.rows), **self._options)
-            self._add(space, title, made, chosen, {"agreement": _agreement(cohort)})
+            self._add(space, title, made, chosen, {"agreement": _agreement(cohort), **reached})
         if cohort.names:
             regions = group_map(list(cohort.percent), **self._options)
-            self._add_regions(space, title, regions, cohort, cohort.amount.mean(0))
+            self._add_regions(space, title, regions, cohort, cohort.amount.mean(0), reached)
 
     def _difference(
         self,
@@ -162,13 +163,14 @@ class _Tests:
                 f"{named}: {int(a.sum())} and {int(b.sum())} subjects, but a test needs three, some in both."
             )
             return
+        reached = _reached(cohort.reached[a | b])
         if space is not None:
             made = group_difference(list(cohort.rows[a]), list(cohort.rows[b]), **self._options)
-            self._add(space, named, made, chosen, {})
+            self._add(space, named, made, chosen, reached)
         if cohort.names:
             regions = group_difference(list(cohort.percent[a]), list(cohort.percent[b]), **self._options)
             amounts = cohort.amount[a].mean(0) - cohort.amount[b].mean(0)
-            self._add_regions(space, named, regions, cohort, amounts)
+            self._add_regions(space, named, regions, cohort, amounts, reached)
 
     def _add(
         self, space: Space, title: str, made: GroupMap, chosen: Sequence[Member], about: dict[str, Any]
@@ -177,10 +179,16 @@ class _Tests:
         self.told.append({**write_test(place, space, title, made, chosen, level), **about})
 
     def _add_regions(
-        self, space: Space | None, title: str, made: GroupMap, cohort: Cohort, amounts: NDArray[np.float64]
+        self,
+        space: Space | None,
+        title: str,
+        made: GroupMap,
+        cohort: Cohort,
+        amounts: NDArray[np.float64],
+        about: dict[str, Any],
     ) -> None:
         if space is None:
-            self.told.append(regions_alone(title, made))
+            self.told.append({**regions_alone(title, made), **about})
         self.rows += _region_rows(title, made, cohort, amounts)
 
     @property
@@ -232,6 +240,11 @@ class _Tests:
                 "in group.values"
             )
         return values[0], values[1]
+
+
+def _reached(subjects: NDArray[np.bool_]) -> dict[str, list[int]]:
+    """How many of how many."""
+    return {"reached": [int(subjects.sum()), len(subjects)]}
 
 
 def _agreement(cohort: Cohort) -> dict[str, float] | None:
