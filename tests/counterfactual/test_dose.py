@@ -68,3 +68,17 @@ def test_what_cannot_be_is_told():
     with pytest.raises(InputError, match="map 'wrap': unknown; did you mean 'warp'"):
         path.map("wrap")
     assert repr(path) == "CounterfactualPath(3 frames of (1, 4, 4), reaches 1 at dose 0.5, not monotone)"
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 1e-8), (torch.bfloat16, 1e-3)])
+def test_a_tolerance_below_what_doses_can_tell_apart_ends(kind, tolerance):
+    calls = []
+
+    def score(dose):
+        calls.append(dose)
+        assert len(calls) < 100, "it goes on for ever"
+        return dose
+
+    target = torch.tensor([1.3, 0.4], dtype=kind)
+    found = calibrate(score, target, tolerance=tolerance)
+    assert torch.equal(found.dose, target)  # the smallest number that reaches itself

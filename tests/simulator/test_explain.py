@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from simulator_fields import offsets
@@ -11,6 +13,7 @@ from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.errors import InputError
 from voxplain.simulator.change import Displacement, Velocity
 from voxplain.simulator.explain import Explainer
+from voxplain.simulator.field import warp
 from voxplain.simulator.networks import Simulator
 from voxplain.simulator.training import Typical
 
@@ -76,6 +79,16 @@ def test_a_diseased_image_is_brought_back():
     assert path.scores[0] > 0
     assert path.scores[4].item() == pytest.approx(-2.0, abs=0.03)
     assert path.map("log_jacobian")[SIZE // 2, SIZE // 2] < 0
+
+
+def test_the_map_named_warp_is_what_the_image_is_looked_up_with():
+    path = explainer().explain(disc(), "typical")
+    assert torch.allclose(warp(disc()[None], path.map("warp")[None])[0], path.frames[4], atol=1e-6)
+    # a larger disc shows at each place what was nearer to the centre, while tissue goes outwards
+    at = SIZE // 2 + 5, SIZE // 2
+    grown = math.exp(0.2 * path.dose)
+    assert path.map("warp")[(0, *at)].item() == pytest.approx(5 / grown - 5, abs=0.03)
+    assert path.map("motion")[(0, *at)].item() == pytest.approx(5 * grown - 5, abs=0.03)
 
 
 @pytest.mark.parametrize(("target", "logit"), [("boundary", 0.0), (1.5, 1.5), ("shift", None)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,11 +53,15 @@ def explain(
 ) -> int:
     """Warps, Jacobians, frames and volumes of the parts, or of new images, as files, and a page."""
     from voxplain.simulator.running import explain_simulators
+    from voxplain.simulator.running.atlas import WITHOUT, atlas_of
 
     task = _task(config, overrides)
     _tell(task, "explanation", task.settings.explain.device, len(images) if images else None)
     if dry_run:
         return 0
+    atlas = task.settings.explain.atlas
+    if images and atlas and atlas_of(atlas, task.folder, new=True) is None:
+        print(WITHOUT)
     page = explain_simulators(task, images or ())
     print(f"wrote {page}")
     if not images:
@@ -67,8 +72,10 @@ def explain(
 @app.command("group")
 def group(config: Config, *, overrides: Overrides = None, dry_run: DryRun = False) -> int:
     """Mean maps with permutation tests, differences between groups, agreement of trainings, on the same page."""
+    from voxplain.simulator.page.groups import reached_line
     from voxplain.simulator.running import group_simulators
     from voxplain.simulator.running.cohort import members
+    from voxplain.simulator.running.group_step import GROUPS
     from voxplain.simulator.running.records import parts_of
 
     task = _task(config, overrides)
@@ -77,7 +84,10 @@ def group(config: Config, *, overrides: Overrides = None, dry_run: DryRun = Fals
     print(f"tests: {counts}; {task.settings.group.permutations:,} permutations at most", *notes, sep="\n")
     if dry_run:
         return 0
-    print(f"wrote {group_simulators(task)}")
+    page = group_simulators(task)
+    for test in json.loads((task.places.group / GROUPS).read_text(encoding="utf-8"))["tests"]:
+        print(f"{test['title']}: {reached_line(test)}")
+    print(f"wrote {page}")
     return 0
 
 

@@ -90,8 +90,11 @@ def _bisected(
 ) -> Tensor:
     """(N,) within the tolerance above the crossing that lies before a scanned dose; 0 where that is the first."""
     low, high = doses[(first - 1).clamp_min(0)], doses[first]
-    while float((high - low).max()) > tolerance:
-        middle = (low + high) / 2
+    while True:
+        middle = low + (high - low) / 2
+        # two doses may lie wider apart than the tolerance and have none between them
+        left = (high - low > tolerance) & (middle > low) & (middle < high)
+        if not left.any():
+            return high
         there = (score(middle) - target) * way >= 0
         high, low = torch.where(there, middle, high), torch.where(there, low, middle)
-    return high

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -99,3 +100,31 @@ def test_most_decisions_are_changed(made):
 def test_weights_of_a_black_box_are_refused(made):
     with pytest.raises(InputError, match=r"classifier\.black_box: found weights"):
         load_simulator(made, overrides=[f"classifier.weights={made.parent / 'rule.safetensors'}"])
+
+
+def test_a_surrogate_that_has_learned_nothing_is_blamed_and_not_the_classifier(made, tmp_path, capsys):
+    shutil.copytree(made.parent, tmp_path / "copy", ignore=shutil.ignore_patterns("out"))
+    path = tmp_path / "copy" / made.name
+    capsys.readouterr()
+    # no steps to speak of: it says the same of every image
+    assert (
+        run(
+            [
+                "simulate",
+                "train",
+                str(path),
+                "--set",
+                "surrogate.epochs=1",
+                "--set",
+                "surrogate.learning_rate=1e-9",
+            ]
+        )
+        == 2
+    )
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" not in line]
+    assert "surrogate: of 10 images of class '" in line
+    assert "in train the network that has learned the black box gets none right" in line
+    assert "variance (R²)" in line
+    # and a better one is not turned away by what is left of that
+    assert not (tmp_path / "copy/out/training/seed-0/last.json").exists()
+    assert run(["simulate", "train", str(path), "--set", "training.epochs=1"]) == 0

@@ -34,7 +34,7 @@ def root(source, tmp_path):
 def told(capsys, path, command="train", *flags: str) -> str:
     capsys.readouterr()
     assert run(["simulate", command, str(path), *flags]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if "warning" not in line]
+    lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines
     return lines[0]
 
@@ -67,7 +67,8 @@ def test_a_factory_without_weights(root, capsys):
         ({"classes": ["a", "b", "c"]}, "classifier.classes: found a, b, c, expected 2 names"),
         ({"diseased": "ill"}, "classifier.diseased: found 'ill'"),
         ({"classes": ["one", "two"]}, "classifier.healthy: not given, and of one, two 0 are called healthy"),
-        ({"source": "nets.py:sure"}, "gives probabilities, expected logits"),
+        ({"source": "nets.py:sure"}, "gives probabilities, expected logits: whatever the image"),
+        ({"source": "nets.py:each"}, "gives probabilities, expected logits: whatever the image"),
     ],
 )
 def test_classes_that_are_not_there(root, capsys, changed, says):

@@ -162,6 +162,8 @@ def test_new_images_have_no_class(again):
     assert len(cases(again)) == 10
 
 
-def test_seeds_in_another_order_give_the_first_one_its_pictures(again):
+def test_seeds_in_another_order_give_the_first_one_its_pictures(again, capsys):
+    assert run(["simulate", "group", str(again), "--set", "seeds=[1, 0]"]) == 2
+    assert "run `voxplain simulate explain` again" in capsys.readouterr().err
     assert run(["simulate", "explain", str(again), "--set", "seeds=[1, 0]"]) == 0
     assert all((place / "figure.png").exists() for place in cases(again, seed=1))

@@ -38,5 +38,7 @@ def stamp(source: Path | npt.NDArray[Any]) -> list[Any]:
     """What tells that a file is still the same, without reading it; folders that moved as a whole stay what they are."""
     if not isinstance(source, Path):
         return [hashlib.blake2b(np.ascontiguousarray(source).tobytes(), digest_size=8).hexdigest()]
+    if source.is_dir():
+        return [stamp(file) for file in sorted(source.rglob("*")) if file.is_file()]
     found = source.stat() if source.exists() else None
     return [source.name, *([found.st_size, found.st_mtime_ns] if found else [])]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +20,10 @@ from voxplain.model import Model, Preparation, load_model
 from voxplain.model.classes import read_classes
 from voxplain.model.factory import found_at
 from voxplain.model.heads import select
-from voxplain.model.outputs import sums_to_one
+from voxplain.model.outputs import in_unit_interval, sums_to_one
 from voxplain.settings.prepare import PrepareSettings
+
+_FACTORS = (-1, 0, 0.3, 3, -3, 30, -30, 300, -300)  # of the first image, to see how far outputs go
 
 
 class Logits(nn.Module):
@@ -62,7 +67,8 @@ def load_classifier(asked: ClassifierSettings, prepare: PrepareSettings) -> Mode
     steps = prepare.model_dump(exclude_unset=True)
     if asked.black_box:
         box = BlackBox(found_at(asked.source), asked.source)
-        return load_model(
+        with _probabilities_told_later():
+            return load_model(
             box, task="classification", head=asked.head, spatial_dims=asked.spatial_dims,
             prepare=Preparation(**steps) if steps else None,
         )  # fmt: skip
@@ -72,16 +78,25 @@ def load_classifier(asked: ClassifierSettings, prepare: PrepareSettings) -> Mode
             f"classifier.weights: found none for {asked.source}, which would be asked with random weights; give a .pt, "
             ".pth or .safetensors file, or own_weights: true where the function loads them"
         )
-    return load_model(
-        asked.source,
-        asked.weights,
-        task="classification",
-        head=asked.head,
-        spatial_dims=asked.spatial_dims,
-        prepare=Preparation(**steps) if steps else None,
-        trust_code=asked.trust_code,
-        factory_arguments=asked.arguments or None,
-    )
+    with _probabilities_told_later():
+        return load_model(
+            asked.source,
+            asked.weights,
+            task="classification",
+            head=asked.head,
+            spatial_dims=asked.spatial_dims,
+            prepare=Preparation(**steps) if steps else None,
+            trust_code=asked.trust_code,
+            factory_arguments=asked.arguments or None,
+        )
+
+
+@contextmanager
+def _probabilities_told_later() -> Iterator[None]:
+    """Loading warns of outputs that may be probabilities, with options that are not there; `name_classes` refuses them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*its outputs look like probabilities")
+        yield
 
 
 def name_classes(asked: ClassifierSettings, model: Model, image: Tensor, known: tuple[str, ...]) -> Asked:
@@ -117,12 +132,31 @@ def _outputs(network: Logits, image: Tensor) -> Tensor:
             network.train(was)
     if out.ndim != 2:
         raise ModelError(f"classifier: gives {tuple(out.shape)} for one image, expected logits (1, K)")
-    if sums_to_one(out) and bool((out >= 0).all()):
+    if bool(((out >= 0) & (out <= 1)).all()) and (sums_to_one(out) or _always_within(network, image)):
         raise ModelError(
-            "classifier: gives probabilities, expected logits; leave out its softmax, which hides how far an image is "
-            "from the other class"
+            "classifier: gives probabilities, expected logits: whatever the image, its outputs lie within [0, 1]; leave out "
+            "the last softmax or sigmoid, which hides how far an image is from the other class, or undo it: log(p) of a "
+            "softmax, log(p / (1 − p)) of a sigmoid"
         )
     return out
+
+
+def _always_within(network: Logits, image: Tensor) -> bool:
+    """Whether outputs lie within [0, 1], and differ, however wild the image."""
+    generator = torch.Generator().manual_seed(0)
+    noise = [torch.randn(image.shape, generator=generator).to(image) for _ in range(4)]
+    wild = [*(factor * image for factor in _FACTORS), *(factor * n for n in noise for factor in (1, 30))]
+    found = []
+    was = network.training
+    try:
+        with torch.no_grad():
+            for x in wild:
+                with suppress(RuntimeError, ModelError):  # a black box may refuse what is no scan
+                    found.append(network.eval()(x[None]).flatten())
+    finally:
+        network.train(was)
+    finite = [out for out in found if bool(torch.isfinite(out).all())]
+    return bool(finite) and in_unit_interval(torch.cat(finite))
 
 
 def _names(asked: ClassifierSettings, outputs: int, known: tuple[str, ...]) -> tuple[str, ...]:

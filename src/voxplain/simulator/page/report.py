@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -95,6 +94,7 @@ def simulator_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -
     """What the page says of a folder of results."""
     from voxplain.simulator.running.records import records_of
     from voxplain.simulator.running.surrogate_step import surrogate
+    from voxplain.simulator.training.train import read_told
 
     found = records_of(task, task.settings.seeds[0], parts)
     healthy, diseased = task.names
@@ -107,12 +107,17 @@ def simulator_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -
         title=f"What the classifier looks for: {diseased} or {healthy}",
         subtitle=f"{Path(task.settings.classifier.source).name}, explained by a {task.settings.network.name} simulator",
         facts=_facts(task, parts),
-        notes=(*([known.sentence()] if known else []), *task.notes, *_notes([record for _, record in found])),
+        notes=(
+            *([known.sentence()] if known else []),
+            *task.notes,
+            *_without_regions(task, parts),
+            *_notes([record for _, record in found]),
+        ),
         groups=groups,
         group_notes=group_notes,
         overview=overview([record for _, record in found]),
         subjects=tuple(_shown(*found[i]) for i in chosen),
-        training=training_table({s: _training(task.places.training(s)) for s in task.settings.seeds}),
+        training=training_table({s: read_told(task.places.training(s)) for s in task.settings.seeds}),
         surrogate=surrogate_table(known) if known else None,
         curves=Picture(curves, "Curves of the training.", f"Training of seed {seed}.")
         if curves.exists()
@@ -173,6 +178,15 @@ def _facts(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> dict[s
     }
 
 
+def _without_regions(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> list[str]:
+    """Of new images, where an atlas was asked for that they have not."""
+    from voxplain.simulator.running.atlas import WITHOUT, atlas_of
+    from voxplain.simulator.running.records import NEW
+
+    asked = task.settings.explain.atlas
+    return [WITHOUT] if NEW in parts and asked and atlas_of(asked, task.folder, new=True) is None else []
+
+
 def _notes(records: Sequence[Record]) -> list[str]:
     notes = []
     folded = sum(bool(record["withheld"]) for record in records)
@@ -193,9 +207,3 @@ def _notes(records: Sequence[Record]) -> list[str]:
             "decision as far as that."
         )
     return notes
-
-
-def _training(folder: Path) -> tuple[list[dict[str, float]], dict[str, Any]]:
-    return json.loads((folder / "history.json").read_text()), json.loads(
-        (folder / "typical.json").read_text()
-    )

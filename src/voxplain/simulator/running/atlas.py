@@ -18,6 +18,10 @@ from voxplain.simulator.running.home import Floats
 from voxplain.simulator.settings.config import AtlasSettings
 
 COLUMN = "atlas"
+WITHOUT = (
+    f"New images have no regions: labels come by the table's column {COLUMN}; "
+    "explain.atlas.source names a file for all."
+)
 Labels = NDArray[np.int32]
 
 
@@ -64,6 +68,13 @@ class Atlas:
                 f"explain.atlas: no source, and {sample.id} has nothing in the column {COLUMN}; give either"
             )
         return self._folder / str(told)
+
+
+def atlas_of(asked: AtlasSettings | None, folder: Path, *, new: bool) -> Atlas | None:
+    """What reads labels; None where nobody asks for any, or of new images, where only the table would know them."""
+    if asked is None or (new and asked.source is None):
+        return None
+    return Atlas(asked, folder)
 
 
 def changes(

@@ -37,8 +37,8 @@ def at_dose(path: CounterfactualPath) -> int:
     return int((path.doses - path.dose).abs().argmin())
 
 
-def write_files(place: Path, path: CounterfactualPath, home: Home, kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Write what was asked for, as far as it is not withheld; the names of the files.
+def write_files(place: Path, path: CounterfactualPath, home: Home, kinds: tuple[str, ...]) -> None:
+    """Write what was asked for, as far as it is not withheld.
 
     Args:
         place: an empty folder.
@@ -53,7 +53,16 @@ def write_files(place: Path, path: CounterfactualPath, home: Home, kinds: tuple[
     for kind in (LOG_JACOBIAN, *kinds):
         if kind not in path.withheld:
             makers[kind](place, path, home)
-    return tuple(sorted(file.name for file in place.iterdir()))
+
+
+def sizes(place: Path) -> dict[str, int]:
+    """The files of a folder, and how many bytes each has."""
+    return {file.name: file.stat().st_size for file in sorted(place.iterdir()) if file.name != RECORD}
+
+
+def is_whole(place: Path, told: Mapping[str, int]) -> bool:
+    """Whether files are there as they were written; see `sizes`."""
+    return all((file := place / name).is_file() and file.stat().st_size == told[name] for name in told)
 
 
 def _frames(place: Path, path: CounterfactualPath, home: Home) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.case import Geometry, read_case
+from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample
 from voxplain.simulator.running.case_files import LOG_JACOBIAN
 from voxplain.simulator.running.common import CommonGrid
@@ -108,19 +109,21 @@ class Cohort:
     Attributes:
         rows: (subjects, V) log-Jacobian.
         by_training: (trainings, V) means over subjects.
-        values: per subject, what a column of the table says; "" without one.
+        values: per subject, what a column of the table says of its images, each once; `("",)` without one.
         names: of the R regions that all of them have.
         percent, amount: (subjects, R) change of volume, in per cent of before and in `unit`.
         unit: of amounts.
+        reached: per subject, whether all images reached their target by all trainings.
     """
 
     rows: NDArray[np.float32]
     by_training: NDArray[np.float64]
-    values: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
     names: tuple[str, ...]
     percent: NDArray[np.float64]
     amount: NDArray[np.float64]
     unit: str
+    reached: NDArray[np.bool_]
 
 
 def gathered(chosen: Sequence[Member], space: Space | None, column: str | None) -> Cohort:
@@ -129,13 +132,9 @@ def gathered(chosen: Sequence[Member], space: Space | None, column: str | None) 
     Args:
         chosen: of one class.
         space: where voxels are compared; None where images have no grid in common: rows are empty.
-        column: of the table, by which patients are told apart further.
+        column: of the table, whose values are told of each subject.
     """
-    patients: dict[tuple[str, str], list[Member]] = {}
-    for member in chosen:
-        value = str(member.sample.meta.get(column, "")) if column else ""
-        patients.setdefault((member.sample.group, value), []).append(member)
-    several = list(patients.values())
+    several = _patients(chosen)
     trainings = len(chosen[0].folders)
     rows = np.zeros((len(several), 0 if space is None else int(space.where.sum())), np.float32)
     means = np.zeros((trainings, rows.shape[1]))
@@ -150,7 +149,47 @@ def gathered(chosen: Sequence[Member], space: Space | None, column: str | None) 
                 means[training] += values / len(several)
     names, unit = _regions(chosen)
     percent, amount = (_volumes(several, names, kind) for kind in ("percent", "change"))
-    return Cohort(rows, means, tuple(value for _, value in patients), names, percent, amount, unit)
+    told = tuple(_told(images, column) for images in several)
+    reached = [all(record["reached"] for m in images for record in m.records) for images in several]
+    return Cohort(rows, means, told, names, percent, amount, unit, np.array(reached, np.bool_))
+
+
+def check_apart(chosen: Sequence[Member], column: str, values: tuple[str, str]) -> None:
+    """See that nobody is in both of the groups that are compared: their images are no independent subjects.
+
+    Args:
+        chosen: of one class.
+        column: of the table.
+        values: the two that are compared.
+
+    Raises:
+        InputError: a patient has images of one of the two and of another value.
+    """
+    both = [
+        (images[0].sample.group, told)
+        for images in _patients(chosen)
+        if len(told := _told(images, column)) > 1 and set(told) & set(values)
+    ]
+    if both:
+        patient, told = both[0]
+        raise InputError(
+            f"group.by: {len(both)} patients have images of several values of {column}, such as {patient} "
+            f"({', '.join(told)}); expected one value for each patient, since groups are compared as different patients; "
+            "leave group.by out, or give images of one value alone"
+        )
+
+
+def _patients(chosen: Sequence[Member]) -> list[list[Member]]:
+    """All images of each patient, in order."""
+    found: dict[str, list[Member]] = {}
+    for member in chosen:
+        found.setdefault(member.sample.group, []).append(member)
+    return list(found.values())
+
+
+def _told(images: Sequence[Member], column: str | None) -> tuple[str, ...]:
+    """What a column says of a patient's images, each value once."""
+    return tuple(dict.fromkeys(str(m.sample.meta.get(column, "")) if column else "" for m in images))
 
 
 def _volumes(patients: Sequence[Sequence[Member]], names: Sequence[str], kind: str) -> NDArray[np.float64]:

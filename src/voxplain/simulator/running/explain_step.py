@@ -21,24 +21,26 @@ from voxplain.report import png
 from voxplain.simulator.explain import Explainer
 from voxplain.simulator.page import write_page
 from voxplain.simulator.page.subject_figure import subject_figure
-from voxplain.simulator.running.atlas import Atlas, Labels, changes
+from voxplain.simulator.running.atlas import Atlas, Labels, atlas_of, changes
 from voxplain.simulator.running.case_files import (
     LOG_JACOBIAN,
     RECORD,
     emptied,
     jacobian_of,
     maps_of,
+    sizes,
     write_files,
 )
 from voxplain.simulator.running.home import Home
-from voxplain.simulator.running.keys import explanation_key, subject_key
 from voxplain.simulator.running.records import (
     NEW,
     Subject,
+    is_current,
     numbers,
     parts_of,
     read_record,
     region_rows,
+    subjects_of,
     write_tables,
 )
 from voxplain.simulator.running.task import SimulatorTask
@@ -95,18 +97,16 @@ class _Asked:
         )
         # pictures, too, are of the first training alone
         self.first = seed == task.settings.seeds[0]
-        self.key = f"{explanation_key(task, seed)} {self.first}"
-        self.atlas = None if told.atlas is None else Atlas(told.atlas, task.folder)
+        self.atlas: Atlas | None = None  # of the part that is being asked about
 
     def part(self, part: str, samples: Sequence[Sample], show: Shown) -> None:
         reader = Reader()
-        for index, sample in enumerate(samples):
-            place = self.task.places.case(self.seed, part, index, sample.id)
-            key = subject_key(self.key, sample, None if self.atlas is None else self.atlas.file(sample))
-            record = read_record(place)
-            if record is None or record["key"] != key:
-                self._subject(emptied(place), Subject(part, index, sample, key), reader)
-            show(f"seed {self.seed}, {part} images", index + 1, len(samples))
+        self.atlas = atlas_of(self.task.settings.explain.atlas, self.task.folder, new=part == NEW)
+        for subject in subjects_of(self.task, self.seed, {part: samples}):
+            place = self.task.places.case(self.seed, part, subject.index, subject.sample.id)
+            if not is_current(place, read_record(place), subject):
+                self._subject(emptied(place), subject, reader)
+            show(f"seed {self.seed}, {part} images", subject.index + 1, len(samples))
 
     def _subject(self, place: Path, subject: Subject, reader: Reader) -> None:
         sample, told = subject.sample, self.task.settings.explain
@@ -120,12 +120,12 @@ class _Asked:
             )
         home = Home(ready)
         path = self.explainer.explain(ready.image.to(self.device), told.target)
-        files = write_files(place, path, home, told.files if self.first else ())
+        write_files(place, path, home, told.files if self.first else ())
         facts = numbers(self.task, subject, path)
         if self.first:
             facts |= self._pictures(place, path, home, labels, sample, facts["title"])
         record = {
-            "key": subject.key, **facts, "seed": self.seed, "files": files,
+            "key": subject.key, **facts, "seed": self.seed, "files": sizes(place),
             "regions": self._regions(path, home, labels, sample), "withheld": path.withheld.get(LOG_JACOBIAN, ""),
         }  # fmt: skip
         write_whole(place / RECORD, json.dumps(record, indent=1, ensure_ascii=False).encode())

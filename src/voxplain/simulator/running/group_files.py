@@ -14,6 +14,7 @@ from voxplain.inherent.data import Reader
 from voxplain.report import png, slug
 from voxplain.simulator.group import GroupMap
 from voxplain.simulator.page.group_figure import group_figure
+from voxplain.simulator.running.case_files import sizes
 from voxplain.simulator.running.cohort import Member, Space
 from voxplain.simulator.running.home import Floats
 
@@ -54,7 +55,7 @@ def write_test(
     return {
         "title": title, "folder": folder.name, "subjects": list(made.subjects), "exact": made.exact, "least": made.least,
         "voxels": int(space.where.sum()), "found": int(found.sum()), "discovered": int(discovered.sum()),
-        "alt": drawn.alt, "caption": drawn.caption,
+        "alt": drawn.alt, "caption": drawn.caption, "files": sizes(folder),
     }  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def regions_alone(title: str, made: GroupMap) -> dict[str, Any]:
     """The same of a test without voxels, which leaves no files."""
     return {
         "title": title, "folder": "", "subjects": list(made.subjects), "exact": made.exact, "least": made.least,
-        "voxels": 0, "found": 0, "discovered": 0, "alt": "", "caption": "",
+        "voxels": 0, "found": 0, "discovered": 0, "alt": "", "caption": "", "files": {},
     }  # fmt: skip
 
 

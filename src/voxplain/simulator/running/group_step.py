@@ -21,13 +21,15 @@ from voxplain.inherent.shown import Shown, shown
 from voxplain.inherent.training.record import digest
 from voxplain.simulator.group import GroupMap, agreement, group_difference, group_map
 from voxplain.simulator.page import write_page
-from voxplain.simulator.running.cohort import Cohort, Member, Space, gathered, members
+from voxplain.simulator.running.case_files import is_whole
+from voxplain.simulator.running.cohort import Cohort, Member, Space, check_apart, gathered, members
 from voxplain.simulator.running.common import CommonGrid, common_grid, warps_of
 from voxplain.simulator.running.group_files import regions_alone, write_test
 from voxplain.simulator.running.records import parts_of, records_of
 from voxplain.simulator.running.task import SimulatorTask
 
 GROUPS = "groups.json"
+_TABLES = (".parquet", ".csv")
 
 
 def group_simulators(task: SimulatorTask, *, progress: bool = True) -> Path:
@@ -50,7 +52,7 @@ def group_simulators(task: SimulatorTask, *, progress: bool = True) -> Path:
     if not any(found.values()):
         raise InputError(f"group: found no image whose map can be used; {' '.join(notes)}")
     key = group_key(task, parts)
-    if _done(task.places.group) != key:
+    if read_tests(task, key) is None:
         tests = _Tests(task, found, notes)
         with shown("groups", progress) as show:
             tests.make(show)
@@ -60,10 +62,25 @@ def group_simulators(task: SimulatorTask, *, progress: bool = True) -> Path:
 
 def group_key(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> str:
     """Of what tests depend on."""
-    told = task.settings.group.model_dump(mode="json")
+    told, samples = task.settings.group, [sample for several in parts.values() for sample in several]
     keys = [record["key"] for seed in task.settings.seeds for _, record in records_of(task, seed, parts)]
-    warps = warps_of([sample for several in parts.values() for sample in several], task.folder)
-    return digest([told, keys, *([stamp(file) for file in warps.values()])])
+    files = [*warps_of(samples, task.folder).values(), *([told.mask] if told.mask else [])]
+    column = [str(sample.meta.get(told.by, "")) for sample in samples] if told.by else []
+    return digest([told.model_dump(mode="json"), keys, column, [stamp(file) for file in files]])
+
+
+def read_tests(task: SimulatorTask, key: str) -> dict[str, Any] | None:
+    """What is told of the tests; None where there are none of this key, or files of theirs are gone."""
+    folder = task.places.group
+    try:
+        told: dict[str, Any] = json.loads((folder / GROUPS).read_text(encoding="utf-8"))
+        tables = [folder / f"regions{suffix}" for suffix in _TABLES] if told["rows"] else []
+        whole = all(table.exists() for table in tables) and all(
+            is_whole(folder / test["folder"], test["files"]) for test in told["tests"]
+        )
+        return told if told["key"] == key and whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @dataclass
@@ -87,7 +104,11 @@ class _Tests:
     def make(self, show: Shown) -> None:
         """Both classes, each by itself and, where a column is named, divided by it."""
         every = [member for several in self.found.values() for member in several]
-        space, values = self._space(every), self._values()
+        values = self._values()
+        if values is not None:
+            for chosen in self.found.values():
+                check_apart(chosen, str(self.task.settings.group.by), values)
+        space = self._space(every)
         for done, (decision, chosen) in enumerate(self.found.items(), 1):
             towards = next(name for name in self.found if name != decision)
             title = f"{decision} towards {towards}"
@@ -105,7 +126,7 @@ class _Tests:
     def write(self, key: str) -> None:
         """The tables, and what is told, last."""
         folder = self.task.places.group
-        for suffix in (".parquet", ".csv"):
+        for suffix in _TABLES:
             path = folder / f"regions{suffix}"
             path.unlink(missing_ok=True)
             if self.rows:
@@ -118,12 +139,13 @@ class _Tests:
         if len(cohort.rows) < 2:
             self.notes.append(f"{title}: {len(cohort.rows)} subject, but a test needs two.")
             return
+        reached = _reached(cohort.reached)
         if space is not None:
             made = group_map(list(cohort.rows), **self._options)
-            self._add(space, title, made, chosen, {"agreement": _agreement(cohort)})
+            self._add(space, title, made, chosen, {"agreement": _agreement(cohort), **reached})
         if cohort.names:
             regions = group_map(list(cohort.percent), **self._options)
-            self._add_regions(space, title, regions, cohort, cohort.amount.mean(0))
+            self._add_regions(space, title, regions, cohort, cohort.amount.mean(0), reached)
 
     def _difference(
         self,
@@ -134,20 +156,21 @@ class _Tests:
         values: tuple[str, str],
     ) -> None:
         """Whether two groups of subjects differ."""
-        a, b = (np.array([v == value for v in cohort.values], np.bool_) for value in values)
+        a, b = (np.array([v == (value,) for v in cohort.values], np.bool_) for value in values)
         named = f"{title}: {self.task.settings.group.by} {values[0]} minus {values[1]}"
         if not a.any() or not b.any() or a.sum() + b.sum() < 3:
             self.notes.append(
                 f"{named}: {int(a.sum())} and {int(b.sum())} subjects, but a test needs three, some in both."
             )
             return
+        reached = _reached(cohort.reached[a | b])
         if space is not None:
             made = group_difference(list(cohort.rows[a]), list(cohort.rows[b]), **self._options)
-            self._add(space, named, made, chosen, {})
+            self._add(space, named, made, chosen, reached)
         if cohort.names:
             regions = group_difference(list(cohort.percent[a]), list(cohort.percent[b]), **self._options)
             amounts = cohort.amount[a].mean(0) - cohort.amount[b].mean(0)
-            self._add_regions(space, named, regions, cohort, amounts)
+            self._add_regions(space, named, regions, cohort, amounts, reached)
 
     def _add(
         self, space: Space, title: str, made: GroupMap, chosen: Sequence[Member], about: dict[str, Any]
@@ -156,10 +179,16 @@ class _Tests:
         self.told.append({**write_test(place, space, title, made, chosen, level), **about})
 
     def _add_regions(
-        self, space: Space | None, title: str, made: GroupMap, cohort: Cohort, amounts: NDArray[np.float64]
+        self,
+        space: Space | None,
+        title: str,
+        made: GroupMap,
+        cohort: Cohort,
+        amounts: NDArray[np.float64],
+        about: dict[str, Any],
     ) -> None:
         if space is None:
-            self.told.append(regions_alone(title, made))
+            self.told.append({**regions_alone(title, made), **about})
         self.rows += _region_rows(title, made, cohort, amounts)
 
     @property
@@ -213,6 +242,11 @@ class _Tests:
         return values[0], values[1]
 
 
+def _reached(subjects: NDArray[np.bool_]) -> dict[str, list[int]]:
+    """How many of how many."""
+    return {"reached": [int(subjects.sum()), len(subjects)]}
+
+
 def _agreement(cohort: Cohort) -> dict[str, float] | None:
     """How alike the trainings' means are; nothing of one training, or where one found nothing at all."""
     if len(cohort.by_training) < 2:
@@ -233,11 +267,3 @@ def _region_rows(title: str, made: GroupMap, cohort: Cohort, amounts: Any) -> li
         }
         for r, name in enumerate(cohort.names)
     ]  # fmt: skip
-
-
-def _done(folder: Path) -> str | None:
-    try:
-        found: str = json.loads((folder / GROUPS).read_text(encoding="utf-8"))["key"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return found

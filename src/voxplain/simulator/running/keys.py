@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from voxplain.counterfactual.classifier.key import decision_key, stamp
+from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.training.checkpoint import WEIGHTS
-from voxplain.inherent.training.record import digest, labels_digest
+from voxplain.inherent.training.record import digest
 from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.training.settings import WHEREABOUTS
 
@@ -36,20 +38,44 @@ def classifier_key(task: SimulatorTask) -> str:
     return decision_key(task.settings.classifier, task.decision, image)
 
 
+def image_keys(task: SimulatorTask, indices: Sequence[int]) -> dict[str, str]:
+    """The state of some images' files, by id."""
+    return {task.samples[i].id: digest(image_stamps(task.samples[i])) for i in indices}
+
+
 def _data(task: SimulatorTask) -> list[Any]:
-    return [labels_digest(task.samples), task.split.ids(task.samples), repr(task.preparation)]
+    """Of what is learned from; who is only explained may change."""
+    parts = [
+        [(s.id, s.group, s.label) for s in map(task.samples.__getitem__, part)]
+        for part in (task.split.train, task.split.validation)
+    ]
+    return [parts, list(task.samples.classes), repr(task.preparation)]
 
 
 def explanation_key(task: SimulatorTask, seed: int) -> str:
-    """Of what decides the files of a subject, besides the subject."""
-    weights = hashlib.blake2b((task.places.training(seed) / WEIGHTS).read_bytes(), digest_size=8)
+    """Of what decides the files of a subject, besides the subject.
+
+    Raises:
+        InputError: the training has no weights (any more).
+    """
+    file = task.places.training(seed) / WEIGHTS
+    if not file.exists():
+        raise InputError(f"{file}: does not exist; run `voxplain simulate train` with these settings again")
+    weights = hashlib.blake2b(file.read_bytes(), digest_size=8)
     asked = task.settings.explain.model_dump(mode="json", exclude={"parts", "cases", "device"})
     atlas = (asked.pop("atlas") or {}).get("names")  # the file itself is told by its stamp
-    return digest([weights.hexdigest(), asked, atlas, repr(task.preparation), classifier_key(task)])
+    told = [weights.hexdigest(), asked, atlas, repr(task.preparation), classifier_key(task)]
+    # the first training's subjects have all files, the others' the log-Jacobian alone
+    return digest([*told, seed == task.settings.seeds[0]])
 
 
 def subject_key(key: str, sample: Sample, atlas: Path | None) -> str:
     """Of one subject's files: another image or atlas in its place is another subject."""
+    stamps = [*image_stamps(sample), *([stamp(atlas)] if atlas else [])]
+    return digest([key, sample.id, sample.group, sample.label, sample.slice, stamps])
+
+
+def image_stamps(sample: Sample) -> list[Any]:
+    """Of the files of an image."""
     files = sample.image if isinstance(sample.image, tuple) else (sample.image,)
-    stamps = [stamp(file) for file in (*files, *([atlas] if atlas else []))]
-    return digest([key, sample.id, sample.label, sample.slice, stamps])
+    return [stamp(file) for file in files]

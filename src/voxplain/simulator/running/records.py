@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,16 @@ from voxplain.inherent.data import Sample
 from voxplain.inherent.data.sample import UNKNOWN
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.simulator.field import RegionChange
-from voxplain.simulator.running.case_files import RECORD, at_dose
+from voxplain.simulator.running.atlas import atlas_of
+from voxplain.simulator.running.case_files import RECORD, at_dose, is_whole
+from voxplain.simulator.running.keys import explanation_key, subject_key
 from voxplain.simulator.running.task import SimulatorTask
 
 NEW = "new"  # the part of images that are not the data set's
 Record = dict[str, Any]
 _WHOSE = ("part", "id", "patient", "seed", "label", "decision", "right", "towards")
+_NEEDED = {*_WHOSE, "key", "files", "regions", "withheld", "reached", "monotone"}
+_AGAIN = "run `voxplain simulate explain` again"
 _NUMBERS = (
     "logit before", "logit after", "target", "dose", "folded (%)", "inverse error (voxels)", "share of motion in the logit",
 )  # fmt: skip
@@ -56,6 +60,20 @@ def parts_of(task: SimulatorTask) -> dict[str, list[Sample]]:
     return {part: [task.samples[i] for i in divided[part]] for part in task.settings.explain.parts}
 
 
+def subjects_of(task: SimulatorTask, seed: int, parts: Mapping[str, Sequence[Sample]]) -> Iterator[Subject]:
+    """All images of some parts, with what their files depend on now.
+
+    Raises:
+        InputError: no atlas for an image, no weights of the training.
+    """
+    key = explanation_key(task, seed)
+    for part, samples in parts.items():
+        atlas = atlas_of(task.settings.explain.atlas, task.folder, new=part == NEW)
+        for index, sample in enumerate(samples):
+            file = None if atlas is None else atlas.file(sample)
+            yield Subject(part, index, sample, subject_key(key, sample, file))
+
+
 def numbers(task: SimulatorTask, subject: Subject, path: CounterfactualPath) -> Record:
     """What is told of a subject, JSON-able."""
     sample, (healthy, diseased) = subject.sample, task.names
@@ -90,12 +108,17 @@ def region_rows(changes: Sequence[RegionChange]) -> list[Record]:
 
 
 def read_record(place: Path) -> Record | None:
-    """What a folder tells; None where it is not finished."""
+    """What a folder tells; None where it is not finished, or damaged."""
     try:
         found: Record = json.loads((place / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and "key" in found else None
+    return found if isinstance(found, dict) and found.keys() >= _NEEDED else None
+
+
+def is_current(place: Path, record: Record | None, subject: Subject) -> bool:
+    """Whether a folder holds all files of a subject as they would be written now."""
+    return record is not None and record["key"] == subject.key and is_whole(place, record["files"])
 
 
 def records_of(
@@ -104,7 +127,7 @@ def records_of(
     """Of all subjects by one training, with their folders.
 
     Raises:
-        InputError: some are not explained yet.
+        InputError: some are not explained yet, or were with other settings, weights or data, or have lost files.
     """
     places = [
         task.places.case(seed, part, index, sample.id)
@@ -118,7 +141,24 @@ def records_of(
             f"{missing[0]}: is not explained yet ({len(missing)} of {len(found)}); run `voxplain simulate explain` with "
             "these settings first"
         )
-    return [(place, record) for place, record in found if record is not None]
+    subjects = subjects_of(task, seed, parts)
+    known = [
+        (place, record, subject)
+        for (place, record), subject in zip(found, subjects, strict=True)
+        if record is not None
+    ]
+    stale = [place for place, record, subject in known if record["key"] != subject.key]
+    if stale:
+        raise InputError(
+            f"{stale[0]}: was explained with another classifier, simulator, image, label, patient or atlas, or other "
+            f"settings, than there are now ({len(stale)} of {len(found)}); {_AGAIN}"
+        )
+    broken = [place for place, record, _ in known if not is_whole(place, record["files"])]
+    if broken:
+        raise InputError(
+            f"{broken[0]}: files are missing or cut off ({len(broken)} of {len(found)}); {_AGAIN}, which makes them again"
+        )
+    return [(place, record) for place, record, _ in known]
 
 
 def write_tables(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,11 +12,12 @@ from safetensors.torch import save_file
 
 from voxplain.case.atomic import whole, write_whole
 from voxplain.counterfactual.classifier.decision import Decision
+from voxplain.errors import InputError
 from voxplain.inherent.data.prepared import Images
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training.checkpoint import WEIGHTS, load_weights
-from voxplain.simulator.running.keys import surrogate_key
+from voxplain.simulator.running.keys import image_keys, surrogate_key
 from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.surrogate import Fidelity, SurrogateNetwork, distil, fidelity
 from voxplain.simulator.training.subjects import Typical, correct
@@ -49,30 +51,50 @@ def surrogate(task: SimulatorTask) -> Surrogate:
         InputError: images that cannot be read, a class of which the black box gets nobody right.
         ModelError: a black box that fails.
     """
-    if told_of(task) is None:
+    found = _stored(task)
+    if found is None:
         _distilled(task)
-    told = told_of(task)
-    assert told is not None
-    network = SurrogateNetwork(task.shape[0], spatial_dims=len(task.shape) - 1)
-    load_weights(task.places.surrogate / WEIGHTS, network)
-    return Surrogate(
-        _decision(task, network), Typical(**told["typical"]), Fidelity(**told["fidelity"]), told["part"]
-    )
+        found = _stored(task)
+    assert found is not None
+    return found
 
 
-def told_of(task: SimulatorTask) -> dict[str, Any] | None:
-    """What is known of the surrogate; None where there is none of these settings."""
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file tells; nothing where it is not there or damaged."""
     try:
-        found: dict[str, Any] = json.loads((task.places.surrogate / _TOLD).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _stored(task: SimulatorTask) -> Surrogate | None:
+    """The surrogate that is in the folder; None where there is none of these settings and images, or it is damaged."""
+    told = read_json(task.places.surrogate / _TOLD)
+    if told.get("key") != surrogate_key(task):
         return None
-    return found if found.get("key") == surrogate_key(task) else None
+    images = image_keys(task, [*task.split.train, *_held_out(task)[1]])
+    if told.get("images", images) != images:
+        return None
+    network = SurrogateNetwork(task.shape[0], spatial_dims=len(task.shape) - 1)
+    try:
+        load_weights(task.places.surrogate / WEIGHTS, network)
+        return Surrogate(
+            _decision(task, network), Typical(**told["typical"]), Fidelity(**told["fidelity"]), told["part"]
+        )
+    except (InputError, KeyError, TypeError):
+        return None
+
+
+def _held_out(task: SimulatorTask) -> tuple[str, tuple[int, ...]]:
+    """The part that fidelity is measured on: what no training has seen, if there is any."""
+    part = "test" if task.split.test else "validation"
+    return part, tuple(getattr(task.split, part))
 
 
 def _distilled(task: SimulatorTask) -> None:
     told, place = task.settings.surrogate, task.places.surrogate
-    part = "test" if task.split.test else "validation"  # what no training has seen, if there is any
-    held_out = getattr(task.split, part)
+    part, held_out = _held_out(task)
     asked = task.settings.training
     device = torch.device(
         ("cuda" if torch.cuda.is_available() else "cpu") if asked.device == "auto" else asked.device
@@ -98,7 +120,10 @@ def _distilled(task: SimulatorTask) -> None:
     with whole(place / WEIGHTS) as temporary:
         save_file({name: value.contiguous() for name, value in network.state_dict().items()}, temporary)
     write_rows([{"part": part, **asdict(found), "low": str(found.low).lower()}], place / "fidelity.csv")
-    record = {"key": surrogate_key(task), "part": part, "fidelity": asdict(found), "typical": asdict(typical)}
+    record = {
+        "key": surrogate_key(task), "part": part, "fidelity": asdict(found), "typical": asdict(typical),
+        "images": image_keys(task, [*task.split.train, *held_out]),
+    }  # fmt: skip
     write_whole(place / _TOLD, json.dumps(record, indent=1).encode())
 
 

@@ -31,12 +31,16 @@ class Fidelity:
         """Whether a simulator that was trained with the surrogate may explain the surrogate rather than the black box."""
         return self.r2 < LEAST_R2 or self.agreement < LEAST_AGREEMENT
 
-    def sentence(self) -> str:
-        """In words, and loudly where it is low."""
-        told = (
+    def told(self) -> str:
+        """In words."""
+        return (
             f"on {self.images} images that it has not learned from, the surrogate decides as the black box in "
             f"{100 * self.agreement:.0f} %, and its logits explain {self.r2:.2f} of the variance (R²)"
         )
+
+    def sentence(self) -> str:
+        """The same, and loudly where it is low."""
+        told = self.told()
         if not self.low:
             return f"The classifier is a black box; {told}."
         return (

@@ -100,6 +100,10 @@ class Loop:
         found = self.checkpoints.last()
         if found is not None:
             self._restore(found)
+            if (
+                self.state.rows and self.fabric.is_global_zero
+            ):  # the files may be lost, but not what they tell
+                write_history(self.out, self.state.rows, COLUMNS)
         for callback in self.callbacks:
             callback.start(self.state.step, self.steps)
         try:

@@ -59,6 +59,22 @@ class Subjects:
         return Typical(*(float(self.pool(ill).median()) for ill in (False, True)))
 
 
+class NobodyRightError(InputError):
+    """A class of which a classifier gets nobody right.
+
+    Args:
+        what: which class of which part, and how many images.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"classifier: {what} it gets none right; a simulator learns from those that it does")
+        self.what = what
+
+    def __reduce__(self) -> tuple[type[NobodyRightError], tuple[str]]:
+        """Processes tell it to each other."""
+        return type(self), (self.what,)
+
+
 def correct(
     images: Images, part: Sequence[int], decision: Decision, *, batch: int, device: torch.device, name: str
 ) -> Subjects:
@@ -76,7 +92,7 @@ def correct(
         name: of the part, for messages.
 
     Raises:
-        InputError: a class of which nobody is right.
+        NobodyRightError: a class of which nobody is right.
     """
     samples = images.samples
     wanted = [i for i in part if samples[i].label in (decision.healthy, decision.diseased)]
@@ -91,10 +107,7 @@ def correct(
     for kind, of in (("healthy", ~ill), ("diseased", ill)):
         if not (right & of).any():
             label = decision.healthy if kind == "healthy" else decision.diseased
-            raise InputError(
-                f"classifier: of {int(of.sum())} images of class {_class(samples, label)!r} in {name} it gets none right; a "
-                "simulator learns from those that it does"
-            )
+            raise NobodyRightError(f"of {int(of.sum())} images of class {_class(samples, label)!r} in {name}")
     kept = torch.nonzero(right)[:, 0].tolist()
     return Subjects(tuple(wanted[k] for k in kept), logits[right], len(wanted))
 

@@ -21,7 +21,7 @@ from voxplain.inherent.data.sample import Samples, check_learnable
 from voxplain.inherent.data.split import Split, check_split
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training.callbacks import Callback, TensorBoard
-from voxplain.inherent.training.checkpoint import WEIGHTS, Checkpoints, load_weights
+from voxplain.inherent.training.checkpoint import WEIGHTS, load_weights
 from voxplain.inherent.training.history import Row
 from voxplain.inherent.training.launching import determinism, launched, spread
 from voxplain.inherent.training.record import claim, digest, labels_digest, write_split
@@ -35,7 +35,7 @@ from voxplain.simulator.training.subjects import Subjects, Typical, correct
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-TYPICAL = "typical.json"
+TYPICAL, HISTORY = "typical.json", "history.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,15 +123,35 @@ def trained_simulator(simulator: Simulator, decision: Decision, out: Path) -> Tr
     Raises:
         InputError: a folder without a finished training, weights of another network.
     """
-    last = Checkpoints(out).last()
-    if last is None or not (out / WEIGHTS).exists():
+    if not (out / WEIGHTS).exists():
         raise InputError(f"{out}: holds no finished training of a simulator; train one")
     load_weights(out / WEIGHTS, simulator)
-    typical = Typical(**json.loads((out / TYPICAL).read_text())["logits"])
+    rows, told = read_told(out)
     device = next(simulator.parameters()).device
     return TrainedSimulator(
-        simulator.eval(), decision.to(device), typical, tuple(last.progress["rows"]), out / WEIGHTS
+        simulator.eval(), decision.to(device), Typical(**told["logits"]), tuple(rows), out / WEIGHTS
     )
+
+
+def read_told(out: Path) -> tuple[list[Row], dict[str, Any]]:
+    """The history, and what is told of typical logits.
+
+    Raises:
+        InputError: a file that is missing or damaged.
+    """
+    file = out / HISTORY
+    try:
+        rows: list[Row] = json.loads(file.read_text(encoding="utf-8"))
+        min(row["loss"] for row in rows)
+        file = out / TYPICAL
+        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        Typical(**told["logits"])
+        tuple(told["used"][part] for part in ("train", "validation"))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{file}: is missing or damaged; train again, which goes on from the last checkpoint and writes it anew"
+        ) from None
+    return rows, told
 
 
 class _Run:
