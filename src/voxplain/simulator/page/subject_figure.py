@@ -98,6 +98,7 @@ def frames_figure(
     maps: Mapping[str, Floats],
     geometry: Geometry | None,
     dose: float,
+    diseased: str = "diseased",
 ) -> Drawing:
     """The way from the image to the other decision, frame by frame, with dose and logit.
 
@@ -107,6 +108,7 @@ def frames_figure(
         maps: as of `subject_figure`; they choose the slice.
         geometry: of the grid.
         dose: the calibrated one, which is marked.
+        diseased: what the class above 0 is called.
     """
     strongest = maps.get("log_jacobian", maps["difference"][0])
     base = scene(maps["before"], strongest, geometry, "")
@@ -117,5 +119,5 @@ def frames_figure(
         show_slice(panel, shown, plane, index, coloured=False, outlined=False, letters=False)
         mark = "▸ " if np.isclose(d, dose) and d > 0 else ""
         set_title(panel, f"{mark}dose {d:.2f}\nlogit {signed(score)}")
-    caption = "Frames at growing doses; above 0 the decision is diseased. ▸ marks the calibrated dose."
+    caption = f"Frames at growing doses; above 0 the decision is {diseased}. ▸ marks the calibrated dose."
     return Drawing(figure, caption, f"{len(frames)} frames of the image at growing doses, with their logits.")

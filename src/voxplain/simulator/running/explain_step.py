@@ -154,6 +154,6 @@ class _Asked:
         figure = subject_figure(maps, home.geometry, labels, names, title=title)
         write_whole(place / "figure.png", png(figure, 100))
         frames, doses, scores = home.map(path.frames[:, 0]), path.doses.tolist(), path.scores.tolist()
-        strip = frames_figure(frames, doses, scores, maps, home.geometry, path.dose)
+        strip = frames_figure(frames, doses, scores, maps, home.geometry, path.dose, self.task.names[1])
         write_whole(place / "frames.png", png(strip, 100))
         return {"figure": [figure.alt, figure.caption], "strip": [strip.alt, strip.caption]}
