@@ -82,3 +82,8 @@ def test_a_tolerance_below_what_doses_can_tell_apart_ends(kind, tolerance):
     target = torch.tensor([1.3, 0.4], dtype=kind)
     found = calibrate(score, target, tolerance=tolerance)
     assert torch.equal(found.dose, target)  # the smallest number that reaches itself
+
+
+def test_nan_of_the_image_itself_is_not_blamed_on_the_dose():
+    with pytest.raises(InputError, match="score: is not finite at dose 0, so of the image itself"):
+        calibrate(lambda dose: dose * float("nan"), torch.tensor([1.0]))

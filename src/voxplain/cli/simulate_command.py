@@ -24,7 +24,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it will cost, 
 @app.command("train")
 def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = False) -> int:
     """Train a simulator for every seed on the training part; what was cut off goes on."""
+    from voxplain.simulator.page.report import DOUBTFUL
     from voxplain.simulator.running import surrogate, train_simulators
+    from voxplain.simulator.training.train import read_told
 
     task = _task(config, overrides)
     _tell(task, "training", task.settings.training.device)
@@ -38,6 +40,12 @@ def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = Fals
         print(
             f"seed {seed}: best epoch {best['epoch']:g}, {100 * best['flipped']:.0f} % of the validation part flip; "
             f"{found.weights}"
+        )
+    right, asked = read_told(task.places.training(task.settings.seeds[0]))[1]["used"]["train"]
+    if right < DOUBTFUL * asked:
+        print(
+            f"the classifier decides only {right} of {asked} training images rightly: see that classifier.classes are in "
+            "the order of its outputs, and that prepare is as in its own training"
         )
     print(f"next: voxplain simulate explain {config}")
     return 0

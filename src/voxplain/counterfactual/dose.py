@@ -69,6 +69,10 @@ def calibrate(
     count = len(target)
     doses = torch.linspace(0, limit, scan + 1, dtype=target.dtype, device=target.device)
     scores = torch.stack([score(dose.expand(count)) for dose in doses])
+    if not torch.isfinite(scores[0]).all():
+        raise InputError(
+            "score: is not finite at dose 0, so of the image itself; look for NaN in the image or the network"
+        )
     if not torch.isfinite(scores).all():
         raise InputError(
             "score: is not finite at every dose; a smaller limit may keep the images within bounds"

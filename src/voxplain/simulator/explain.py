@@ -104,7 +104,7 @@ def _path(
     pull, push = change.pull(dose), change.push(dose)
     determinant = jacobian(push)
     # folds are told by the map that the image is warped with: where that folds, the forward map is not defined
-    folded = max(float(folded_percentage(jacobian(pull))), float(folded_percentage(determinant)))
+    folded = float(torch.maximum(folded_percentage(jacobian(pull)), folded_percentage(determinant)))
     volumes = {
         "jacobian": determinant[0, 0],
         "log_jacobian": log_jacobian(determinant)[0, 0],

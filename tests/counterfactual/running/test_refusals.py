@@ -59,7 +59,7 @@ def test_images_that_the_generator_does_not_make(root, capsys):
         ),
         (
             {"source": "nets.py:sigmoid", "weights": None, "own_weights": True},
-            "gives numbers between 0 and 1 alone for 16 images, which look like probabilities",
+            "gives probabilities, expected logits",
         ),
         (
             {"source": "nets.py:noise", "weights": None, "own_weights": True},

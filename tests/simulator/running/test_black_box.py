@@ -128,3 +128,14 @@ def test_a_surrogate_that_has_learned_nothing_is_blamed_and_not_the_classifier(m
     # and a better one is not turned away by what is left of that
     assert not (tmp_path / "copy/out/training/seed-0/last.json").exists()
     assert run(["simulate", "train", str(path), "--set", "training.epochs=1"]) == 0
+
+
+def test_a_surrogate_of_other_images_is_learned_anew(made, tmp_path):
+    shutil.copytree(made.parent, tmp_path / "copy")
+    root = tmp_path / "copy"
+    weights = root / "out/surrogate/weights.safetensors"
+    before = weights.read_bytes()
+    shutil.copyfile(root / "i2.nii.gz", root / "i0.nii.gz")
+    other = ["--set", "seeds=[1]", "--set", "training.epochs=1"]
+    assert run(["simulate", "train", str(root / made.name), *other]) == 0
+    assert weights.read_bytes() != before

@@ -77,6 +77,22 @@ def test_classes_that_are_not_there(root, capsys, changed, says):
     assert says in told(capsys, quick(root, classifier=classifier(**changed)))
 
 
+def test_a_function_does_not_tell_its_axes(root, capsys):
+    box = {"source": "nets.py:rule", "black_box": True, "classes": ["healthy", "diseased"]}
+    line = told(capsys, quick(root, classifier=box))
+    assert "classifier.spatial_dims: found none" in line
+    assert "give 2 or 3" in line
+
+
+def test_a_classifier_that_is_often_wrong_is_told_of(root, capsys, monkeypatch):
+    path = quick(root)
+    assert run(["simulate", "train", str(path)]) == 0
+    assert "the classifier decides only" not in capsys.readouterr().out
+    monkeypatch.setattr("voxplain.simulator.page.report.DOUBTFUL", 1.01)
+    assert run(["simulate", "train", str(path)]) == 0
+    assert "the classifier decides only 8 of 8 training images rightly" in capsys.readouterr().out
+
+
 def test_nobody_rightly_classified(root, capsys):
     line = told(capsys, quick(root, classifier=classifier(classes=["diseased", "healthy"])))
     assert "classifier: of 4 images of class 'healthy' in train it gets none right" in line
@@ -93,6 +109,7 @@ def test_nobody_rightly_classified(root, capsys):
         ("seeds=[1, 1]", "seeds: found [1, 1], expected different numbers"),
         ("split.train=0.9", "shares that add up to 1.3"),
         ("data.source=nowhere.csv", "nowhere.csv does not exist"),
+        ("group.by=sites", "group.by: found 'sites'; did you mean 'site'"),
         ("group.values=[north]", "group.values: found north, expected two that differ"),
         ("classifier.weights=none.pt", "none.pt does not exist"),
     ],

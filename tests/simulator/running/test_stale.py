@@ -149,6 +149,8 @@ def test_new_images_do_without_the_regions_of_the_table(again, capsys):
 
 def test_a_training_whose_images_have_changed_is_not_passed_off_as_done(again, capsys):
     image = again.parent / "i0.nii.gz"  # of the training part
+    image.touch()  # copied, say: another time, but the same image
+    assert run(["simulate", "train", str(again)]) == 0
     shutil.copyfile(again.parent / "i2.nii.gz", image)
     for command in ("train", "explain"):
         line = refused(capsys, again, command)
@@ -176,7 +178,7 @@ def test_damaged_files_of_a_training_are_told_and_made_again(again, capsys):
         (folder / name).write_bytes(content)
         line = refused(capsys, again, "explain")
         assert name in line
-        assert "Run `voxplain simulate train` again" in line
+        assert "; run `voxplain simulate train` again" in line
         assert run(["simulate", "train", str(again)]) == 0
         assert (folder / name).read_bytes() == whole[name]
     (folder / "weights.safetensors").unlink()

@@ -66,6 +66,11 @@ def load_classifier(asked: ClassifierSettings, prepare: PrepareSettings) -> Mode
     """
     steps = prepare.model_dump(exclude_unset=True)
     if asked.black_box:
+        if asked.spatial_dims is None and not isinstance(steps.get("size"), tuple | list):
+            raise InputError(
+                f"classifier.spatial_dims: found none, but {asked.source}, which is no network, does not tell whether it "
+                "takes 2-D or 3-D images; give 2 or 3"
+            )
         box = BlackBox(found_at(asked.source), asked.source)
         with _probabilities_told_later():
             return load_model(

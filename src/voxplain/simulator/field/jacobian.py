@@ -59,5 +59,10 @@ def log_jacobian(determinant: Tensor) -> Tensor:
 
 
 def folded_percentage(determinant: Tensor) -> Tensor:
-    """(N,) share of voxels, in per cent, where space is folded or gone (determinant at most 0)."""
-    return 100 * (determinant <= 0).flatten(1).float().mean(1)
+    """(N,) share of voxels, in per cent, where space is folded or gone (determinant at most 0); NaN where a determinant is.
+
+    >>> folded_percentage(torch.tensor([[[1.0, -1.0]], [[1.0, float("nan")]]])).tolist()
+    [50.0, nan]
+    """
+    values = determinant.flatten(1)
+    return (100 * (values <= 0).float().mean(1)).masked_fill(values.isnan().any(1), float("nan"))

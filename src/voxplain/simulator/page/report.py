@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voxplain.simulator.running.records import Record
     from voxplain.simulator.running.task import SimulatorTask
 
-_DOUBTFUL = 0.7  # share of right decisions below which a classifier has learned little
+DOUBTFUL = 0.7  # share of right decisions below which a classifier has learned little
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _notes(records: Sequence[Record]) -> list[str]:
     folded = sum(bool(record["withheld"]) for record in records)
     missed = sum(not record["reached"] for record in records)
     known = [record["right"] for record in records if record["right"] is not None]
-    if known and sum(known) < _DOUBTFUL * len(known):
+    if known and sum(known) < DOUBTFUL * len(known):
         notes.append(
             f"The classifier decides only {sum(known)} of {len(known)} images rightly: what it looks for is "
             "hardly the disease."

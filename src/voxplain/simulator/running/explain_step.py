@@ -158,6 +158,6 @@ class _Asked:
         frames, doses, scores = home.map(path.frames[:, 0]), path.doses.tolist(), path.scores.tolist()
         strongest = maps.get("log_jacobian", maps["difference"][0])
         base = scene(maps["before"], strongest, home.geometry, "")
-        strip = frames_figure(frames, doses, scores, base, path.dose)
+        strip = frames_figure(frames, doses, scores, base, path.dose, self.task.names[1])
         write_whole(place / "frames.png", png(strip, 100))
         return {"figure": [figure.alt, figure.caption], "strip": [strip.alt, strip.caption]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,47 @@ def classifier_key(task: SimulatorTask) -> str:
     return decision_key(task.settings.classifier, task.decision, image)
 
 
-def image_keys(task: SimulatorTask, indices: Sequence[int]) -> dict[str, str]:
-    """The state of some images' files, by id."""
-    return {task.samples[i].id: digest(image_stamps(task.samples[i])) for i in indices}
+def image_keys(task: SimulatorTask, indices: Sequence[int]) -> dict[str, list[str]]:
+    """State and content of some images' files, by id; for `changed_images`."""
+    samples, read = [task.samples[i] for i in indices], dict[Path, str]()
+    return {s.id: [digest(image_stamps(s)), _content(s, read)] for s in samples}
+
+
+def changed_images(
+    task: SimulatorTask, known: Mapping[str, Sequence[str]], indices: Sequence[int]
+) -> list[str]:
+    """The ids of images that are others than they were; files that are gone, or were only copied, are no others.
+
+    Args:
+        task: of the images.
+        known: what `image_keys` told of them.
+        indices: of the samples.
+    """
+    found, read = [], dict[Path, str]()
+    for sample in (task.samples[i] for i in indices):
+        files = sample.image if isinstance(sample.image, tuple) else (sample.image,)
+        there = all(not isinstance(file, Path) or file.exists() for file in files)
+        before = [*known.get(sample.id, ())]
+        if len(before) != 2 or not there or digest(image_stamps(sample)) == before[0]:
+            continue
+        if _content(sample, read) != before[1]:
+            found.append(sample.id)
+    return found
+
+
+def _content(sample: Sample, read: dict[Path, str]) -> str:
+    """Of all files of an image, whatever they are called; `read` keeps each, since many slices are of one file."""
+    found: list[Any] = []
+    for source in sample.image if isinstance(sample.image, tuple) else (sample.image,):
+        if not isinstance(source, Path):
+            found += stamp(source)
+            continue
+        inside = sorted(source.rglob("*")) if source.is_dir() else [source]
+        for file in (path for path in inside if path.is_file()):
+            if file not in read:
+                read[file] = hashlib.blake2b(file.read_bytes(), digest_size=8).hexdigest()
+            found.append(read[file])
+    return digest(found)
 
 
 def _data(task: SimulatorTask) -> list[Any]:

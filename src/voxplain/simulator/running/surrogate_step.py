@@ -17,7 +17,7 @@ from voxplain.inherent.data.prepared import Images
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training.checkpoint import WEIGHTS, load_weights
-from voxplain.simulator.running.keys import image_keys, surrogate_key
+from voxplain.simulator.running.keys import changed_images, image_keys, surrogate_key
 from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.surrogate import Fidelity, SurrogateNetwork, distil, fidelity
 from voxplain.simulator.training.subjects import Typical, correct
@@ -73,8 +73,7 @@ def _stored(task: SimulatorTask) -> Surrogate | None:
     told = read_json(task.places.surrogate / _TOLD)
     if told.get("key") != surrogate_key(task):
         return None
-    images = image_keys(task, [*task.split.train, *_held_out(task)[1]])
-    if told.get("images", images) != images:
+    if changed_images(task, told.get("images", {}), [*task.split.train, *_held_out(task)[1]]):
         return None
     network = SurrogateNetwork(task.shape[0], spatial_dims=len(task.shape) - 1)
     try:

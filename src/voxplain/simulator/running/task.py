@@ -87,7 +87,15 @@ def prepare_task(settings: SimulatorSettings) -> SimulatorTask:
         settings, samples, divided(samples, settings.split), model.prepare, asked.decision, tuple(image.shape), notes
     )  # fmt: skip
     task.simulator(settings.seeds[0])  # refuses parameters before anything is read
+    _check_column(settings.group.by, samples)
     return task
+
+
+def _check_column(by: str | None, samples: Samples) -> None:
+    """A column is needed by the last command alone, but a typo is told by the first."""
+    known = sorted({key for sample in samples for key in sample.meta})
+    if by is not None and by not in known:
+        raise InputError(f"group.by: found {by!r}; {suggest(by, known)}")
 
 
 def make_simulator(asked: NetworkSettings, shape: tuple[int, ...], seed: int) -> Simulator:

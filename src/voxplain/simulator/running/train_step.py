@@ -16,7 +16,7 @@ from voxplain.inherent.training.callbacks import Callback
 from voxplain.inherent.training.checkpoint import WEIGHTS, load_weights
 from voxplain.inherent.training.record import NAME as RECORD
 from voxplain.simulator.page.curves import write_curves
-from voxplain.simulator.running.keys import image_keys, training_key
+from voxplain.simulator.running.keys import changed_images, image_keys, training_key
 from voxplain.simulator.running.surrogate_step import read_json, surrogate
 from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.training import TrainedSimulator, train_simulator, trained_simulator
@@ -63,7 +63,7 @@ def trained(task: SimulatorTask, seed: int) -> TrainedSimulator:
     lost = _lost(task, seed)
     if lost:
         raise InputError(
-            f"{lost} Run `voxplain simulate train` again, which makes up for it from checkpoints."
+            f"{lost}; run `voxplain simulate train` again, which makes up for it from checkpoints"
         )
     found = trained_simulator(task.simulator(seed), task.decision, folder)
     if task.settings.classifier.black_box:
@@ -84,7 +84,7 @@ def _lost(task: SimulatorTask, seed: int) -> str:
         load_weights(folder / WEIGHTS, task.simulator(seed))
         read_told(folder)
     except InputError as error:
-        return f"{error}."
+        return str(error)
     return ""
 
 
@@ -94,12 +94,11 @@ def _check_images(task: SimulatorTask, folder: Path) -> None:
     Raises:
         InputError: files have changed.
     """
-    known = read_json(folder / _IMAGES)
-    now = image_keys(task, [*task.split.train, *task.split.validation])
-    changed = [name for name, key in now.items() if known.get(name, key) != key]
+    indices = [*task.split.train, *task.split.validation]
+    changed = changed_images(task, read_json(folder / _IMAGES), indices)
     if changed:
         raise InputError(
-            f"out: {folder} holds another training: {len(changed)} of {len(now)} images of train and validation "
+            f"out: {folder} holds another training: {len(changed)} of {len(indices)} images of train and validation "
             f"({listed(changed)}) have changed since; name another folder, or remove this one"
         )
 

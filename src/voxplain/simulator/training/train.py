@@ -148,9 +148,7 @@ def read_told(out: Path) -> tuple[list[Row], dict[str, Any]]:
         Typical(**told["logits"])
         tuple(told["used"][part] for part in ("train", "validation"))
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{file}: is missing or damaged; train again, which goes on from the last checkpoint and writes it anew"
-        ) from None
+        raise InputError(f"{file}: is missing or damaged") from None
     return rows, told
 
 
