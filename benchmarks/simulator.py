@@ -41,8 +41,8 @@ from simulator_cohort import (
 from simulator_scores import asked, correlation, score
 from torch import Tensor
 
+from voxplain.counterfactual.classifier import Decision
 from voxplain.phantom.disease import CornerMark
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.explain import Explainer
 from voxplain.simulator.losses import LossSettings
 from voxplain.simulator.networks import PublishedSimulator, Simulator, VelocitySimulator

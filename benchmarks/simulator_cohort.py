@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from voxplain.counterfactual.classifier import Decision
 from voxplain.inherent.data import Sample, Samples, Split, split_samples
 from voxplain.inherent.training import TrainingSettings, train
 from voxplain.phantom.disease import CornerMark, DiseasedSubject, diseased_subject
 from voxplain.phantom.disease.rules import RULES, SizeRule
-from voxplain.simulator.decision import Decision
 
 CLASSES = ("healthy", "diseased")
 

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from voxplain.attribution.peak import PeakMemory
+from voxplain.counterfactual.classifier import Decision
 from voxplain.simulator import (
     Explainer,
     LossSettings,
@@ -28,7 +29,6 @@ from voxplain.simulator import (
     Typical,
     VelocitySimulator,
 )
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.training.objective import Objective
 
 _WIDTHS = (16, 32, 64, 16)

@@ -35,10 +35,10 @@ from voxplain.attribution import (
     Occlusion,
     SmoothGrad,
 )
+from voxplain.counterfactual.classifier import Decision
 from voxplain.inherent.data import Sample
 from voxplain.inherent.posthoc import maps_by
 from voxplain.phantom.disease import DISEASE_CLASSES, SIDES
-from voxplain.simulator.decision import Decision
 from voxplain.simulator.explain import Explainer
 from voxplain.simulator.field import jacobian, log_jacobian
 from voxplain.simulator.networks import VelocitySimulator

@@ -13,7 +13,7 @@ from monai.networks.blocks import DVF2DDF, Warp
 from monai.networks.nets import VoxelMorphUNet
 from simulator_cohort import network
 
-from voxplain.simulator.decision import Decision
+from voxplain.counterfactual.classifier import Decision
 from voxplain.simulator.losses import LossSettings
 from voxplain.simulator.networks import VelocitySimulator
 from voxplain.simulator.training.objective import Objective
