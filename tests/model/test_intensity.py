@@ -64,7 +64,7 @@ def test_a_dark_image_has_no_maximum() -> None:
 
 
 def test_a_constant_image_has_no_foreground() -> None:
-    with pytest.raises(InputError, match="crop: the image is constant"):
+    with pytest.raises(InputError, match="crop: the image of case t is constant"):
         Preparation(crop="foreground")(case(np.ones((1, 4, 4, 4))))
 
 
