@@ -127,7 +127,8 @@ def test_memory_that_runs_out_is_waited_for_and_then_told(place: Place) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_no_process_and_goes_on(place: Place, how: signal.Signals) -> None:
     place.write("['slow:wait=1.5', gradient]", more="run: {workers: 1}\n")
-    process = place.start()
+    # a shell starts what runs in its background with SIGINT ignored, and that is inherited
+    process = place.start(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_for(lambda: len(place.made) == 2)
     process.send_signal(how)
     _, err = process.communicate(timeout=60)
