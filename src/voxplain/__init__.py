@@ -5,8 +5,9 @@ Names are imported from their rooms when they are first used: `import voxplain` 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from voxplain.lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -273,15 +274,4 @@ if TYPE_CHECKING:
     )
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name from its room on first use (PEP 562) and keep it here."""
-    if name not in _EXPORTS:
-        raise AttributeError(f"module 'voxplain' has no attribute {name!r}")
-    value: object = getattr(import_module(_EXPORTS[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """The public names, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _EXPORTS)

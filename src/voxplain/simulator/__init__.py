@@ -5,8 +5,9 @@ Names are imported when they are first used: importing the room loads neither to
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from voxplain.lazy import lazily
 
 # Module -> its public names, as words. The block for type checkers repeats them.
 _MODULES = {
@@ -87,15 +88,4 @@ if TYPE_CHECKING:
     )
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name from its module on first use (PEP 562) and keep it here."""
-    if name not in _EXPORTS:
-        raise AttributeError(f"module 'voxplain.simulator' has no attribute {name!r}")
-    value: object = getattr(import_module(_EXPORTS[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """The public names, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _EXPORTS)

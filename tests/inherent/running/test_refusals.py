@@ -12,8 +12,8 @@ from voxplain.case import Case, write_case
 from voxplain.cli.app import run
 from voxplain.errors import InputError
 from voxplain.inherent import load_inherent, prepare_task
-from voxplain.inherent.settings import as_yaml
 from voxplain.settings.reading import SettingsError
+from voxplain.settings.written import as_yaml
 
 
 def told(capsys, path, command="train", *flags: str) -> str:

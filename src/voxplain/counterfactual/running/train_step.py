@@ -19,10 +19,10 @@ from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.training.settings import WHEREABOUTS
 from voxplain.errors import InputError
 from voxplain.inherent.data.prepared import Images
-from voxplain.inherent.settings.load import as_yaml
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training.history import Row, write_history
 from voxplain.inherent.training.record import digest, labels_digest
+from voxplain.settings.written import as_yaml
 
 DONE = "done.json"
 

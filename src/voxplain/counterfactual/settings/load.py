@@ -8,8 +8,8 @@ from typing import Any
 
 from voxplain.counterfactual.settings.config import CounterfactualSettings
 from voxplain.inherent.settings.load import anchored_data
+from voxplain.settings.layers import anchored_names, anchored_section, layered
 from voxplain.settings.paths import anchored_path, anchored_source
-from voxplain.settings.reading import merged, parse_override, read_yaml, settings_of
 from voxplain.settings.template import commented
 
 
@@ -23,10 +23,7 @@ def load_counterfactual(
     Raises:
         SettingsError: lists every mistake with its path.
     """
-    found = {} if config is None else _anchored(read_yaml(config), config.resolve().parent)
-    for layer in (dict(settings or {}), *map(parse_override, overrides)):
-        found = merged(found, _anchored(layer, Path.cwd()))
-    return settings_of(CounterfactualSettings, found, f"{config}: " if config else "")
+    return layered(CounterfactualSettings, _anchored, config, settings, overrides)
 
 
 def counterfactual_template() -> str:
@@ -42,25 +39,8 @@ def counterfactual_template() -> str:
 
 def _anchored(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
     out = anchored_data(given, base)
-    classifier = {"source": anchored_source, "weights": anchored_path, "classes": _classes}
-    out |= _section(out, "classifier", "source", classifier, base)
-    out |= _section(out, "generator", "family", {"folder": anchored_path}, base)
-    out |= _section(out, "direction", "kind", {}, base)
+    classifier = {"source": anchored_source, "weights": anchored_path, "classes": anchored_names}
+    out |= anchored_section(out, "classifier", base, classifier, short="source")
+    out |= anchored_section(out, "generator", base, {"folder": anchored_path}, short="family")
+    out |= anchored_section(out, "direction", base, {}, short="kind")
     return out | ({"out": anchored_path(out["out"], base)} if "out" in out else {})
-
-
-def _classes(told: Any, base: Path) -> Any:
-    """Names, or a JSON file of them."""
-    return anchored_path(told, base) if isinstance(told, str) and told.casefold().endswith(".json") else told
-
-
-def _section(
-    given: Mapping[str, Any], name: str, short: str, paths: Mapping[str, Any], base: Path
-) -> dict[str, Any]:
-    """A section with absolute paths; text alone is short for its main key."""
-    told = given.get(name)
-    if isinstance(told, str):
-        told = {short: told}
-    if not isinstance(told, Mapping):
-        return {}
-    return {name: {**told, **{k: paths[k](v, base) for k, v in told.items() if k in paths}}}

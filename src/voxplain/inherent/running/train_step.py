@@ -15,11 +15,11 @@ from voxplain.inherent.page.curves import write_curves
 from voxplain.inherent.running.foreseen import check_foreseen
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.task import Task
-from voxplain.inherent.settings.load import as_yaml
 from voxplain.inherent.training import Callback, Trained, train
 from voxplain.inherent.training.checkpoint import WEIGHTS, load_weights
 from voxplain.inherent.training.record import NAME as RECORD
 from voxplain.inherent.uncertainty import thinned
+from voxplain.settings.written import as_yaml
 
 CLASSES = "classes.json"
 

@@ -13,7 +13,7 @@ from voxplain.inherent.settings.config import (
     SplitSettings,
     UncertaintySettings,
 )
-from voxplain.inherent.settings.load import as_yaml, inherent_template, load_inherent
+from voxplain.inherent.settings.load import inherent_template, load_inherent
 
 __all__ = [
     "DataSettings",
@@ -25,7 +25,6 @@ __all__ = [
     "SliceSettings",
     "SplitSettings",
     "UncertaintySettings",
-    "as_yaml",
     "inherent_template",
     "load_inherent",
 ]

@@ -11,10 +11,10 @@ import voxplain
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
 from voxplain.inherent.data.sample import listed
-from voxplain.inherent.settings.load import as_yaml
 from voxplain.inherent.training.callbacks import Callback
 from voxplain.inherent.training.checkpoint import WEIGHTS, load_weights
 from voxplain.inherent.training.record import NAME as RECORD
+from voxplain.settings.written import as_yaml
 from voxplain.simulator.page.curves import write_curves
 from voxplain.simulator.running.keys import changed_images, image_keys, training_key
 from voxplain.simulator.running.surrogate_step import read_json, surrogate

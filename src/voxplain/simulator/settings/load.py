@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from voxplain.inherent.settings.load import anchored_data
+from voxplain.settings.layers import anchored_names, anchored_section, layered
 from voxplain.settings.paths import anchored_path, anchored_source
-from voxplain.settings.reading import merged, parse_override, read_yaml, settings_of
 from voxplain.settings.template import commented
 from voxplain.simulator.settings.config import SimulatorSettings
 
@@ -23,10 +23,7 @@ def load_simulator(
     Raises:
         SettingsError: lists every mistake with its path.
     """
-    found = {} if config is None else _anchored(read_yaml(config), config.resolve().parent)
-    for layer in (dict(settings or {}), *map(parse_override, overrides)):
-        found = merged(found, _anchored(layer, Path.cwd()))
-    return settings_of(SimulatorSettings, found, f"{config}: " if config else "")
+    return layered(SimulatorSettings, _anchored, config, settings, overrides)
 
 
 def simulator_template() -> str:
@@ -43,25 +40,10 @@ def simulator_template() -> str:
 
 def _anchored(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
     out = anchored_data(given, base)
-    out |= _section(out, "classifier", "source", {"source": anchored_source, "weights": anchored_path}, base)
-    classes = out.get("classifier", {}).get("classes") if isinstance(out.get("classifier"), Mapping) else None
-    if isinstance(classes, str) and classes.lower().endswith(".json"):
-        out["classifier"]["classes"] = anchored_path(classes, base)
+    classifier = {"source": anchored_source, "weights": anchored_path, "classes": anchored_names}
+    out |= anchored_section(out, "classifier", base, classifier, short="source")
     if isinstance(out.get("explain"), Mapping):
-        out["explain"] = dict(out["explain"])
-        out["explain"] |= _section(out["explain"], "atlas", "source", {"source": anchored_path}, base)
-    out |= _section(out, "group", "", {"mask": anchored_path}, base)
-    out |= {"out": anchored_path(out["out"], base)} if "out" in out else {}
-    return out
-
-
-def _section(
-    given: Mapping[str, Any], name: str, short: str, paths: Mapping[str, Any], base: Path
-) -> dict[str, Any]:
-    """A section with absolute paths; text alone is short for its main key."""
-    told = given.get(name)
-    if isinstance(told, str | Path) and short:
-        told = {short: str(told)}
-    if not isinstance(told, Mapping):
-        return {}
-    return {name: {**told, **{k: paths[k](v, base) for k, v in told.items() if k in paths}}}
+        atlas = anchored_section(out["explain"], "atlas", base, {"source": anchored_path}, short="source")
+        out["explain"] = {**out["explain"], **atlas}
+    out |= anchored_section(out, "group", base, {"mask": anchored_path})
+    return out | ({"out": anchored_path(out["out"], base)} if "out" in out else {})
