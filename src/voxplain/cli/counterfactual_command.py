@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxplain.cli.run_options import Overrides
+from voxplain.cli.run_options import NewImages, Overrides
 
 if TYPE_CHECKING:
     from voxplain.counterfactual.running.task import CounterfactualTask
@@ -41,7 +41,7 @@ def train(config: Config, *, overrides: Overrides = None) -> int:
 @app.command("explain")
 def explain(
     config: Config,
-    images: Annotated[list[Path] | None, typer.Argument(help="New images instead of the parts.")] = None,
+    images: NewImages = None,
     *,
     overrides: Overrides = None,
 ) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxplain.cli.run_options import Overrides
+from voxplain.cli.run_options import NewImages, Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,21 +43,18 @@ def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = Fals
 @app.command("predict")
 def predict(
     config: Config,
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(help="New images instead of the parts; channels of one with ; between (in quotes)."),
-    ] = None,
+    images: NewImages = None,
     *,
     overrides: Overrides = None,
     dry_run: DryRun = False,
 ) -> int:
     """Evidence, contributions, logits and masks of the validation and test parts, or of new images, as files."""
     from voxplain.inherent import predict_inherent
+    from voxplain.inherent.data.new_images import new_samples
     from voxplain.inherent.running.foreseen import check_asked
-    from voxplain.inherent.running.new_images import new_samples
 
     task = _task(config, overrides)
-    new = new_samples(task, images or ())
+    new = new_samples(images or (), task.samples, task.settings.data.slices)
     check_asked(task, new=bool(new))
     _tell(task, "prediction", task.settings.predict.device, new)
     if dry_run:

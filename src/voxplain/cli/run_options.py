@@ -15,6 +15,10 @@ Shard = Annotated[
     str | None,
     typer.Option(help="Only part K of N, as 2/8 (K from 1 or from 0): for job arrays that share the folder."),
 ]
+NewImages = Annotated[
+    list[str] | None,
+    typer.Argument(help="New images instead of the parts; channels of one with ; between (in quotes)."),
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting of the YAML: run.workers=2; repeatable.")
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxplain.cli.run_options import Overrides
+from voxplain.cli.run_options import NewImages, Overrides
 
 if TYPE_CHECKING:
     from voxplain.simulator.running import SimulatorTask
@@ -54,17 +54,19 @@ def train(config: Config, *, overrides: Overrides = None, dry_run: DryRun = Fals
 @app.command("explain")
 def explain(
     config: Config,
-    images: Annotated[list[Path] | None, typer.Argument(help="New images instead of the parts.")] = None,
+    images: NewImages = None,
     *,
     overrides: Overrides = None,
     dry_run: DryRun = False,
 ) -> int:
     """Warps, Jacobians, frames and volumes of the parts, or of new images, as files, and a page."""
+    from voxplain.inherent.data.new_images import new_samples
     from voxplain.simulator.running import explain_simulators
     from voxplain.simulator.running.atlas import WITHOUT, atlas_of
 
     task = _task(config, overrides)
-    _tell(task, "explanation", task.settings.explain.device, len(images) if images else None)
+    new = new_samples(images or (), task.samples, task.settings.data.slices)
+    _tell(task, "explanation", task.settings.explain.device, len(new) or None)
     if dry_run:
         return 0
     atlas = task.settings.explain.atlas

@@ -152,8 +152,10 @@ def test_another_target_is_asked_again_and_old_tests_are_not_shown(again):
     assert "site north minus south" not in page
 
 
-def test_new_images_have_no_class(again):
+def test_new_images_have_no_class(again, capsys):
     scan = again.parent / "i4.nii.gz"
+    assert run(["simulate", "explain", str(again), str(scan), str(scan)]) == 2
+    assert "i4.nii.gz named more than once" in capsys.readouterr().err
     told = ["--set", "explain.atlas=null", "--set", "seeds=[0]"]
     assert run(["simulate", "explain", str(again), str(scan), *told]) == 0
     rows = read_rows(again.parent / "out/explanation/new_subjects.csv")

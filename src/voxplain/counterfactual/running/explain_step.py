@@ -37,6 +37,7 @@ from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import trained_generator
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, prepared
+from voxplain.inherent.data.new_images import new_samples
 from voxplain.inherent.data.sample import UNKNOWN
 from voxplain.inherent.shown import shown
 from voxplain.inherent.training.record import digest
@@ -60,7 +61,7 @@ class Explained:
 
 
 def explain_images(
-    task: CounterfactualTask, images: Sequence[Path] = (), *, progress: bool = True
+    task: CounterfactualTask, images: Sequence[str | Path] = (), *, progress: bool = True
 ) -> Explained:
     """Ask about the parts of the settings, or about new images, and write tables and the page.
 
@@ -69,7 +70,7 @@ def explain_images(
 
     Args:
         task: with settings of a generator that is trained, and a classifier.
-        images: files without a class, instead of the parts.
+        images: without a class, instead of the parts, see `new_samples`.
         progress: show a bar on a terminal.
 
     Raises:
@@ -77,7 +78,8 @@ def explain_images(
         ModelError: a classifier that gives no logits.
     """
     asking = _Asking(task)
-    parts = {NEW: _new(images)} if images else _parts(task)
+    new = new_samples(images, task.samples, task.settings.data.slices)
+    parts = {NEW: list(enumerate(new))} if images else _parts(task)
     prefix = f"{NEW}_" if images else ""
     places: list[Path] = []
     for part, samples in parts.items():
@@ -94,13 +96,6 @@ def explain_images(
     write_whole(task.places.explanation / f"{prefix}summary.json", told.encode())
     page = write_page(task, summary, records, means, prefix)
     return Explained(page, (summary.sentence, *summary.warnings))
-
-
-def _new(images: Sequence[Path]) -> list[tuple[int, Sample]]:
-    missing = [path for path in images if not path.exists()]
-    if missing:
-        raise InputError(f"{missing[0]}: does not exist, expected an image")
-    return [(n, Sample(path.name, path, UNKNOWN, path.name)) for n, path in enumerate(images)]
 
 
 def _parts(task: CounterfactualTask) -> dict[str, list[tuple[int, Sample]]]:

@@ -15,6 +15,7 @@ from torch import nn
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, class_masks
+from voxplain.inherent.data.new_images import new_samples
 from voxplain.inherent.data.sample import UNKNOWN, targets
 from voxplain.inherent.evaluate.classification import sigmoid, softmax
 from voxplain.inherent.evaluate.rows import write_rows
@@ -25,7 +26,6 @@ from voxplain.inherent.mask import Segmentation
 from voxplain.inherent.running.case_files import Grid, intact, sizes, write_map, write_mask
 from voxplain.inherent.running.foreseen import check_device, check_threshold, fits, parts_of, samples_of
 from voxplain.inherent.running.headline import FITTED, threshold_of
-from voxplain.inherent.running.new_images import new_samples
 from voxplain.inherent.running.places import Places
 from voxplain.inherent.running.questions import Question, questions, words
 from voxplain.inherent.running.shares import shares_on_grid, within_image
@@ -99,7 +99,9 @@ def _asked(task: Task) -> nn.Module:
 
 def _new(task: Task, images: Sequence[str | Path | Sample]) -> list[Sample]:
     made = [image for image in images if isinstance(image, Sample)]
-    return made + new_samples(task, [image for image in images if not isinstance(image, Sample)])
+    return made + new_samples(
+        [image for image in images if not isinstance(image, Sample)], task.samples, task.settings.data.slices
+    )
 
 
 def _check_validation(task: Task, parts: Container[str]) -> None:

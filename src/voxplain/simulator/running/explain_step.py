@@ -15,7 +15,7 @@ from voxplain.counterfactual.page.frames_figure import frames_figure
 from voxplain.counterfactual.page.scenery import scene
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, prepared
-from voxplain.inherent.data.sample import UNKNOWN
+from voxplain.inherent.data.new_images import new_samples
 from voxplain.inherent.shown import Shown, shown
 from voxplain.report import png
 from voxplain.simulator.explain import Explainer
@@ -47,7 +47,9 @@ from voxplain.simulator.running.task import SimulatorTask
 from voxplain.simulator.running.train_step import trained
 
 
-def explain_simulators(task: SimulatorTask, images: Sequence[Path] = (), *, progress: bool = True) -> Path:
+def explain_simulators(
+    task: SimulatorTask, images: Sequence[str | Path] = (), *, progress: bool = True
+) -> Path:
     """Ask the trained simulators about the parts of the settings, or about new images, and write the page.
 
     Every image gets a folder ``explanation/seed-N/PART/…`` with its maps on its own grid, pictures and
@@ -56,7 +58,7 @@ def explain_simulators(task: SimulatorTask, images: Sequence[Path] = (), *, prog
 
     Args:
         task: with settings of a training that is done.
-        images: files without a class, instead of the parts.
+        images: without a class, instead of the parts, see `new_samples`.
         progress: show a bar on a terminal.
 
     Returns:
@@ -66,7 +68,8 @@ def explain_simulators(task: SimulatorTask, images: Sequence[Path] = (), *, prog
         InputError: no training, images or an atlas that cannot be read.
         GeometryError: an atlas that is on another grid than an image.
     """
-    parts = {NEW: _new(images)} if images else parts_of(task)
+    new = new_samples(images, task.samples, task.settings.data.slices)
+    parts = {NEW: new} if images else parts_of(task)
     for seed in task.settings.seeds:
         asked = _Asked(task, seed)
         for part, samples in parts.items():
@@ -74,13 +77,6 @@ def explain_simulators(task: SimulatorTask, images: Sequence[Path] = (), *, prog
                 asked.part(part, samples, show)
     write_tables(task, parts)
     return write_page(task, parts)
-
-
-def _new(images: Sequence[Path]) -> list[Sample]:
-    missing = [path for path in images if not path.exists()]
-    if missing:
-        raise InputError(f"{missing[0]}: does not exist, expected an image")
-    return [Sample(path.name, path, UNKNOWN, path.name) for path in images]
 
 
 class _Asked:

@@ -6,25 +6,31 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voxplain.case import arrays, nifti, picture
 from voxplain.case.table import several_paths
 from voxplain.errors import InputError
-from voxplain.inherent.data import Reader, Sample, Samples, slices_of
-from voxplain.inherent.data.sample import UNKNOWN, listed
-from voxplain.inherent.data.slices import orientation, plane_of
-from voxplain.inherent.running.task import Task
+from voxplain.inherent.data.reading import Reader
+from voxplain.inherent.data.sample import UNKNOWN, Sample, Samples, listed
+from voxplain.inherent.data.slices import orientation, plane_of, slices_of
+
+if TYPE_CHECKING:
+    from voxplain.inherent.settings.config import SliceSettings
 
 _SUFFIXES = (*nifti.SUFFIXES, *arrays.SUFFIXES, *picture.SUFFIXES)
 
 
-def new_samples(task: Task, images: Sequence[str | Path]) -> list[Sample]:
+def new_samples(
+    images: Sequence[str | Path], learned: Samples, cut: SliceSettings | None = None
+) -> list[Sample]:
     """A sample per image; where slices of volumes were learned from, per slice of it, cut in the same way.
 
     Args:
-        task: what was learned.
         images: files or DICOM folders; channels of one image with ``;`` between; a folder of images stands for those in it.
             Names that are alike are told apart by the folders above.
+        learned: what was learned from.
+        cut: how that was cut.
 
     Raises:
         InputError: files that are not there, or named twice; slices of what has none; one line per mistake.
@@ -37,7 +43,7 @@ def new_samples(task: Task, images: Sequence[str | Path]) -> list[Sample]:
         Sample(name, paths[0] if len(paths) == 1 else paths, UNKNOWN, name)
         for name, paths in zip(_apart([paths[0] for paths in found]), found, strict=True)
     ]
-    return samples if task.settings.data.slices is None else _cut(task, samples)
+    return samples if cut is None else _cut(samples, learned, cut)
 
 
 def _named(image: str | Path) -> list[tuple[Path, ...]]:
@@ -69,15 +75,14 @@ def _apart(paths: Sequence[Path]) -> list[str]:
         depths = [depth + (name in alike) for name, depth in zip(names, depths, strict=True)]
 
 
-def _cut(task: Task, samples: Sequence[Sample]) -> list[Sample]:
+def _cut(samples: Sequence[Sample], learned_from: Samples, cut: SliceSettings) -> list[Sample]:
     """Slices in the plane that was learned from; what is 2-D already stays as it is.
 
     Raises:
         InputError: a volume that would be cut in another plane.
     """
-    cut, reader = task.settings.data.slices, Reader()
-    assert cut is not None
-    learned = _plane(reader, task.samples[0], cut.along)
+    reader = Reader()
+    learned = _plane(reader, learned_from[0], cut.along)
     found: list[Sample] = []
     for sample in samples:
         if reader.case(sample).spatial_dims == 2:
@@ -89,7 +94,7 @@ def _cut(task: Task, samples: Sequence[Sample]) -> list[Sample]:
                 f"images: {sample.id} is {orientation(reader.case(sample))}, so that slices along {cut.axis} are {own}, but "
                 f"{learned} ones were learned from; expected data.slices.axis={learned}, or a volume that lies like those"
             )
-        volume = Samples((sample,), task.samples.classes)
+        volume = Samples((sample,), learned_from.classes)
         found += slices_of(volume, cut.along, every=cut.every)
     return found
 
