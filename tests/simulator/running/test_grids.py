@@ -110,6 +110,32 @@ def test_maps_are_brought_to_the_templates_grid(alike, different):
         assert np.allclose(maps[0].geometry.affine, template.affine, atol=1e-4)
 
 
+def stored_otherwise(root: Path) -> None:
+    """Every third image has its axes in another order, one of them reversed; every voxel stays where it was."""
+    back = np.array([[0, 1, 0, 0], [-1, 0, 0, 15], [0, 0, 1, 0], [0, 0, 0, 1]])  # (i, j) -> (j, 15 - i)
+    for row in read_rows(root / "subjects.csv")[::3]:
+        for column in ("image", "atlas"):
+            case = read_case(root / row[column])
+            turned = np.swapaxes(np.flip(case.image[0], 1), 0, 1)
+            place = Geometry(case.geometry.affine @ back, case.spatial_shape)
+            write_array(root / row[column], turned.astype(case.image.dtype), place)
+
+
+def test_one_grid_that_is_stored_in_several_ways_is_one_grid(alike, tmp_path):
+    files(tmp_path, 24)
+    first = read_case(tmp_path / read_rows(tmp_path / "subjects.csv")[1]["image"])
+    stored_otherwise(tmp_path)
+    other = read_case(tmp_path / read_rows(tmp_path / "subjects.csv")[0]["image"])
+    assert other.geometry.orientation != first.geometry.orientation
+    out = ran(tmp_path)
+    whole = [read_case(o / "group" / "healthy-towards-diseased" / "mean.nii.gz") for o in (out, alike)]
+    # the first image gives the grid: the same voxels in another order
+    flipped = np.swapaxes(np.flip(whole[1].image[0], 1), 0, 1)
+    assert whole[0].image[0].reshape(-1) == pytest.approx(flipped.reshape(-1), abs=1e-5)
+    assert whole[0].geometry.orientation == other.geometry.orientation
+    assert np.abs(flipped).max() > 1e-3
+
+
 def test_a_warp_that_is_missing_is_named(different, capsys):
     path = config(different, **QUICK)
     rows = read_rows(different / "subjects.csv")

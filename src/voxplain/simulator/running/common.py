@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from voxplain.case import Case, Geometry
+from voxplain.case.geometry import to_axes_of
 from voxplain.errors import GeometryError, InputError
 from voxplain.inherent.data import Reader, Sample
 from voxplain.simulator.field import read_displacement
@@ -43,12 +44,14 @@ class CommonGrid:
     def bring(self, values: Floats, sample: Sample, reader: Reader, outside: float = 0.0) -> Floats:
         """A map (*S) of an image's own grid on this one; `outside` where the image does not reach.
 
+        Where images share the grid, their axes may be stored in another order or direction: nothing is resampled.
+
         Raises:
             GeometryError: the image has no geometry, or its warp is on another template's grid.
         """
-        if not self.warps:
-            return values
         own = reader.case(sample).geometry
+        if not self.warps:
+            return values if own is None or self.geometry is None else to_axes_of(values, own, self.geometry)[0]
         if own is None:
             raise GeometryError(
                 f"group: {sample.id} has no place in space, so its {COLUMN} cannot be followed"
@@ -136,18 +139,21 @@ def _shared(samples: Sequence[Sample]) -> Case:
     reader = Reader()
     first, grid = samples[0], reader.case(samples[0])
     for sample in samples[1:]:
-        case = reader.case(sample)
-        same = case.spatial_shape == grid.spatial_shape
-        if same and case.geometry is not None and grid.geometry is not None:
-            same = case.geometry.matches(grid.geometry)
-        if not same:
-            difference = (
-                case.geometry.difference(grid.geometry)
-                if case.geometry is not None and grid.geometry is not None
-                else f"the shapes are {case.spatial_shape} and {grid.spatial_shape}"
-            )
+        difference = _difference(reader.case(sample), grid)
+        if difference:
             raise GeometryError(
                 f"group: {sample.id} is not on the grid of {first.id}: {difference}; a mean needs images that are "
                 f"registered to one grid, or a column {COLUMN} with a displacement field to a template for each"
             )
     return grid
+
+
+def _difference(case: Case, grid: Case) -> str:
+    """How two grids differ, when their axes are ordered and directed alike; nothing where they are one."""
+    if case.geometry is None or grid.geometry is None:
+        same = case.spatial_shape == grid.spatial_shape
+        return "" if same else f"the shapes are {case.spatial_shape} and {grid.spatial_shape}"
+    own = case.geometry
+    if own.ndim == grid.geometry.ndim:
+        own = to_axes_of(np.broadcast_to(np.float32(0), own.shape), own, grid.geometry)[1]
+    return "" if own.matches(grid.geometry) else own.difference(grid.geometry)
