@@ -66,6 +66,7 @@ from voxplain.inherent import (
     train,
 )
 from voxplain.inherent.data import Reader, mask_on
+from voxplain.inherent.networks.start import start_neutral
 from voxplain.inherent.score_map import ScoreMap
 from voxplain.inherent.threshold import HealthyQuantile, HeldOutMasks, Oracle, Otsu
 from voxplain.model import Preparation
@@ -123,8 +124,8 @@ def runs(seeds: int) -> Iterator[Run]:
     yield from (Run(network, pool, "exact", seed) for seed, network, pool in others)
 
 
-def make(run: Run, classes: int, width: int, levels: int) -> nn.Module:
-    """A run's network; the U-Nets have about the same number of weights."""
+def make(run: Run, classes: int, size: tuple[int, ...], width: int, levels: int) -> nn.Module:
+    """A run's network for images of a size; the U-Nets have about the same number of weights."""
     torch.manual_seed(run.seed)
     if run.network == "resnet18":
         # without the first pooling: its last map is 16 times coarser than these small images instead of 32
@@ -140,14 +141,17 @@ def make(run: Run, classes: int, width: int, levels: int) -> nn.Module:
         "gp_recon_resnet": {"width": width, "blocks": 2, "norm": "batch"},
     }
     form = "before" if run.form == "before" else "after"
-    return make_network(run.network, 1, classes, pool=run.pool, pool_at=form, **sizes[run.network])
+    network = make_network(run.network, 1, classes, pool=run.pool, pool_at=form, **sizes[run.network])
+    start_neutral(network, (1, *size))
+    return network
 
 
 def measure(
     run: Run, samples: Samples, split: Split, chosen: argparse.Namespace
 ) -> dict[str, dict[str, float]]:
     """Train, predict and score: numbers by the name of the map."""
-    network = make(run, len(samples.classes), chosen.width, chosen.levels)
+    size = tuple(Reader().case(samples[0]).spatial_shape)
+    network = make(run, len(samples.classes), size, chosen.width, chosen.levels)
     settings = TrainingSettings(
         epochs=chosen.epochs, batch=32, learning_rate=chosen.rate or RATES[run.network], schedule="one-cycle", seed=run.seed,
         device=chosen.device, duplicates=False, progress=chosen.verbose,

@@ -54,7 +54,7 @@ def predict(
     from voxplain.inherent.running.foreseen import check_asked
 
     task = _task(config, overrides)
-    new = new_samples(images or (), task.samples, task.settings.data.slices)
+    new = new_samples(images or (), task.samples, task.settings.data.slices, task.preparation.orientation)
     check_asked(task, new=bool(new))
     _tell(task, "prediction", task.settings.predict.device, new)
     if dry_run:

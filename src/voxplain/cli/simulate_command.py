@@ -65,7 +65,7 @@ def explain(
     from voxplain.simulator.running.atlas import WITHOUT, atlas_of
 
     task = _task(config, overrides)
-    new = new_samples(images or (), task.samples, task.settings.data.slices)
+    new = new_samples(images or (), task.samples, task.settings.data.slices, task.preparation.orientation)
     _tell(task, "explanation", task.settings.explain.device, len(new) or None)
     if dry_run:
         return 0

@@ -78,7 +78,7 @@ def explain_images(
         ModelError: a classifier that gives no logits.
     """
     asking = _Asking(task)
-    new = new_samples(images, task.samples, task.settings.data.slices)
+    new = new_samples(images, task.samples, task.settings.data.slices, task.preparation.orientation)
     parts = {NEW: list(enumerate(new))} if images else _parts(task)
     prefix = f"{NEW}_" if images else ""
     places: list[Path] = []

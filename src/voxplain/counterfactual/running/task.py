@@ -12,6 +12,7 @@ from voxplain.counterfactual.running.places import Places
 from voxplain.counterfactual.settings.config import CounterfactualSettings
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Samples, Split, prepared
+from voxplain.inherent.data.orientations import check_orientations
 from voxplain.inherent.running.task import divided, preparation_of, read_samples
 from voxplain.model import Preparation
 
@@ -82,6 +83,7 @@ def prepare_task(settings: CounterfactualSettings) -> CounterfactualTask:
     model = None if asked is None else load_classifier(asked, settings.prepare)
     preparation = preparation_of(settings.prepare) if model is None else model.prepare
     samples = read_samples(settings.data)
+    check_orientations(samples, preparation.orientation)
     image = prepared(samples[0], preparation, Reader()).image
     classifier = None
     if asked is not None and model is not None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from voxplain.case import arrays, nifti, picture
 from voxplain.case.table import several_paths
 from voxplain.errors import InputError
+from voxplain.inherent.data.orientations import check_orientations
 from voxplain.inherent.data.reading import Reader
 from voxplain.inherent.data.sample import UNKNOWN, Sample, Samples, listed
-from voxplain.inherent.data.slices import orientation, plane_of, slices_of
+from voxplain.inherent.data.slices import orientation as stored, plane_of, slices_of
 
 if TYPE_CHECKING:
     from voxplain.inherent.settings.config import SliceSettings
@@ -22,7 +23,7 @@ _SUFFIXES = (*nifti.SUFFIXES, *arrays.SUFFIXES, *picture.SUFFIXES)
 
 
 def new_samples(
-    images: Sequence[str | Path], learned: Samples, cut: SliceSettings | None = None
+    images: Sequence[str | Path], learned: Samples, cut: SliceSettings | None, orientation: str | None
 ) -> list[Sample]:
     """A sample per image; where slices of volumes were learned from, per slice of it, cut in the same way.
 
@@ -31,6 +32,7 @@ def new_samples(
             Names that are alike are told apart by the folders above.
         learned: what was learned from.
         cut: how that was cut.
+        orientation: ``prepare.orientation``; without it, images must be stored as what was learned from.
 
     Raises:
         InputError: files that are not there, or named twice; slices of what has none; one line per mistake.
@@ -43,6 +45,8 @@ def new_samples(
         Sample(name, paths[0] if len(paths) == 1 else paths, UNKNOWN, name)
         for name, paths in zip(_apart([paths[0] for paths in found]), found, strict=True)
     ]
+    if samples:
+        check_orientations([learned[0], *samples], orientation)
     return samples if cut is None else _cut(samples, learned, cut)
 
 
@@ -91,7 +95,7 @@ def _cut(samples: Sequence[Sample], learned_from: Samples, cut: SliceSettings) -
         own = _plane(reader, sample, cut.along)
         if own and learned and own != learned:
             raise InputError(
-                f"images: {sample.id} is {orientation(reader.case(sample))}, so that slices along {cut.axis} are {own}, but "
+                f"images: {sample.id} is {stored(reader.case(sample))}, so that slices along {cut.axis} are {own}, but "
                 f"{learned} ones were learned from; expected data.slices.axis={learned}, or a volume that lies like those"
             )
         volume = Samples((sample,), learned_from.classes)

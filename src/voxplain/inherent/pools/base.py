@@ -42,6 +42,10 @@ class Pool(nn.Module):
             shares = self.divided(*_rows(evidence, mask, self.name))
         return shares.reshape(evidence.shape)
 
+    def neutral(self, places: int) -> float:
+        """The evidence that, at every one of so many places, makes the logit 0: where a read-out's bias starts."""
+        return 0.0
+
     @abstractmethod
     def pooled(self, rows: Tensor, inside: Tensor | None) -> Tensor:
         """(N, K, P) -> (N, K)."""

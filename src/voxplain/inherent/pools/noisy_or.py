@@ -27,8 +27,8 @@ class NoisyOr(Pool):
     Shapley values are softplus(e) each; a place's share of the logit is its share of s, softplus(e)/s × logit. Shares
     thus all have the logit's sign: of a negative logit the strongest evidence takes the most, as for the max.
 
-    The logit grows with the number of places: N places of no evidence (p = ½) give N log 2. Start the read-out's bias
-    well below zero.
+    The logit grows with the number of places: N places of no evidence (p = ½) give N log 2. So the read-out's bias starts
+    well below zero, at `neutral`.
 
     >>> import torch
     >>> p = torch.tensor([[[0.2, 0.5]]])
@@ -37,6 +37,10 @@ class NoisyOr(Pool):
     """
 
     name: ClassVar[str] = "noisy_or"
+
+    def neutral(self, places: int) -> float:
+        """N softplus(e) = log 2: (1 − p)^N = ½."""
+        return math.log(math.expm1(math.log(2) / places))
 
     def pooled(self, rows: Tensor, inside: Tensor | None) -> Tensor:
         log_s = without(_log_softplus(rows), inside, -torch.inf).logsumexp(2)

@@ -99,9 +99,8 @@ def _asked(task: Task) -> nn.Module:
 
 def _new(task: Task, images: Sequence[str | Path | Sample]) -> list[Sample]:
     made = [image for image in images if isinstance(image, Sample)]
-    return made + new_samples(
-        [image for image in images if not isinstance(image, Sample)], task.samples, task.settings.data.slices
-    )
+    given = [image for image in images if not isinstance(image, Sample)]
+    return made + new_samples(given, task.samples, task.settings.data.slices, task.preparation.orientation)
 
 
 def _check_validation(task: Task, parts: Container[str]) -> None:

@@ -27,7 +27,9 @@ from voxplain.inherent.data import (
     split_samples,
 )
 from voxplain.inherent.data.healthy import healthy_class, healthy_told
+from voxplain.inherent.data.orientations import check_orientations
 from voxplain.inherent.networks import make_network, wrap
+from voxplain.inherent.networks.start import start_neutral
 from voxplain.inherent.settings.config import DataSettings, InherentSettings, NetworkSettings, SplitSettings
 from voxplain.model import Preparation
 from voxplain.settings.prepare import PrepareSettings
@@ -66,7 +68,7 @@ class Task:
             return self.network
         asked = self.settings.network
         other = asked.model_copy(update={"seed": asked.seed + number})
-        return make_classifier(other, self.samples, self.shape[0], len(self.shape) - 1)
+        return make_classifier(other, self.samples, self.shape)
 
 
 def prepare_task(settings: InherentSettings) -> Task:
@@ -77,10 +79,11 @@ def prepare_task(settings: InherentSettings) -> Task:
     """
     samples = read_samples(settings.data)
     _ = samples.healthy  # that it cannot be told is said before anything else is done
+    check_orientations(samples, settings.prepare.orientation)
     split = divided(samples, settings.split)
     steps = preparation_of(settings.prepare)
     image = prepared(samples[split.train[0]], steps, Reader()).image
-    network = make_classifier(settings.network, samples, int(image.shape[0]), image.ndim - 1)
+    network = make_classifier(settings.network, samples, tuple(image.shape))
     return Task(settings, samples, split, steps, network, tuple(image.shape), samples.healthy)
 
 
@@ -131,28 +134,39 @@ def preparation_of(asked: PrepareSettings) -> Preparation:
     return Preparation(**asked.model_dump())
 
 
-def make_classifier(
-    asked: NetworkSettings, samples: Samples, channels: int, spatial_dims: int
-) -> EvidenceClassifier:
+def make_classifier(asked: NetworkSettings, samples: Samples, shape: tuple[int, ...]) -> EvidenceClassifier:
     """The network with weights that depend on its seed alone.
+
+    Args:
+        asked: which one.
+        samples: what it will learn from.
+        shape: (C, *S) of the images.
 
     Raises:
         InputError: an unknown network, pool or parameter.
     """
-    classes = len(samples.classes)
-    shared: dict[str, Any] = {
-        "pool": asked.pool, "pool_at": asked.pool_at, "multi_label": samples.multi_label, "spatial_dims": spatial_dims,
-    }  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(asked.seed)
         if asked.source is None:
-            return make_network(asked.name, channels, classes, **shared, **asked.parameters)
-        from voxplain.model.factory import build
+            head = _head(asked, samples, shape)
+            made = make_network(asked.name, shape[0], len(samples.classes), **head, **asked.parameters)
+        else:
+            from voxplain.model.factory import build
 
-        made = build(asked.source, asked.parameters)
-        if isinstance(made, EvidenceClassifier):
-            return made
-        return wrap(made, classes, in_channels=channels, **shared)
+            built = build(asked.source, asked.parameters)
+            if isinstance(built, EvidenceClassifier):
+                return built
+            head = _head(asked, samples, shape)
+            made = wrap(built, len(samples.classes), in_channels=shape[0], **head)
+    start_neutral(made, shape)
+    return made
+
+
+def _head(asked: NetworkSettings, samples: Samples, shape: tuple[int, ...]) -> dict[str, Any]:
+    """How features become a decision."""
+    return {
+        "pool": asked.pool, "pool_at": asked.pool_at, "multi_label": samples.multi_label, "spatial_dims": len(shape) - 1,
+    }  # fmt: skip
 
 
 def _layout(source: Path) -> str:

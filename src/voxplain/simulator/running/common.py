@@ -51,7 +51,9 @@ class CommonGrid:
         """
         own = reader.case(sample).geometry
         if not self.warps:
-            return values if own is None or self.geometry is None else to_axes_of(values, own, self.geometry)[0]
+            return (
+                values if own is None or self.geometry is None else to_axes_of(values, own, self.geometry)[0]
+            )
         if own is None:
             raise GeometryError(
                 f"group: {sample.id} has no place in space, so its {COLUMN} cannot be followed"

@@ -68,7 +68,7 @@ def explain_simulators(
         InputError: no training, images or an atlas that cannot be read.
         GeometryError: an atlas that is on another grid than an image.
     """
-    new = new_samples(images, task.samples, task.settings.data.slices)
+    new = new_samples(images, task.samples, task.settings.data.slices, task.preparation.orientation)
     parts = {NEW: new} if images else parts_of(task)
     for seed in task.settings.seeds:
         asked = _Asked(task, seed)

@@ -14,6 +14,7 @@ from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.counterfactual.classifier.load import load_classifier, name_classes
 from voxplain.errors import InputError, suggest
 from voxplain.inherent.data import Reader, Samples, Split, prepared
+from voxplain.inherent.data.orientations import check_orientations
 from voxplain.inherent.data.sample import listed
 from voxplain.inherent.running.task import divided, read_samples
 from voxplain.model import Preparation
@@ -80,6 +81,7 @@ def prepare_task(settings: SimulatorSettings) -> SimulatorTask:
     found = read_samples(settings.data)
     if found.multi_label:
         raise InputError("data.multi_label: found independent labels, expected one class per image")
+    check_orientations(found, model.prepare.orientation)
     image = prepared(found[0], model.prepare, Reader()).image
     asked = name_classes(settings.classifier, model, image, found.classes)
     samples, notes = _of_classifier(found, asked.classes, asked.decision)
