@@ -13,6 +13,8 @@ from voxplain.case import Geometry, read_case, write_array
 from voxplain.errors import GeometryError, InputError
 from voxplain.inherent.data import Images, Reader, Sample, Samples, read_csv, read_folders, read_npz
 from voxplain.inherent.data.sample import check_learnable
+from voxplain.inherent.running.task import read_samples
+from voxplain.inherent.settings.config import DataSettings
 from voxplain.model import Preparation
 
 
@@ -220,6 +222,14 @@ def test_arrays_with_groups_and_masks(tmp_path, rng):
             {"image": np.zeros((4, 5, 5)), "label": np.arange(4), "group": np.arange(3)},
             "group has 3 rows, image has 4",
         ),
+        (
+            {"image": np.zeros((4, 16, 18, 3)), "label": np.zeros(4), "spatial_dims": 2},
+            r"colours in the last axis; expected \(N, C, \*S\)",
+        ),
+        (
+            {"image": np.zeros((4, 5, 5)), "label": np.eye(4)},
+            r"one 1 in every row, .* expected \(4,\): np.argmax\(label, 1\)",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_are_told(tmp_path, arrays, says):
@@ -240,6 +250,46 @@ def test_one_class_only_cannot_be_learned():
     items = patches(4, 1)[::2]
     with pytest.raises(InputError, match=r"one class only \('class0', 2 samples\)"):
         check_learnable(Samples(items, ("class0", "class1")))
+
+
+def test_a_class_without_images_and_measurements_are_no_classes():
+    image = np.zeros((1, 4, 4))
+    counted_from_1 = tuple(Sample(f"s{i}", image, 1 + i % 2, "p") for i in range(6))
+    with pytest.raises(InputError, match=r"no image is of class '0'; .*numbers count from 0"):
+        check_learnable(Samples(counted_from_1, ("0", "1", "2")))
+    each = tuple(Sample(f"s{i}", image, i, "p") for i in range(6))
+    with pytest.raises(InputError, match=r"found 6 classes, each of one image .* not measurements"):
+        check_learnable(Samples(each, tuple("abcdef")))
+
+
+def test_a_picture_of_other_channels_in_the_test_part_is_told_when_it_is_peeked_at(rng):
+    items = [Sample(str(n), rng.normal(size=(c, 6, 6)), 0, "p") for n, c in enumerate((1, 1, 3))]
+    images = Images(items, Preparation())
+    images.fill([0, 1])
+    with pytest.raises(InputError, match="image of 2: has 3 channels, 0 has 1"):
+        images.peek(2)
+
+
+def test_a_volume_among_pictures_is_told_as_such(rng):
+    items = [
+        Sample(str(n), rng.normal(size=(1, *s)), 0, "p") for n, s in enumerate(((6, 6), (6, 6), (6, 6, 4)))
+    ]
+    with pytest.raises(InputError, match=r"1 of 3 have other axes \(2: 3-D\) than 2-D"):
+        Images(items, Preparation()).fill(range(3))
+
+
+def test_three_numbers_are_no_size_of_a_picture(rng):
+    with pytest.raises(InputError, match=r"size: found \(3.*which is 2-D; expected one or two"):
+        Images([Sample("a", rng.normal(size=(1, 6, 6)), 0, "p")], Preparation(size=(3, 3, 3)))[0]
+
+
+def test_patients_are_known_where_it_is_said_that_each_image_is_one(tmp_path, rng):
+    for name, kind in [("a", "x"), ("b", "x"), ("c", "y"), ("d", "y")]:
+        picture(tmp_path / kind / f"{name}.png", rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asked = DataSettings.model_validate({"source": tmp_path, "patient": "each"})
+        assert read_samples(asked).patients_known
 
 
 def test_ids_labels_and_kinds_are_checked_together():

@@ -97,7 +97,10 @@ def _tell(task: Task, what: str, device: str, new: Sequence[Sample] = ()) -> Non
     from voxplain.inherent.running.questions import questions
 
     counts = ", ".join(f"{len(part)} {name}" for name, part in task.split.parts().items())
-    print(f"{len(task.samples)} images ({counts}) of classes {', '.join(task.samples.classes)}")
+    shape = " × ".join(map(str, task.shape))
+    print(
+        f"{len(task.samples)} images ({counts}) of classes {', '.join(task.samples.classes)}; channels × size: {shape}"
+    )
     print(f"healthy: {task.healthy_told}")
     if "mask" in task.settings.predict.files:
         print(*[f"masks: {choice_told(task, question)}" for question in questions(task)], sep="\n")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from voxplain.errors import GeometryError, InputError
+from voxplain.model.conserve import conserved
 from voxplain.model.resample import Mode, resample
 
 if TYPE_CHECKING:
@@ -96,6 +97,28 @@ class Prepared:
         values = values.to(torch.float64 if values.dtype == torch.float64 else torch.float32)
         out = resample(values, np.linalg.inv(self.to_case), self._case_shape, mode)
         return out.reshape(len(maps), *self.case.spatial_shape).float().cpu().numpy()
+
+    def divide(self, shares: Tensor) -> np.ndarray:
+        """Shares of a whole, such as contributions to a logit, on the case's own grid: their sum is kept.
+
+        Each voxel's share is divided among the voxels of the case that it covers. What lies in padding is left out.
+
+        Args:
+            shares: (C', *S), any number of channels.
+
+        Returns:
+            (C', *case spatial) float32.
+
+        Raises:
+            GeometryError: shares of another shape.
+        """
+        if tuple(shares.shape[1:]) != self.shape:
+            raise GeometryError(
+                f"shares: found shape {tuple(shares.shape)}, expected (channels, *{self.shape})"
+            )
+        values = shares.detach().cpu().double().reshape(len(shares), *self._lifted_shape)
+        out = conserved(values, self.to_case, self._case_shape)
+        return out.reshape(len(shares), *self.case.spatial_shape).float().numpy()
 
     def covers(self) -> np.ndarray | None:
         """The voxels of the case that the prepared image has, (*case spatial) bool; None where that is all of them."""

@@ -34,7 +34,7 @@ def resample(values: Tensor, matrix: np.ndarray, shape: tuple[int, ...], mode: M
     >>> resample(torch.tensor([[1.0, 2.0, 3.0]]), flip, (4,), "linear")
     tensor([[3., 2., 1., 0.]])
     """
-    axes = _axes(matrix, shape)
+    axes = axes_of(matrix, shape)
     if axes is None:
         return _general(values, matrix, shape, mode)
     out = values
@@ -45,8 +45,8 @@ def resample(values: Tensor, matrix: np.ndarray, shape: tuple[int, ...], mode: M
     return out.permute(0, *(old + 1 for old in axes)).contiguous()
 
 
-def _axes(matrix: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Which old axis each new axis runs along, if each runs along one."""
+def axes_of(matrix: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Which axis of the target each axis of a grid of this shape runs along, if each runs along one."""
     linear = matrix[:-1, :-1]
     axes = tuple(int(a) for a in np.argmax(np.abs(linear), axis=0))
     if len(set(axes)) != len(axes):
@@ -61,10 +61,11 @@ def _along(values: Tensor, axis: int, at: np.ndarray, mode: Mode) -> Tensor:
     near = np.floor(at + 0.5 + _SAME / 100)  # rounding noise must not decide ties
     at = np.where(np.abs(at - near) < _SAME, near, at)
     inside = (at >= -0.5 - _SAME) & (at <= size - 0.5 + _SAME)
-    if mode == "nearest" or bool(np.all(at == near)):
-        out = _take(values, axis, near)
-    elif (step := float(np.abs(np.diff(at[:2])).max(initial=1.0))) > 1 + _SAME:
+    step = float(np.abs(np.diff(at[:2])).max(initial=1.0))
+    if mode == "linear" and step > 1 + _SAME:  # also where centres lie on centres: others lie between them
         out = _averaged(values, axis, at, step)
+    elif mode == "nearest" or bool(np.all(at == near)):
+        out = _take(values, axis, near)
     else:
         at = at.clip(0, size - 1)
         low = np.floor(at)

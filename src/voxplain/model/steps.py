@@ -143,6 +143,15 @@ def _regrid(steps: Preparation, case: Case, image: Any, flat: int | None) -> Any
     if steps.size is not None:
         from monai.transforms import Resize
 
+        if (
+            isinstance(steps.size, tuple)
+            and len(steps.size) == 3
+            and case.spatial_dims == 2
+            and case.geometry is None
+        ):
+            raise InputError(
+                f"size: found {steps.size} for {case.id}, which is 2-D; expected one or two numbers"
+            )
         new = _per_axis("size", steps.size, flat, np.ones(3))
         return Resize(tuple(int(n) for n in new), mode="trilinear", align_corners=False)(image)
     return image

@@ -110,6 +110,7 @@ def test_nobody_rightly_classified(root, capsys):
         ("split.train=0.9", "shares that add up to 1.3"),
         ("data.source=nowhere.csv", "nowhere.csv does not exist"),
         ("group.by=sites", "group.by: found 'sites'; did you mean 'site'"),
+        ("group={by: site, values: [north, sout]}", "group.values: found 'sout'; did you mean 'south'"),
         ("group.values=[north]", "group.values: found north, expected two that differ"),
         ("classifier.weights=none.pt", "none.pt does not exist"),
     ],

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
-from voxplain.counterfactual.training.settings import GeneratorTraining, StyleTraining
+from voxplain.counterfactual.training.settings import EncoderTraining, StyleTraining
 from voxplain.inherent.settings.config import DataSettings, SplitSettings
 from voxplain.settings.fields import Device
 from voxplain.settings.prepare import PrepareSettings
@@ -93,8 +93,8 @@ class CounterfactualSettings(Section):
         default_factory=StyleTraining,
         description="how it learns; from penalty on a StyleGAN's alone, and of pca only seed, judged and cache",
     )
-    encoder: GeneratorTraining = Field(
-        default_factory=lambda: GeneratorTraining(learning_rate=2e-3),
+    encoder: EncoderTraining = Field(
+        default_factory=EncoderTraining,
         description="how a StyleGAN's encoder learns; not used by others",
     )
     classifier: ClassifierSettings | None = Field(

@@ -35,6 +35,12 @@ class GeneratorTraining(Section):
     progress: bool = setting(True, "show how far training is")
 
 
+class EncoderTraining(GeneratorTraining):
+    """That of a StyleGAN's encoder."""
+
+    learning_rate: float = setting(2e-3, "Adam's", gt=0)
+
+
 class StyleTraining(GeneratorTraining):
     """A StyleGAN's."""
 

@@ -150,6 +150,11 @@ def _channel_first(
     if colour_last and axes == 4 and spatial_dims is None:  # MedMNIST3D: (N, 28, 28, 28)
         spatial_dims = 3
     known = spatial_dims if spatial_dims is not None else {3: 2, 5: 3}.get(axes)
+    if known in (2, 3) and axes == known + 2 and values.shape[-1] in (3, 4) and values.shape[1] > 4:
+        raise InputError(
+            f"{path}: {name} has the shape {values.shape}, which looks like colours in the last axis; expected (N, C, *S): "
+            "np.moveaxis(image, -1, 1)"
+        )
     if known in (2, 3) and axes == known + 1:
         return values[:, None]
     if known in (2, 3) and axes == known + 2:
@@ -181,6 +186,11 @@ def _labels(path: Path, name: str, values: npt.NDArray[Any], images: npt.NDArray
     if values.ndim == 2 and not np.isin(values, (0, 1)).all():
         raise InputError(
             f"{path}: {name} {values.shape} are independent labels, expected zeros and ones only"
+        )
+    if values.ndim == 2 and len(values) > 1 and (values.sum(1) == 1).all():
+        raise InputError(
+            f"{path}: {name} {values.shape} has one 1 in every row, so these are classes that exclude each other; expected "
+            f"({len(images)},): np.argmax({name}, 1)"
         )
     if values.size and values.min() < 0:
         raise InputError(f"{path}: {name} holds {values.min()}, expected classes from 0")

@@ -19,6 +19,7 @@ from voxplain.model import Preparation, Prepared
 _TOLD = 10  # files that cannot be read are named up to this many
 _CLASH = "every image of a data set needs the same"
 _CHANNELS = "channels (convert colour pictures to grey, or give the same scans of every patient)"
+_AXES = "number of axes (slices and volumes are learned apart: data.slices cuts volumes)"
 _SIZE = "size to be put into batches: give prepare.size"
 
 
@@ -61,7 +62,12 @@ class Images(Sequence[Tensor]):
     def peek(self, index: int) -> Tensor:
         """An image that is looked at once: it is not kept, and may differ from the others in size."""
         found = self._kept.get(index)
-        return self.prepare(index).image if found is None else found
+        if found is not None:
+            return found
+        image = self.prepare(index).image
+        if self._first is not None:
+            _check_channels(self.samples[index].id, tuple(image.shape), *self._first)
+        return image
 
     def __getstate__(self) -> dict[str, Any]:
         """Without images: another process reads its own, instead of getting thousands of tensors through a pipe."""
@@ -90,6 +96,8 @@ class Images(Sequence[Tensor]):
             if show is not None:
                 show("reading images", done, len(indices))
         mistakes += _unlike(shapes)
+        if shapes and self._first is None:
+            self._first = next(iter(shapes.items()))
         if mistakes:
             raise InputError("\n".join(mistakes))
 
@@ -98,10 +106,7 @@ class Images(Sequence[Tensor]):
         if self._first is None:
             self._first = (sample.id, shape)
         first, wanted = self._first
-        if shape[0] != wanted[0]:
-            raise InputError(
-                f"image of {sample.id}: has {shape[0]} channels, {first} has {wanted[0]}; {_CLASH} {_CHANNELS}"
-            )
+        _check_channels(sample.id, shape, first, wanted)
         if shape != wanted:
             raise InputError(
                 f"image of {sample.id}: has the size {shape[1:]} after preparation, {first} has {wanted[1:]}; "
@@ -109,11 +114,26 @@ class Images(Sequence[Tensor]):
             )
 
 
+def _check_channels(name: str, shape: tuple[int, ...], first: str, wanted: tuple[int, ...]) -> None:
+    """An image must have the channels and axes of the first one."""
+    if len(shape) != len(wanted):
+        raise InputError(
+            f"image of {name}: is {len(shape) - 1}-D, {first} is {len(wanted) - 1}-D; {_CLASH} {_AXES}"
+        )
+    if shape[0] != wanted[0]:
+        raise InputError(
+            f"image of {name}: has {shape[0]} channels, {first} has {wanted[0]}; {_CLASH} {_CHANNELS}"
+        )
+
+
 def _unlike(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """Images with other channels than most, and of the rest those of other sizes than most, each in one line."""
-    channels = {name: shape[0] for name, shape in shapes.items()}
-    if not channels:
+    if not shapes:
         return []
+    axes = {name: f"{len(shape) - 1}-D" for name, shape in shapes.items()}
+    if len(set(axes.values())) > 1:
+        return _odd("axes", axes, _AXES)
+    channels = {name: shape[0] for name, shape in shapes.items()}
     usual = Counter(channels.values()).most_common(1)[0][0]
     sizes = {name: shape[1:] for name, shape in shapes.items() if shape[0] == usual}
     return [*_odd("channels", channels, _CHANNELS), *_odd("size after preparation", sizes, _SIZE)]

@@ -147,9 +147,19 @@ def check_learnable(samples: Samples) -> None:
             )
         return
     present = [name for name, count in zip(samples.classes, counts, strict=True) if count]
+    if len(present) > 2 and counts.max() == 1:
+        raise InputError(
+            f"label: found {len(present)} classes, each of one image ({listed(present)}); expected classes, not measurements"
+        )
     if len(present) < 2:
         raise InputError(
             f"label: found one class only ({present[0]!r}, {len(samples)} samples), expected two or more to tell apart"
+        )
+    if len(present) < len(samples.classes):
+        empty = [name for name in samples.classes if name not in present]
+        raise InputError(
+            f"label: no image is of class {listed([repr(name) for name in empty])}; expected images of every class (numbers "
+            "count from 0), or data.classes without it"
         )
 
 

@@ -27,6 +27,7 @@ from voxplain.inherent.data import (
     split_samples,
 )
 from voxplain.inherent.data.healthy import healthy_class, healthy_told
+from voxplain.inherent.data.naming import EACH
 from voxplain.inherent.data.orientations import check_orientations
 from voxplain.inherent.networks import make_network, wrap
 from voxplain.inherent.networks.start import start_neutral
@@ -113,6 +114,8 @@ def read_samples(asked: DataSettings) -> Samples:
         samples = slices_of(
             samples, cut.along, labels_from_masks=cut.labels_from_masks, least=cut.least, every=cut.every
         )  # fmt: skip
+    if asked.patient == EACH:  # somebody knows that these are different people
+        samples = replace(samples, patients_known=True)
     return _told(samples, asked)
 
 
@@ -149,7 +152,9 @@ def make_classifier(asked: NetworkSettings, samples: Samples, shape: tuple[int, 
         torch.manual_seed(asked.seed)
         if asked.source is None:
             head = _head(asked, samples, shape)
-            made = make_network(asked.name, shape[0], len(samples.classes), **head, **asked.parameters)
+            made: EvidenceClassifier = make_network(
+                asked.name, shape[0], len(samples.classes), **head, **asked.parameters
+            )
         else:
             from voxplain.model.factory import build
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from voxplain.errors import InputError
 from voxplain.inherent.training.settings import TrainingSettings
-from voxplain.settings.fields import Device, Existing, as_list, as_text
+from voxplain.settings.fields import Device, Existing, Scale, as_list, as_text
 from voxplain.settings.prepare import PrepareSettings
 from voxplain.settings.section import Section, setting
 
@@ -210,14 +210,22 @@ class EvaluateSettings(Section):
     cases: int = setting(16, "on the page, as many of each class as of the others", "images", ge=0)
 
 
+class NetworkPrepare(PrepareSettings):
+    """As elsewhere, but intensities are scaled unless it is said that they are not."""
+
+    scale: Scale = setting(
+        "zscore",
+        "intensities per channel: minmax, percentile, zscore, zscore-nonzero, max, or LOW,HIGH to [0, 1]; null: as they are",
+        "the image's",
+    )
+
+
 class InherentSettings(Section):
     """One classifier: its data, its training, its maps and how they are judged."""
 
     data: DataSettings = Field(description="images, classes, patients")
     split: SplitSettings = Field(SplitSettings(), description="who is learned from and tested on")
-    prepare: PrepareSettings = Field(
-        PrepareSettings(scale="zscore"), description="from the file to the network"
-    )
+    prepare: NetworkPrepare = Field(NetworkPrepare(), description="from the file to the network")
     network: NetworkSettings = Field(NetworkSettings(), description="the classifier")
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="how it learns")
     predict: PredictSettings = Field(PredictSettings(), description="what is asked and written")

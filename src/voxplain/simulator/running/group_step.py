@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from voxplain.case import read_mask
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier.key import stamp
-from voxplain.errors import GeometryError, InputError, suggest
+from voxplain.errors import GeometryError, InputError
 from voxplain.inherent.data import Sample
 from voxplain.inherent.evaluate.rows import write_rows
 from voxplain.inherent.shown import Shown, shown
@@ -24,6 +24,7 @@ from voxplain.simulator.page import write_page
 from voxplain.simulator.running.case_files import is_whole
 from voxplain.simulator.running.cohort import Cohort, Member, Space, check_apart, gathered, members
 from voxplain.simulator.running.common import CommonGrid, common_grid, warps_of
+from voxplain.simulator.running.divided import divided_by
 from voxplain.simulator.running.group_files import regions_alone, write_test
 from voxplain.simulator.running.records import parts_of, records_of
 from voxplain.simulator.running.task import SimulatorTask
@@ -104,7 +105,7 @@ class _Tests:
     def make(self, show: Shown) -> None:
         """Both classes, each by itself and, where a column is named, divided by it."""
         every = [member for several in self.found.values() for member in several]
-        values = self._values()
+        values = divided_by(self.task.settings.group, self.task.samples)
         if values is not None:
             for chosen in self.found.values():
                 check_apart(chosen, str(self.task.settings.group.by), values)
@@ -220,23 +221,6 @@ class _Tests:
         if not mask.any():
             raise InputError(f"group.mask: {path} has no voxel above 0")
         return mask
-
-    def _values(self) -> tuple[str, str] | None:
-        """The two values of the column that divides subjects."""
-        told, samples = self.task.settings.group, self.task.samples
-        if told.by is None:
-            return None
-        there = sorted({str(s.meta[told.by]) for s in samples if told.by in s.meta})
-        for value in told.values or ():
-            if value not in there:
-                raise InputError(f"group.values: found {value!r}; {suggest(value, there)}")
-        values = told.values or tuple(there)
-        if len(values) != 2:
-            raise InputError(
-                f"group.by: {told.by} has {len(there)} values ({', '.join(there[:5])}), expected two; name them "
-                "in group.values"
-            )
-        return values[0], values[1]
 
 
 def _reached(subjects: NDArray[np.bool_]) -> dict[str, list[int]]:

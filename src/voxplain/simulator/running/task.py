@@ -19,6 +19,7 @@ from voxplain.inherent.data.sample import listed
 from voxplain.inherent.running.task import divided, read_samples
 from voxplain.model import Preparation
 from voxplain.simulator.networks import PublishedSimulator, Simulator, VelocitySimulator
+from voxplain.simulator.running.divided import divided_by
 from voxplain.simulator.running.places import Places
 from voxplain.simulator.settings.config import NetworkSettings, SimulatorSettings
 from voxplain.simulator.training import SimulatorTraining
@@ -89,15 +90,8 @@ def prepare_task(settings: SimulatorSettings) -> SimulatorTask:
         settings, samples, divided(samples, settings.split), model.prepare, asked.decision, tuple(image.shape), notes
     )  # fmt: skip
     task.simulator(settings.seeds[0])  # refuses parameters before anything is read
-    _check_column(settings.group.by, samples)
+    divided_by(settings.group, samples)  # needed by the last command alone, but a typo is told by the first
     return task
-
-
-def _check_column(by: str | None, samples: Samples) -> None:
-    """A column is needed by the last command alone, but a typo is told by the first."""
-    known = sorted({key for sample in samples for key in sample.meta})
-    if by is not None and by not in known:
-        raise InputError(f"group.by: found {by!r}; {suggest(by, known)}")
 
 
 def make_simulator(asked: NetworkSettings, shape: tuple[int, ...], seed: int) -> Simulator:
