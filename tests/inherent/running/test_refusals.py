@@ -84,7 +84,7 @@ def test_a_dry_run_of_prediction_tells_what_would_stop_it(tmp_path, capsys, over
 def test_a_constant_image_without_foreground_is_named(tmp_path, capsys):
     path = changed(tmp_path, lambda rows: None)
     write_case(tmp_path / "i6.npz", Case("i", np.ones((1, 12, 12))))
-    line = told(capsys, path, "train", "--set", "prepare={crop: foreground}")
+    line = told(capsys, path, "train", "--set", "prepare={crop: foreground, scale: null}")
     assert "crop: the image of case case6 is constant" in line
 
 

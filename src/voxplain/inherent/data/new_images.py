@@ -45,9 +45,10 @@ def new_samples(
         Sample(name, paths[0] if len(paths) == 1 else paths, UNKNOWN, name)
         for name, paths in zip(_apart([paths[0] for paths in found]), found, strict=True)
     ]
+    out = samples if cut is None else _cut(samples, learned, cut)
     if samples:
-        check_orientations([learned[0], *samples], orientation)
-    return samples if cut is None else _cut(samples, learned, cut)
+        check_orientations([learned[0], *out], orientation)
+    return out
 
 
 def _named(image: str | Path) -> list[tuple[Path, ...]]:
