@@ -11,6 +11,6 @@ from voxplain.phantom.disease.mixed import KINDS, MIXED_CLASSES, MixedSubject, m
 from voxplain.phantom.disease.subject import DiseasedSubject, diseased_subject
 
 __all__ = [
-    "DISEASE_CLASSES", "KINDS", "MIXED_CLASSES", "SIDES", "CornerMark", "DiseasedSubject", "MixedSubject", "diseased_subject",
-    "mixed_subject",
+    "DISEASE_CLASSES", "KINDS", "MIXED_CLASSES", "SIDES", "CornerMark", "DiseasedSubject", "MixedSubject",
+    "diseased_subject", "mixed_subject",
 ]  # fmt: skip
