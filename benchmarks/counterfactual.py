@@ -18,7 +18,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ from voxplain.attribution import GradCam, Gradient, InputXGradient, IntegratedGr
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier import Decision
 from voxplain.counterfactual.direction import (
+    Direction,
     Queries,
     ask,
     label_direction,
@@ -42,7 +43,7 @@ from voxplain.counterfactual.direction import (
     local_direction,
     ridge_direction,
 )
-from voxplain.counterfactual.direction.direction import random_direction
+from voxplain.counterfactual.direction.direction import cosine, random_direction
 from voxplain.counterfactual.explain import LatentExplainer, Way, typical_scores
 from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.running.families import family_of
@@ -88,7 +89,7 @@ class Run:
 
 
 def runs(chosen: argparse.Namespace) -> Iterator[Run]:
-    """All of them; controls last."""
+    """All of them, what must be trained last."""
     for phantom in PHANTOMS:
         rules = ("rule", "left rule") if phantom == "easy" else ("rule",)
         for who in (*rules, "CNN", "marked CNN"):
@@ -98,14 +99,15 @@ def runs(chosen: argparse.Namespace) -> Iterator[Run]:
                 for name in METHODS
                 if name != "Grad-CAM" or "CNN" in who  # rules have no layers
             )
-        families = {"autoencoder": ("ridge", "gradient")} if chosen.steps else {}
-        families |= {"stylegan": KINDS} if chosen.stylegan[phantom] else {}
-        for family, kinds in families.items():
-            yield from (Run(phantom, who, family, kind) for who in ("rule", "CNN") for kind in kinds)
     for phantom in PHANTOMS:
         yield from (Run(phantom, "CNN", "pca", kind) for kind in ("random", "permuted logits"))
         yield from (Run(phantom, f"random CNN {k}", "pca", "ridge") for k in range(NULLS))
         yield Run(phantom, "permuted CNN", "pca", "ridge")
+    for phantom in PHANTOMS:
+        families = {"autoencoder": ("ridge", "gradient")} if chosen.steps else {}
+        families |= {"stylegan": KINDS} if chosen.stylegan[phantom] else {}
+        for family, kinds in families.items():
+            yield from (Run(phantom, who, family, kind) for who in ("rule", "CNN") for kind in kinds)
 
 
 class Bench:
@@ -129,20 +131,23 @@ class Bench:
         images = training_images(world.learned(run.classifier))
         start = time.perf_counter()
         below, above = typical_scores(decided(decision, images))
-        way, r2 = self._way(run, generator, decision, images)
-        nulls = [random_direction(generator.statistics, seed=n + 1) for n in range(NULLS)]
+        way, ridge = self._way(run, generator, decision, images)
+        nulls = [
+            rising(random_direction(generator.statistics, seed=n + 1), ridge, generator) for n in range(NULLS)
+        ]
         explainer = LatentExplainer(generator, decision, way)
         found = {}
         for towards, who in asked.items():
             changes, figures = explained(explainer, who, above if who.sign > 0 else below, nulls)
-            found[towards] = {**figures, **judged(changes, who.effect), "r2": r2, "kid": kid}
+            found[towards] = {**figures, **judged(changes, who.effect), "r2": ridge.facts["r2"], "kid": kid}
             found[towards]["subjects"] = float(len(who.images))
         seconds = time.perf_counter() - start
         return {d: {**f, "seconds": seconds} for d, f in found.items()}
 
     def _way(
         self, run: Run, generator: Generator, decision: Decision, images: torch.Tensor
-    ) -> tuple[Way, float]:
+    ) -> tuple[Way, Direction]:
+        """The way of a run, and ridge's, whatever the run's is."""
         statistics, seed = generator.statistics, self.chosen.seed
         codes = torch.cat(
             [
@@ -159,9 +164,9 @@ class Bench:
             "labels": lambda: label_direction(queries, statistics),
             "local": lambda: lambda code: local_direction(queries, statistics, code),
             "gradient": lambda: lambda code: latent_gradient(generator, decision, code),
-            "random": lambda: random_direction(statistics, seed=99),
+            "random": lambda: rising(random_direction(statistics, seed=99), ridge, generator),
         }
-        return ways.get(run.kind, lambda: ridge)(), ridge.facts["r2"]
+        return ways.get(run.kind, lambda: ridge)(), ridge
 
     def _salient(self, run: Run, decision: Decision, who: object) -> dict[str, float]:
         start = time.perf_counter()
@@ -212,6 +217,11 @@ class Bench:
             )
         )
         return family.load(folder, shape)
+
+
+def rising(null: Direction, ridge: Direction, generator: Generator) -> Direction:
+    """A random direction in the sense in which logits rise, or half of them could not flip anything."""
+    return null if cosine(null, ridge, generator.statistics) >= 0 else replace(null, vector=-null.vector)
 
 
 def table(found: dict[Run, dict[str, dict[str, float]]]) -> Table:

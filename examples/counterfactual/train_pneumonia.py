@@ -2,9 +2,8 @@
 
     python examples/counterfactual/train_pneumonia.py
 
-Writes made/pneumonia.safetensors, and prints how often it is right. Of the images that are learned from, three of four show
-pneumonia, of those that are asked about five of eight: batches have as many of each class, so that it does not learn how
-often there is one.
+Writes made/pneumonia.safetensors, and prints how often it is right. Of the images that are learned from, more show pneumonia
+than of those that are asked about: batches have as many of each class, so that it does not learn how often there is one.
 """
 
 from __future__ import annotations
