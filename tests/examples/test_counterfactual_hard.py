@@ -55,8 +55,8 @@ def test_the_settings_run_with_the_baseline(made, tmp_path):
     told = yaml.safe_load((FOLDER / "hard.yaml").read_text())
     assert told["data"] == "made/hard/hard.csv"
     told |= {"data": str(made / "hard.csv"), "out": str(tmp_path / "out")}
-    told["generator"] = {"family": "pca"}
-    told["direction"] |= {"samples": 100, "images": 36}
+    assert told["generator"] == {"family": "pca"}
+    told["direction"] = {"samples": 100, "images": 36, "least_r2": -1.0, "least_agreement": -1.0}
     told["explain"] |= {"most": 2, "cases": 1, "device": "cpu", "files": []}
     told["classifier"] |= {
         "source": f"{FOLDER.parent / 'atrophy' / 'networks.py'}:classifier",
