@@ -5,7 +5,7 @@ seed gives the same anatomy on any grid: turned, oblique, anisotropic, coarse or
 """
 
 from voxplain.phantom.brain import brain
-from voxplain.phantom.disease import DISEASE_CLASSES, diseased_subject
+from voxplain.phantom.disease import DISEASE_CLASSES, MIXED_CLASSES, diseased_subject, mixed_subject
 from voxplain.phantom.head import BRAIN_CLASSES
 from voxplain.phantom.organs import ORGAN_CLASSES, organs
 from voxplain.phantom.prescribed_atrophy import prescribed_atrophy
@@ -16,12 +16,14 @@ from voxplain.phantom.vessels import VESSEL_CLASSES, vessels
 __all__ = [
     "BRAIN_CLASSES",
     "DISEASE_CLASSES",
+    "MIXED_CLASSES",
     "ORGAN_CLASSES",
     "TUMOUR_CLASSES",
     "TUMOUR_LABELS",
     "VESSEL_CLASSES",
     "brain",
     "diseased_subject",
+    "mixed_subject",
     "organs",
     "prescribed_atrophy",
     "tumours",

@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 RATES = {"left": 0.45, "right": -0.45}  # the ventricle grows, the nucleus shrinks
 SIGMA = 15.0  # mm
-_EDGE = 0.35  # voxels: how soft borders are
+EDGE = 0.35  # voxels: how soft borders are
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ def diseased_subject(
         shape, spacing=spacing, orientation=orientation, affine=affine, center=(0.0, 0.0, 0.0), extent=EXTENT
     )
     person = draw_anatomy(seed, subject, bend=bend, jitter=jitter, contrast=texture)
-    amount = _severity(severity, np.random.default_rng([seed, subject, 2]))
+    amount = drawn_severity(severity, np.random.default_rng([seed, subject, 2]))
     bumps = {side: Bump(person.center(SIDES[side], grid), RATES[side], SIGMA) for side in SIDES}
     grain = np.random.default_rng([seed, subject, 3]).normal(scale=noise, size=grid.shape) if noise else 0.0
     doses = {"healthy": 0.0, "diseased": amount}
@@ -145,7 +145,7 @@ def _seen(
     """Image and label, each voxel looked up where its tissue comes from."""
     points = grid.points()
     origin = flow(bumps, points.astype(np.float64), -dose, len(grid.shape))[0].astype(np.float32)
-    return person.image(origin, _EDGE * grid.voxel_mm / grid.scale), person.label(origin)
+    return person.image(origin, EDGE * grid.voxel_mm / grid.scale), person.label(origin)
 
 
 def _map(grid: Grid, bumps: Sequence[Bump], dose: float) -> tuple[Floats, Floats]:
@@ -164,7 +164,12 @@ def _known_sides(sides: Sequence[str]) -> tuple[str, ...]:
     return asked
 
 
-def _severity(given: float | tuple[float, float], rng: np.random.Generator) -> float:
+def drawn_severity(given: float | tuple[float, float], rng: np.random.Generator) -> float:
+    """A number as it is, or one from the range (smallest, largest).
+
+    Raises:
+        InputError: a negative one, or no range.
+    """
     low, high = (given, given) if isinstance(given, (int, float)) else given
     if not 0 <= low <= high < np.inf:
         raise InputError(
