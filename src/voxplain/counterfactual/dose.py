@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from voxplain.errors import InputError
 
 Score = Callable[[Tensor], Tensor]
+SCAN, TOLERANCE = 24, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +41,8 @@ def calibrate(
     target: Tensor,
     *,
     limit: float = 3.0,
-    scan: int = 24,
-    tolerance: float = 1e-3,
+    scan: int = SCAN,
+    tolerance: float = TOLERANCE,
     slack: float = 1e-3,
 ) -> Calibrated:
     """Scan doses from 0 to a limit, and bisect where the score first crosses its target.
@@ -87,6 +89,11 @@ def calibrate(
     before = torch.arange(scan, device=target.device)[:, None] < first
     monotone = (steps >= -slack * (target - scores[0]).abs()).logical_or(~before).all(0)
     return Calibrated(torch.where(reached, dose, doses[closest]), reached, monotone, doses, scores)
+
+
+def asked_at_most(limit: float) -> int:
+    """How many scores of one image `calibrate` asks for: all of the scan, and of a bisection to the last."""
+    return SCAN + 1 + max(0, math.ceil(math.log2(limit / SCAN / TOLERANCE)))
 
 
 def _bisected(

@@ -15,7 +15,7 @@ from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.path import CounterfactualPath, Fact
 from voxplain.errors import InputError
 
-_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)  # of the calibrated dose, at which frames are shown
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)  # of the calibrated dose, at which frames are shown
 CHANGED = "the generator's own copy of the image has a score of {copy:.3g} where the image has {image:.3g}: another decision"
 Way = Direction | Callable[[Tensor], Direction]
 
@@ -68,7 +68,7 @@ class LatentExplainer:
 
             wanted = torch.full((1,), float(target), dtype=x.dtype, device=x.device)
             found = calibrate(lambda dose: scored(self.scorer, frames(dose)), wanted, limit=self.limit)
-            doses = found.dose.to(x) * torch.tensor(_SHARES, device=x.device)
+            doses = found.dose.to(x) * torch.tensor(SHARES, device=x.device)
             images = frames(doses)
             if self.reinject:
                 images[0] = x  # not even rounded
@@ -79,13 +79,13 @@ class LatentExplainer:
         self, x: Tensor, copy: Tensor, code: Tensor, way: Direction, images: Tensor, doses: Tensor, scores: Tensor,
         target: float, found: Calibrated, as_copied: float,
     ) -> CounterfactualPath:  # fmt: skip
-        last, begins = images[_SHARES.index(1.0)], float(scores[0])
+        last, begins = images[SHARES.index(1.0)], float(scores[0])
         statistics, dose = self.generator.statistics, float(found.dose)
         sign = 1.0 if target >= begins else -1.0
         change = last - images[0]
         kept = (as_copied > self.boundary) == (begins > self.boundary)
         facts: dict[str, Fact] = {
-            "logit before": begins, "logit after": float(scores[_SHARES.index(1.0)]), "dose": dose,
+            "logit before": begins, "logit after": float(scores[SHARES.index(1.0)]), "dose": dose,
             "reached": bool(found.reached), "monotone": bool(found.monotone), "direction": way.name,
             "logit of the copy": as_copied, "error of the copy": float((x - copy).abs().mean()),
             "change": float(change.abs().mean()), "distance before": float(statistics.distance(code)[0]),

@@ -21,6 +21,8 @@ def anchored_source(text: Any, base: Path) -> Any:
     """A model's source with its file made absolute; ``package.module:function`` stays as it is."""
     if not isinstance(text, str | Path):
         return text
+    if str(text).casefold().startswith(("http://", "https://")):
+        return str(text)
     path, colon, function = str(text).rpartition(":")
     if colon and path.endswith(".py"):
         return f"{anchored_path(path, base)}:{function}"
@@ -33,5 +35,5 @@ def _looks_like_a_path(text: str) -> bool:
     return (
         "/" in text
         or "\\" in text
-        or Path(text).suffix.lower() in {".pt", ".pt2", ".pth", ".ts", ".jit", ".py"}
+        or Path(text).suffix.lower() in {".pt", ".pt2", ".pth", ".ts", ".jit", ".py", ".onnx"}
     )

@@ -20,7 +20,7 @@ def decision_key(asked: ClassifierSettings, decision: Decision, image: Tensor) -
     """Of the classifier: its weights; of a black box the file that it is in, and what it says of an image (C, *S)."""
     if not asked.black_box:
         return weights_digest(decision)
-    file = Path(asked.source.rpartition(":")[0])
+    file = Path(asked.source if asked.kind == "onnx" else asked.source.rpartition(":")[0])
     code = hashlib.blake2b(file.read_bytes()).hexdigest() if file.is_file() else asked.source
     return digest([code, decision(image[None]).tolist()])
 

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from voxplain.counterfactual.classifier.black_box import BlackBox
+from voxplain.counterfactual.classifier.black_box import BlackBox, Predict
 from voxplain.counterfactual.classifier.decision import Decision
+from voxplain.counterfactual.classifier.endpoint import Endpoint
+from voxplain.counterfactual.classifier.onnx_file import OnnxFile
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
 from voxplain.errors import InputError, ModelError, suggest
 from voxplain.inherent.data.healthy import is_healthy
@@ -66,17 +69,7 @@ def load_classifier(asked: ClassifierSettings, prepare: PrepareSettings) -> Mode
     """
     steps = prepare.model_dump(exclude_unset=True)
     if asked.black_box:
-        if asked.spatial_dims is None and not isinstance(steps.get("size"), tuple | list):
-            raise InputError(
-                f"classifier.spatial_dims: found none, but {asked.source}, which is no network, does not tell whether it "
-                "takes 2-D or 3-D images; give 2 or 3"
-            )
-        box = BlackBox(found_at(asked.source), asked.source)
-        with _probabilities_told_later():
-            return load_model(
-            box, task="classification", head=asked.head, spatial_dims=asked.spatial_dims,
-            prepare=Preparation(**steps) if steps else None,
-        )  # fmt: skip
+        return _black_box(asked, steps)
     is_factory = ":" in asked.source and not Path(asked.source).exists()
     if is_factory and asked.weights is None and not asked.own_weights:
         raise InputError(
@@ -94,6 +87,32 @@ def load_classifier(asked: ClassifierSettings, prepare: PrepareSettings) -> Mode
             trust_code=asked.trust_code,
             factory_arguments=asked.arguments or None,
         )
+
+
+def _black_box(asked: ClassifierSettings, steps: dict[str, Any]) -> Model:
+    predict, dims, head = _predict(asked)
+    if dims is None and not isinstance(steps.get("size"), tuple | list):
+        raise InputError(
+            f"classifier.spatial_dims: found none, but {asked.source}, which is no network, does not tell whether it "
+            "takes 2-D or 3-D images; give 2 or 3"
+        )
+    box = BlackBox(predict, asked.source, batch=asked.batch)
+    with _probabilities_told_later():
+        return load_model(
+            box, task="classification", head=head, spatial_dims=dims,
+            prepare=Preparation(**steps) if steps else None,
+        )  # fmt: skip
+
+
+def _predict(asked: ClassifierSettings) -> tuple[Predict, int | None, str | int | None]:
+    """What is asked, its spatial axes as far as they are known, and the head that is still to be chosen."""
+    if asked.kind == "endpoint":
+        endpoint = Endpoint(asked.source, timeout=asked.timeout, retries=asked.retries)
+        return endpoint, asked.spatial_dims, asked.head
+    if asked.kind == "onnx":
+        file = OnnxFile(Path(asked.source), asked.head)
+        return file, asked.spatial_dims or file.spatial_dims, None
+    return found_at(asked.source), asked.spatial_dims, asked.head
 
 
 @contextmanager

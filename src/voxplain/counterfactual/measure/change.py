@@ -11,6 +11,8 @@ from voxplain.counterfactual.direction.queries import Scorer, scored
 from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.errors import InputError
 
+PASTED = 20  # steps of COUT
+
 
 def proximity(image: Tensor, changed: Tensor, *, power: int = 1) -> float:
     """Mean of ``|x' − x|^p`` over channels and voxels, to the power 1/p; the image's own units."""
@@ -39,7 +41,7 @@ def identity(features: nn.Module, image: Tensor, changed: Tensor) -> float:
 
 
 def insertion(
-    scorer: Scorer, image: Tensor, changed: Tensor, *, steps: int = 20, towards: float = 1.0
+    scorer: Scorer, image: Tensor, changed: Tensor, *, steps: int = PASTED, towards: float = 1.0
 ) -> float:
     """COUT (Khorram & Fuxin, CVPR 2022): whether few voxels, those that change most, carry the change of the decision.
 

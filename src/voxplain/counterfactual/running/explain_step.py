@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from voxplain.case.atomic import write_whole
+from voxplain.counterfactual.classifier.black_box import tally_of
 from voxplain.counterfactual.classifier.key import stamp
 from voxplain.counterfactual.explain import LatentExplainer
 from voxplain.counterfactual.measure.change import insertion, sparsity
@@ -28,9 +29,10 @@ from voxplain.counterfactual.running.case_files import (
     write_grid,
     write_map,
 )
+from voxplain.counterfactual.running.cost import cost_told, of_queries
 from voxplain.counterfactual.running.global_view import write_global
 from voxplain.counterfactual.running.nulls import nulls_of
-from voxplain.counterfactual.running.queries_step import asked_of, direction_of, queries_key
+from voxplain.counterfactual.running.queries_step import asked_of, direction_of, queries_key, stored_queries
 from voxplain.counterfactual.running.records import NEW, Record, read_record, write_table
 from voxplain.counterfactual.running.summary import summary_of
 from voxplain.counterfactual.running.task import CounterfactualTask
@@ -61,7 +63,11 @@ class Explained:
 
 
 def explain_images(
-    task: CounterfactualTask, images: Sequence[str | Path] = (), *, progress: bool = True
+    task: CounterfactualTask,
+    images: Sequence[str | Path] = (),
+    *,
+    progress: bool = True,
+    tell: Callable[[str], None] | None = None,
 ) -> Explained:
     """Ask about the parts of the settings, or about new images, and write tables and the page.
 
@@ -72,14 +78,15 @@ def explain_images(
         task: with settings of a generator that is trained, and a classifier.
         images: without a class, instead of the parts, see `new_samples`.
         progress: show a bar on a terminal.
+        tell: is given what a black box will be asked, before it is.
 
     Raises:
         InputError: no generator, a direction whose checks are low, images of another shape.
         ModelError: a classifier that gives no logits.
     """
-    asking = _Asking(task)
     new = new_samples(images, task.samples, task.settings.data.slices, task.preparation.orientation)
     parts = {NEW: list(enumerate(new))} if images else _parts(task)
+    asking = _Asking(task, sum(map(len, parts.values())), tell)
     prefix = f"{NEW}_" if images else ""
     places: list[Path] = []
     for part, samples in parts.items():
@@ -95,7 +102,7 @@ def explain_images(
     told = json.dumps(summary.facts, indent=1, ensure_ascii=False)
     write_whole(task.places.explanation / f"{prefix}summary.json", told.encode())
     page = write_page(task, summary, records, means, prefix)
-    return Explained(page, (summary.sentence, *summary.warnings))
+    return Explained(page, (summary.sentence, *asking.spent(records), *summary.warnings))
 
 
 def _parts(task: CounterfactualTask) -> dict[str, list[tuple[int, Sample]]]:
@@ -126,9 +133,12 @@ def _finished(place: Path) -> Record:
 class _Asking:
     """A generator, a classifier and a direction, asked image by image."""
 
-    def __init__(self, task: CounterfactualTask) -> None:
+    def __init__(self, task: CounterfactualTask, images: int, tell: Callable[[str], None] | None) -> None:
         told, self.task, self.who = task.settings.explain, task, task.asked
         self.trained = trained_generator(task)
+        self.tally = tally_of(self.who.decision)
+        if self.tally is not None and tell is not None:
+            tell(cost_told(task, images, queried=stored_queries(task, self.trained) is None))
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
         generator, decision = self.trained.generator, self.who.decision.to(self.device)
@@ -153,14 +163,29 @@ class _Asking:
         record = read_record(place)
         if record is None or record["key"] != key:
             ready = self.ready(sample)
-            x = ready.image.to(self.device)
+            x, before = ready.image.to(self.device), self._asked()
             target = self._target(x)
             path = self._explained(sample, x, target)
             facts = self._facts(part, sample, x, path)
+            facts["asked"] = self._asked() - before
             files_told = self._write(emptied(place), ready, path, facts["title"])
             content = json.dumps({"key": key, **facts, **files_told}, indent=1, ensure_ascii=False)
             write_whole(place / RECORD, content.encode())
         return place
+
+    def _asked(self) -> int:
+        """Images that a black box was asked about; 0 of networks, which cost nothing."""
+        return 0 if self.tally is None else self.tally.images
+
+    def spent(self, records: Sequence[tuple[Path, Record]]) -> tuple[str, ...]:
+        """What a black box was asked for all of it, and of that now; nothing of networks."""
+        if self.tally is None:
+            return ()
+        total = of_queries(self.task) + sum(int(record["asked"]) for _, record in records)
+        now = f"{self.tally.images:,} now, in {self.tally.calls:,} calls"
+        return (
+            f"{self.who.source}: was asked about {total:,} images for this ({now}, with those that tried it out)",
+        )
 
     def ready(self, sample: Sample) -> Prepared:
         """On the generator's grid.

@@ -12,7 +12,7 @@ from voxplain.counterfactual.direction import Direction
 from voxplain.counterfactual.direction.queries import Scorer, scored
 from voxplain.counterfactual.generator.protocol import Generator
 
-_STEPS = 12
+STEPS = 12
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def nulls_of(
     with torch.no_grad():
         code = generator.encode(x[None])
         rest = x[None] - generator.decode(code) if reinject else 0.0
-        doses = torch.cat([torch.tensor([0.0, dose]), torch.linspace(0, limit, _STEPS + 1)[1:]]).to(x)
+        doses = torch.cat([torch.tensor([0.0, dose]), torch.linspace(0, limit, STEPS + 1)[1:]]).to(x)
         flips = []
         for way in ways:
             logits = scored(scorer, generator.decode(code + sign * doses[:, None] * way.vector) + rest)

@@ -82,22 +82,27 @@ def asked_of(task: CounterfactualTask, trained: TrainedGenerator, device: torch.
         ModelError: the classifier gives probabilities or nothing finite.
         InputError: it decides all training images alike.
     """
-    key = queries_key(task, trained)
-    path = task.places.queries
-    if path.exists():
-        try:
-            stored = read_tensors(path, f"{_KIND} {key}")
-        except InputError:
-            stored = None  # of other settings
-        if stored is not None:
-            queries = Queries(stored["codes"].to(device), stored["scores"].to(device))
-            return Asked(queries, stored["real"], stored["copies"])
+    stored = stored_queries(task, trained)
+    if stored is not None:
+        queries = Queries(stored["codes"].to(device), stored["scores"].to(device))
+        return Asked(queries, stored["real"], stored["copies"])
     found = _ask(task, trained.generator, device)
     write_tensors(
-        path, f"{_KIND} {key}", {"codes": found.queries.codes, "scores": found.queries.scores, "real": found.real,
+        task.places.queries, f"{_KIND} {queries_key(task, trained)}",
+        {"codes": found.queries.codes, "scores": found.queries.scores, "real": found.real,
                                  "copies": found.copies},
     )  # fmt: skip
     return found
+
+
+def stored_queries(task: CounterfactualTask, trained: TrainedGenerator) -> dict[str, Tensor] | None:
+    """What was asked before with these settings; None where it is still to be asked."""
+    if not task.places.queries.exists():
+        return None
+    try:
+        return read_tensors(task.places.queries, f"{_KIND} {queries_key(task, trained)}")
+    except InputError:
+        return None  # of other settings
 
 
 def queries_key(task: CounterfactualTask, trained: TrainedGenerator) -> str:

@@ -115,14 +115,10 @@ class CounterfactualSettings(Section):
                 f"split: found shares that add up to {shares:g}, expected train + validation + test = 1"
             )
         told = self.classifier
-        if told is not None and told.black_box:
-            if told.weights or told.arguments or ":" not in told.source:
-                raise ValueError(
-                    "classifier.black_box: found weights, arguments or a file without a function; expected source: "
-                    "file.py:function alone, which is called with images"
-                )
-            if self.direction.kind == "gradient":
-                raise ValueError(
-                    "direction.kind: found gradient for a black box, which gives none; expected ridge, labels or local"
-                )
+        if told is not None and told.misfit:
+            raise ValueError(told.misfit)
+        if told is not None and told.black_box and self.direction.kind == "gradient":
+            raise ValueError(
+                "direction.kind: found gradient for a black box, which gives none; expected ridge, labels or local"
+            )
         return self

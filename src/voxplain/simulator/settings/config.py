@@ -113,11 +113,8 @@ class SimulatorSettings(Section):
                 f"seeds: found {list(self.seeds)}, expected different numbers from 0, such as [0, 1, 2]"
             )
         told = self.classifier
-        if told.black_box and (told.weights or told.arguments or ":" not in told.source):
-            raise ValueError(
-                "classifier.black_box: found weights, arguments or a file without a function; expected source: "
-                "file.py:function alone, which is called with images"
-            )
+        if told.misfit:
+            raise ValueError(told.misfit)
         if self.training.seed:
             raise ValueError(
                 f"training.seed: found {self.training.seed}; write it as seeds: [{self.training.seed}]"

@@ -1,0 +1,38 @@
+"""What asking a black box will cost, in images, told before it is asked."""
+
+from __future__ import annotations
+
+from voxplain.counterfactual.dose import asked_at_most
+from voxplain.counterfactual.explain import SHARES
+from voxplain.counterfactual.measure.change import PASTED
+from voxplain.counterfactual.running.nulls import STEPS
+from voxplain.counterfactual.running.task import CounterfactualTask
+
+
+def of_queries(task: CounterfactualTask) -> int:
+    """Samples, training images, and the generator's copies of these."""
+    told = task.settings.direction
+    return told.samples + 2 * min(told.images, len(task.split.train))
+
+
+def of_one_image(task: CounterfactualTask) -> int:
+    """The path, random directions and COUT of one image, at most."""
+    told, nulls = task.settings.explain, task.settings.direction.nulls
+    path = 2 + asked_at_most(told.limit) + len(SHARES)
+    target = 1 if told.target == "typical" else 0
+    return path + target + nulls * (STEPS + 2) + PASTED + 1
+
+
+def cost_told(task: CounterfactualTask, images: int, *, queried: bool) -> str:
+    """One line for a black box, before it is asked.
+
+    Args:
+        task: with its settings.
+        images: how many are to be explained.
+        queried: whether the queries for the direction are still to be asked.
+    """
+    first, each = of_queries(task) if queried else 0, of_one_image(task)
+    return (
+        f"{task.asked.source}: is asked about at most {first + images * each:,} images, {first:,} for the direction and "
+        f"{each:,} for each of {images:,}; answers are kept"
+    )
