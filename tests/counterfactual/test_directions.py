@@ -16,7 +16,7 @@ from voxplain.counterfactual.direction import (
     ridge_direction,
 )
 from voxplain.counterfactual.direction.direction import cosine, direction, random_direction
-from voxplain.counterfactual.direction.ridge import PENALTIES
+from voxplain.counterfactual.direction.least_squares import PENALTIES
 from voxplain.counterfactual.generator import LatentStatistics
 from voxplain.errors import InputError, ModelError
 

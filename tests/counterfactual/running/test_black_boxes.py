@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from counterfactual_files import config, made
+from counterfactual_files import config
 from logit_server import served
 from simulator_files import read_rows
 
@@ -22,13 +22,6 @@ def box(images):
     return 20 * (images[:, 0, 4:8, 4:8].mean((1, 2))[:, None] - 0.5) * [[-1.0, 1.0]]
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
-    found = made(tmp_path_factory.mktemp("boxes"), 32)
-    assert run(["counterfactual", "train", str(config(found))]) == 0
-    return found
-
-
 def explained(root: Path, classifier, out: str) -> list[dict[str, str]]:
     told = {
         "generator": {"folder": "out/generator"},
@@ -40,13 +33,13 @@ def explained(root: Path, classifier, out: str) -> list[dict[str, str]]:
     return read_rows(root / out / "explanation/images.csv")
 
 
-def test_an_endpoint_is_explained_as_the_function_behind_it_and_costs_what_was_told(root, capsys):
-    wanted = explained(root, {"source": "nets.py:box", "black_box": True}, "function")
+def test_an_endpoint_is_explained_as_the_function_behind_it_and_costs_what_was_told(trained, capsys):
+    wanted = explained(trained, {"source": "nets.py:box", "black_box": True}, "function")
     with served(box) as server:
         capsys.readouterr()
-        found = explained(root, {"source": server.url, "batch": 16}, "endpoint")
+        found = explained(trained, {"source": server.url, "batch": 16}, "endpoint")
         said = capsys.readouterr().out
-        asked, again = server.asked, explained(root, {"source": server.url, "batch": 16}, "endpoint")
+        asked, again = server.asked, explained(trained, {"source": server.url, "batch": 16}, "endpoint")
     for one, other in zip(wanted, found, strict=True):
         assert one["id"] == other["id"] and one["flipped"] == other["flipped"]
         assert float(one["dose"]) == pytest.approx(float(other["dose"]), rel=1e-3)
@@ -61,7 +54,7 @@ def test_an_endpoint_is_explained_as_the_function_behind_it_and_costs_what_was_t
     assert again == found and server.asked - asked < 40  # nothing is asked twice
 
 
-def test_an_onnx_file_is_a_black_box_without_being_told_so(root):
+def test_an_onnx_file_is_a_black_box_without_being_told_so(trained):
     pytest.importorskip("onnxruntime", reason="it runs the file")
     pytest.importorskip("onnx", reason="it makes the file")
     import numpy as np
@@ -79,18 +72,18 @@ def test_an_onnx_file_is_a_black_box_without_being_told_so(root):
         opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
     )
-    save(model, str(root / "box.onnx"))
-    wanted = explained(root, {"source": "nets.py:box", "black_box": True}, "function")
-    found = explained(root, {"source": "box.onnx"}, "onnx")
+    save(model, str(trained / "box.onnx"))
+    wanted = explained(trained, {"source": "nets.py:box", "black_box": True}, "function")
+    found = explained(trained, {"source": "box.onnx"}, "onnx")
     for one, other in zip(wanted, found, strict=True):
         assert float(one["dose"]) == pytest.approx(float(other["dose"]), rel=1e-3)
     with pytest.raises(InputError, match="found gradient for a black box"):
-        load_counterfactual(config(root, classifier={"source": "box.onnx"}, direction="gradient"))
+        load_counterfactual(config(trained, classifier={"source": "box.onnx"}, direction="gradient"))
 
 
-def test_an_endpoint_of_probabilities_is_refused(root, capsys):
+def test_an_endpoint_of_probabilities_is_refused(trained, capsys):
     with served(lambda x: 1 / (1 + abs(box(x)))) as server:
         capsys.readouterr()
-        path = config(root, classifier={"source": server.url} | SHARED)
+        path = config(trained, classifier={"source": server.url} | SHARED)
         assert run(["counterfactual", "explain", str(path)]) == 2
     assert "gives probabilities, expected logits" in capsys.readouterr().err

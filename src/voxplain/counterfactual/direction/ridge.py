@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from voxplain.counterfactual.direction.confounders import Confounder, projector
 from voxplain.counterfactual.direction.direction import Direction, direction
+from voxplain.counterfactual.direction.least_squares import Doubles, arrays, ridge_fit
 from voxplain.counterfactual.direction.queries import Queries
 from voxplain.counterfactual.generator.statistics import LatentStatistics
 from voxplain.errors import InputError
 
-Doubles = NDArray[np.float64]
-PENALTIES = np.logspace(-4, 4, 17)  # as shares of the number of queries
 LEAST_R2 = 0.5
 
 
@@ -23,7 +22,7 @@ def ridge_direction(
     queries: Queries,
     statistics: LatentStatistics,
     *,
-    confounders: Sequence[Tensor] = (),
+    confounders: Sequence[Tensor | Confounder] = (),
     least_r2: float = LEAST_R2,
     draws: int = 100,
     seed: int = 0,
@@ -49,15 +48,16 @@ def ridge_direction(
     Raises:
         InputError: scores that do not vary, an r2 below the least, or a direction that is all confounder.
     """
-    u, y = _arrays(statistics.whiten(queries.codes)), _arrays(queries.scores)
+    u, y = arrays(statistics.whiten(queries.codes)), arrays(queries.scores)
     _check_varied(y)
-    beta, r2, penalty = _ridge(u, y)
+    beta, r2, penalty = ridge_fit(u, y)
     if r2 < least_r2:
         raise InputError(
             f"direction 'ridge': a linear model tells {r2:.2f} of the variance of the scores (R²), expected at least "
             f"{least_r2:.2f}; ask more queries, take a local direction or a better generator"
         )
-    away = _projector(u, [_arrays(c) for c in confounders])
+    known = [c if isinstance(c, Confounder) else Confounder("", queries.codes, c) for c in confounders]
+    away = projector(statistics, known)
     step = away @ beta
     if np.linalg.norm(step) < 1e-6 * np.linalg.norm(beta):
         raise InputError("direction 'ridge': nothing is left of it without the confounders")
@@ -88,52 +88,17 @@ def local_direction(
     Raises:
         InputError: as `ridge_direction`.
     """
-    u, y = _arrays(statistics.whiten(queries.codes)), _arrays(queries.scores)
+    u, y = arrays(statistics.whiten(queries.codes)), arrays(queries.scores)
     _check_varied(y)
-    away = np.linalg.norm(u - _arrays(statistics.whiten(code[None])), axis=1)
+    away = np.linalg.norm(u - arrays(statistics.whiten(code[None])), axis=1)
     reach = float(np.median(away)) if width is None else width
     weights = np.exp(-0.5 * (away / reach) ** 2) if reach > 0 else np.ones(len(y))
-    beta, r2, penalty = _ridge(u, y, weights)
+    beta, r2, penalty = ridge_fit(u, y, weights)
     if r2 < least_r2:
         raise InputError(f"direction 'local': found an R² of {r2:.2f}, expected at least {least_r2:.2f}")
     vector = statistics.factor.double() @ torch.from_numpy(beta)
     told = {"r2": r2, "queries": float(len(y)), "penalty": penalty}
     return direction("local", vector.to(queries.codes.dtype), statistics, **told)
-
-
-def _ridge(u: Doubles, y: Doubles, weights: Doubles | None = None) -> tuple[Doubles, float, float]:
-    """Coefficients (R,), the share of variance told of queries left out, and the penalty that tells most."""
-    w = np.ones(len(y)) if weights is None else weights / weights.mean()
-    rows = np.sqrt(w)[:, None]
-    centre_u, centre_y = w @ u / w.sum(), w @ y / w.sum()
-    left, spread, right = np.linalg.svd(rows * (u - centre_u), full_matrices=False)
-    target = rows[:, 0] * (y - centre_y)
-    shared = left.T @ target
-    total = float(target @ target)
-    best: tuple[float, float, Doubles] = (np.inf, 0.0, np.zeros(u.shape[1]))
-    for share in PENALTIES:
-        penalty = share * len(y)
-        shrunk = spread**2 / (spread**2 + penalty)
-        fitted = left @ (shrunk * shared)
-        # what the mean takes of each query's own weight stands beside the hat matrix (Golub, Heath & Wahba, 1979)
-        own = (left**2) @ shrunk + w / w.sum()
-        missed = (target - fitted) / np.maximum(1 - own, 1e-9)
-        error = float(missed @ missed)
-        if error < best[0]:
-            best = (error, float(penalty), right.T @ (spread / (spread**2 + penalty) * shared))
-    # the mean of the others misses by n / (n − 1) more than the mean of all
-    alone = float(((target / np.maximum(1 - w / w.sum(), 1e-9)) ** 2).sum())
-    return best[2], 1 - best[0] / alone if total else 0.0, best[1]
-
-
-def _projector(u: Doubles, confounders: Sequence[Doubles]) -> Doubles:
-    """(R, R) that takes out what linear models find of each confounder."""
-    own = np.eye(u.shape[1])
-    found = [_ridge(u, c)[0] for c in confounders if np.ptp(c) > 0]
-    if not found:
-        return own
-    basis, _ = np.linalg.qr(np.stack(found, axis=1))
-    return np.asarray(own - basis @ basis.T)
 
 
 def _agreement(
@@ -153,7 +118,3 @@ def _agreement(
 def _check_varied(y: Doubles) -> None:
     if not np.ptp(y) > 1e-9 * max(1.0, float(np.abs(y).max())):
         raise InputError(f"scores: found {y[0]:.6g} of all {len(y)} queries, expected some that differ")
-
-
-def _arrays(values: Tensor) -> Doubles:
-    return values.detach().cpu().double().numpy()

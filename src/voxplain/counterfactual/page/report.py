@@ -59,6 +59,7 @@ def write_page(
         notes=task.samples.notes,
         facts=_facts(task),
         checks=_checks(summary.facts),
+        confounders=_confounders(summary.facts["confounders"]),
         means=[(mean.title, Picture(mean.file, mean.alt, mean.caption)) for mean in means],
         overview=_overview([record for _, record in records]),
         images=[_shown(*records[n]) for n in chosen],
@@ -100,6 +101,29 @@ def _checks(facts: dict[str, Any]) -> Table:
         ("diversity of samples, share of real", f"{facts['diversity']:.2f}"),
     )
     return Table("Whether to believe it", ("check", "found"), rows)
+
+
+def _confounders(found: Sequence[dict[str, Any]]) -> Table | None:
+    """What the direction holds of each; None where none was asked for."""
+    if not found:
+        return None
+    rows = tuple(
+        (c["name"], _number(c["r2"]), _number(c["before"]), _number(c["after"]), str(c["images"]))
+        for c in found
+    )
+    head = (
+        "confounder",
+        "R² in the family",
+        "carried before",
+        "carried after it was taken out",
+        "held-out images",
+    )
+    caption = "Confounders: correlation with the place of held-out images along the direction"
+    return Table(caption, head, rows)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _overview(records: Sequence[Record]) -> Table:

@@ -152,6 +152,7 @@ class _Asking:
         kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device"})
         self.key = digest([
             queries_key(task, self.trained), kept, task.settings.direction.model_dump(mode="json"), repr(task.preparation),
+            repr(self.found.carried),
         ])  # fmt: skip
         self.reader = Reader()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from voxplain.counterfactual.direction import (
 from voxplain.counterfactual.direction.direction import cosine, direction, random_direction
 from voxplain.counterfactual.explain import Way, typical_scores
 from voxplain.counterfactual.generator.protocol import Generator
+from voxplain.counterfactual.generator.statistics import LatentStatistics
+from voxplain.counterfactual.running.confounding import Carried, Known, confounders_of
 from voxplain.counterfactual.running.families.tensors import read_tensors, write_tensors
 from voxplain.counterfactual.running.task import Classifier, CounterfactualTask
 from voxplain.counterfactual.running.train_step import TrainedGenerator
@@ -67,12 +69,14 @@ class Found:
         ridge: the linear model that tells how linear the logit is in the family, whatever the way.
         nulls: random directions, each turned so that logits rise along it over the queries.
         cosine: of the way with ridge; None of ways that differ from image to image.
+        carried: what the way, or else ridge, holds of each confounder.
     """
 
     way: Way
     ridge: Direction
     nulls: tuple[Direction, ...]
     cosine: float | None
+    carried: tuple[Carried, ...] = ()
 
 
 def asked_of(task: CounterfactualTask, trained: TrainedGenerator, device: torch.device) -> Asked:
@@ -123,7 +127,10 @@ def direction_of(task: CounterfactualTask, generator: Generator, asked: Asked) -
     """
     told, statistics, queries = task.settings.direction, generator.statistics, asked.queries
     least = told.least_r2 if told.kind == "ridge" else -float("inf")
-    ridge = ridge_direction(queries, statistics, least_r2=least, seed=told.seed)
+    learned = asked_images(task)
+    codes, samples = queries.codes[-len(learned) :], queries.codes[: -len(learned)]
+    known = confounders_of(task, generator, learned, codes, samples)
+    ridge = ridge_direction(queries, statistics, confounders=known.taken, least_r2=least, seed=told.seed)
     agreement = ridge.facts["agreement"]
     if told.kind == "ridge" and agreement < told.least_agreement:
         raise InputError(
@@ -131,24 +138,50 @@ def direction_of(task: CounterfactualTask, generator: Generator, asked: Asked) -
             f"expected at least {told.least_agreement:.2f}; ask more queries (direction.samples, direction.images)"
         )
     nulls = tuple(_null(generator, queries, told.seed + 1 + n) for n in range(told.nulls))
-    scorer = task.asked.decision
+    plain = _way(task, generator, queries)
+    if isinstance(plain, Direction):
+        after = ridge if told.kind == "ridge" else known.without(plain, statistics)
+        way: Way = after
+        both = plain, after
+    else:
+        way = partial(_cleaned, plain, known, statistics)
+        both = ridge_direction(queries, statistics, least_r2=least, draws=0), ridge
+    same = cosine(way, ridge, statistics) if isinstance(way, Direction) else None
+    return Found(way, ridge, nulls, same, known.carried(*both, statistics))
+
+
+def _cleaned(
+    way: Callable[[Tensor], Direction], known: Known, statistics: LatentStatistics, code: Tensor
+) -> Direction:
+    return known.without(way(code), statistics)
+
+
+def _way(task: CounterfactualTask, generator: Generator, queries: Queries) -> Way:
+    """The way of the settings with all confounders."""
+    told, statistics, scorer = task.settings.direction, generator.statistics, task.asked.decision
     ways: dict[str, Callable[[], Way]] = {
-        "ridge": lambda: ridge,
+        "ridge": lambda: ridge_direction(queries, statistics, least_r2=told.least_r2, draws=0),
         "labels": lambda: label_direction(queries, statistics),
         "gradient": lambda: lambda code: latent_gradient(generator, scorer, code),
         "local": lambda: lambda code: local_direction(queries, statistics, code, least_r2=told.least_r2),
     }
-    way = ways[told.kind]()
-    return Found(way, ridge, nulls, cosine(way, ridge, statistics) if isinstance(way, Direction) else None)
+    return ways[told.kind]()
+
+
+def asked_images(task: CounterfactualTask) -> list[int]:
+    """Indices of the training images that the classifier is asked about; their codes are the last of the queries'."""
+    told = task.settings.direction
+    drawn = np.random.default_rng([told.seed, 0xA5C]).permutation(task.split.train)[: told.images]
+    return [int(i) for i in drawn]
 
 
 def _ask(task: CounterfactualTask, generator: Generator, device: torch.device) -> Asked:
     told, who = task.settings.direction, task.asked
     images = Images(task.samples, task.preparation, 0.0)
-    chosen = np.random.default_rng([told.seed, 0xA5C]).permutation(task.split.train)[: told.images]
+    chosen = asked_images(task)
     parts, codes, copies = [], [], []
     for start in range(0, len(chosen), 64):
-        batch = torch.stack([images[int(i)] for i in chosen[start : start + 64]]).to(device)
+        batch = torch.stack([images[i] for i in chosen[start : start + 64]]).to(device)
         with torch.no_grad():
             codes.append(generator.encode(batch))
             parts.append(_logits(who, batch))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from voxplain.counterfactual.direction import Direction
 from voxplain.counterfactual.direction.ridge import LEAST_R2
+from voxplain.counterfactual.running.confounding import Carried
 from voxplain.counterfactual.running.queries_step import Asked, Found
 from voxplain.counterfactual.running.records import Record
 from voxplain.counterfactual.running.train_step import TrainedGenerator
@@ -52,7 +53,8 @@ def summary_of(trained: TrainedGenerator, asked: Asked, found: Found, records: S
         "r2": ridge["r2"], "agreement": ridge["agreement"], "queries": len(asked.queries),
         "direction": found.way.name if isinstance(found.way, Direction) else records[0]["direction"],
         "cosine with ridge": found.cosine, "copies that keep their decision": asked.kept,
-        "typical logits": list(asked.typical), **{name: trained.row[name] for name in ("kid", "diversity", "copy error")},
+        "typical logits": list(asked.typical), "confounders": [_carried(c) for c in found.carried],
+        **{name: trained.row[name] for name in ("kid", "diversity", "copy error")},
     }  # fmt: skip
     sentence = (
         f"{len(records)} images: {100 * flips:.0f} % change their decision at the calibrated dose; random directions of the "
@@ -60,9 +62,23 @@ def summary_of(trained: TrainedGenerator, asked: Asked, found: Found, records: S
     )
     warnings = (
         trained.warning, _random(flips, alike), _linear(ridge["r2"]), _copies(asked.kept), _withheld(records), _far(records),
-        _missed(records),
+        _missed(records), _unseen(found),
     )  # fmt: skip
     return Summary(facts, sentence, tuple(w for w in warnings if w))
+
+
+def _carried(found: Carried) -> dict[str, Any]:
+    """JSON knows no NaN."""
+    return {name: None if value != value else value for name, value in asdict(found).items()}  # noqa: PLR0124
+
+
+def _unseen(found: Found) -> str | None:
+    names = [f"{c.name} (R² {c.r2:.2f})" for c in found.carried if c.r2 <= 0]
+    if not names:
+        return None
+    return (
+        f"A linear model finds nothing of {', '.join(names)} in this family, so nothing of it was taken out."
+    )
 
 
 def _random(flips: float, alike: float) -> str | None:

@@ -56,6 +56,10 @@ class DirectionSettings(Section):
     least_agreement: float = setting(
         0.5, "cosine with directions of images drawn again, 2.5 % quantile, that ridge must have", ge=-1, le=1
     )
+    confounders: tuple[str, ...] = setting(
+        (),
+        "what must not change along it: columns of the data table, numbers or categories, or brightness, contrast",
+    )
     nulls: int = setting(5, "random directions that the found one is held against", ge=1)
     seed: int = setting(0, "of samples, bootstrap and random directions", ge=0)
 
