@@ -234,3 +234,24 @@ def test_attributes_are_the_coordinates_that_the_score_reads():
         for a, k in zip(found, (0, 3), strict=True)
     ]
     assert rises == pytest.approx([1, -1])
+
+
+def test_an_attribute_has_an_interval_over_patients():
+    """Of u₀² a step rises by 2 s u₀ + s², which differs from image to image: mean ± 1.96 standard errors."""
+    world = Linear(size=3)
+    codes = world.sample(200, seed=1)
+
+    def score(images):
+        return world.statistics.whiten(world.encode(images))[:, 0] ** 2
+
+    found = {bool(a.way.vector[0] > 0): a for a in attributes(world, score, codes, step=1.0, among=1)}[True]
+    rises = 2 * world.statistics.whiten(codes)[:, 0] + 1
+    error = float(rises.std() / 200**0.5)
+    assert found.coordinate == 0 and found.effect == pytest.approx(float(rises.mean()))
+    assert found.interval == pytest.approx(
+        (found.effect - 1.96 * error, found.effect + 1.96 * error), abs=0.1 * error * 2
+    )
+    pairs = [str(n // 2) for n in range(200)]
+    doubled = attributes(world, score, codes[::2].repeat_interleave(2, 0), step=1.0, among=1, groups=pairs)
+    wide = {bool(a.way.vector[0] > 0): a for a in doubled}[True].interval
+    assert wide[1] - wide[0] == pytest.approx(2**0.5 * 3.92 * error, rel=0.2)  # twins are one patient

@@ -18,6 +18,7 @@ from voxplain.report import Picture
 from voxplain.report.templating import templates
 
 if TYPE_CHECKING:
+    from voxplain.counterfactual.running.attributes_step import AttributeShown
     from voxplain.counterfactual.running.global_view import MeanShown
     from voxplain.counterfactual.running.summary import Summary
     from voxplain.counterfactual.running.task import CounterfactualTask
@@ -46,7 +47,7 @@ class ImageShown:
 
 def write_page(
     task: CounterfactualTask, summary: Summary, records: Sequence[tuple[Path, Record]], means: Sequence[MeanShown],
-    prefix: str,
+    lone: Sequence[AttributeShown], prefix: str,
 ) -> Path:  # fmt: skip
     """Write ``report.html`` (``new.html`` of new images), whole or not at all."""
     names, told = task.asked.names, task.settings
@@ -61,6 +62,8 @@ def write_page(
         checks=_checks(summary.facts),
         confounders=_confounders(summary.facts["confounders"]),
         means=[(mean.title, Picture(mean.file, mean.alt, mean.caption)) for mean in means],
+        attributes=_attributes(lone),
+        lone=[(_coordinate(a.facts), Picture(a.file, a.alt, a.caption)) for a in lone],
         overview=_overview([record for _, record in records]),
         images=[_shown(*records[n]) for n in chosen],
         generator=_generator(task),
@@ -120,6 +123,25 @@ def _confounders(found: Sequence[dict[str, Any]]) -> Table | None:
     )
     caption = "Confounders: correlation with the place of held-out images along the direction"
     return Table(caption, head, rows)
+
+
+def _attributes(lone: Sequence[AttributeShown]) -> Table | None:
+    if not lone:
+        return None
+    rows = tuple(
+        (
+            _coordinate(a.facts),
+            f"{_number(a.facts['effect'])} [{_number(a.facts['low'])}, {_number(a.facts['high'])}]",
+            f"{100 * a.facts['share']:.0f} %",
+        )
+        for a in lone
+    )
+    caption = "Coordinates that change the logit, each moved by itself (mean over images, 95 % over patients)"
+    return Table(caption, ("coordinate", "rise of the logit", "images in which it rises clearly"), rows)
+
+
+def _coordinate(facts: dict[str, Any]) -> str:
+    return f"{facts['coordinate']}, {facts['sense']}"
 
 
 def _number(value: float | None) -> str:

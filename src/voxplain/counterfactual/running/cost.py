@@ -15,6 +15,12 @@ def of_queries(task: CounterfactualTask) -> int:
     return told.samples + 2 * min(told.images, len(task.split.train))
 
 
+def of_attributes(task: CounterfactualTask, rank: int) -> int:
+    """Every coordinate both ways, and none."""
+    told = task.settings.attributes
+    return min(told.images, len(task.split.train)) * (1 + 2 * min(told.coordinates, rank)) if told.most else 0
+
+
 def of_one_image(task: CounterfactualTask) -> int:
     """The path, random directions and COUT of one image, at most."""
     told, nulls = task.settings.explain, task.settings.direction.nulls
@@ -23,16 +29,18 @@ def of_one_image(task: CounterfactualTask) -> int:
     return path + target + nulls * (STEPS + 2) + PASTED + 1
 
 
-def cost_told(task: CounterfactualTask, images: int, *, queried: bool) -> str:
+def cost_told(task: CounterfactualTask, images: int, rank: int, *, queried: bool) -> str:
     """One line for a black box, before it is asked.
 
     Args:
         task: with its settings.
         images: how many are to be explained.
+        rank: coordinates of the family.
         queried: whether the queries for the direction are still to be asked.
     """
-    first, each = of_queries(task) if queried else 0, of_one_image(task)
+    first, each = (of_queries(task) if queried else 0) + of_attributes(task, rank), of_one_image(task)
+    what = "the direction and single coordinates" if task.settings.attributes.most else "the direction"
     return (
-        f"{task.asked.source}: is asked about at most {first + images * each:,} images, {first:,} for the direction and "
+        f"{task.asked.source}: is asked about at most {first + images * each:,} images, {first:,} for {what} and "
         f"{each:,} for each of {images:,}; answers are kept"
     )

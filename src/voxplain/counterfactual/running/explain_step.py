@@ -21,6 +21,7 @@ from voxplain.counterfactual.page.case_figure import case_figure, case_scene
 from voxplain.counterfactual.page.frames_figure import frames_figure
 from voxplain.counterfactual.page.report import write_page
 from voxplain.counterfactual.path import CounterfactualPath
+from voxplain.counterfactual.running.attributes_step import write_attributes
 from voxplain.counterfactual.running.case_files import (
     RECORD,
     at_dose,
@@ -29,7 +30,7 @@ from voxplain.counterfactual.running.case_files import (
     write_grid,
     write_map,
 )
-from voxplain.counterfactual.running.cost import cost_told, of_queries
+from voxplain.counterfactual.running.cost import cost_told, of_attributes, of_queries
 from voxplain.counterfactual.running.global_view import write_global
 from voxplain.counterfactual.running.nulls import nulls_of
 from voxplain.counterfactual.running.queries_step import asked_of, direction_of, queries_key, stored_queries
@@ -98,10 +99,11 @@ def explain_images(
     _, first = next(iter(parts.values()))[0]
     write_table(task.places.explanation, prefix, [record for _, record in records])
     means = write_global(task.places.explanation / f"{prefix}global", records, asking.ready(first))
+    lone = write_attributes(task, asking.trained, asking.asked, asking.queries, asking.ready(first))
     summary = summary_of(asking.trained, asking.asked, asking.found, [record for _, record in records])
     told = json.dumps(summary.facts, indent=1, ensure_ascii=False)
     write_whole(task.places.explanation / f"{prefix}summary.json", told.encode())
-    page = write_page(task, summary, records, means, prefix)
+    page = write_page(task, summary, records, means, lone, prefix)
     return Explained(page, (summary.sentence, *asking.spent(records), *summary.warnings))
 
 
@@ -138,7 +140,8 @@ class _Asking:
         self.trained = trained_generator(task)
         self.tally = tally_of(self.who.decision)
         if self.tally is not None and tell is not None:
-            tell(cost_told(task, images, queried=stored_queries(task, self.trained) is None))
+            rank = self.trained.generator.statistics.rank
+            tell(cost_told(task, images, rank, queried=stored_queries(task, self.trained) is None))
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
         generator, decision = self.trained.generator, self.who.decision.to(self.device)
@@ -150,8 +153,9 @@ class _Asking:
             generator, decision, self.found.way, limit=told.limit, reinject=told.reinject
         )
         kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device"})
+        self.queries = queries_key(task, self.trained)
         self.key = digest([
-            queries_key(task, self.trained), kept, task.settings.direction.model_dump(mode="json"), repr(task.preparation),
+            self.queries, kept, task.settings.direction.model_dump(mode="json"), repr(task.preparation),
             repr(self.found.carried),
         ])  # fmt: skip
         self.reader = Reader()
@@ -182,7 +186,8 @@ class _Asking:
         """What a black box was asked for all of it, and of that now; nothing of networks."""
         if self.tally is None:
             return ()
-        total = of_queries(self.task) + sum(int(record["asked"]) for _, record in records)
+        first = of_queries(self.task) + of_attributes(self.task, self.trained.generator.statistics.rank)
+        total = first + sum(int(record["asked"]) for _, record in records)
         now = f"{self.tally.images:,} now, in {self.tally.calls:,} calls"
         return (
             f"{self.who.source}: was asked about {total:,} images for this ({now}, with those that tried it out)",

@@ -84,6 +84,15 @@ class ExplainSettings(Section):
     device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
 
 
+class AttributeSettings(Section):
+    """Which coordinates of the family change the answer, one after the other (AttFind)."""
+
+    most: int = setting(0, "that are shown, those that change it most; 0: nobody asks", ge=0)
+    coordinates: int = setting(64, "that are asked about, those along which images vary most", ge=1)
+    images: int = setting(32, "of the training part that each is tried on, both ways", "images", ge=2)
+    step: float = setting(2.0, "by which a coordinate is moved", "standard deviations", gt=0)
+
+
 class CounterfactualSettings(Section):
     """A family of images, a classifier, and whom is asked about."""
 
@@ -105,6 +114,9 @@ class CounterfactualSettings(Section):
         None, description="who is explained; the generator is trained without it"
     )
     direction: DirectionSettings = Field(DirectionSettings(), description="which way its answer changes")
+    attributes: AttributeSettings = Field(
+        AttributeSettings(), description="which coordinates change its answer, each by itself"
+    )
     explain: ExplainSettings = Field(ExplainSettings(), description="whom is asked about, what is written")
     out: Path = setting(
         Path("counterfactual"), "folder of the results; what was cut off goes on where it was"
