@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from voxplain.counterfactual.measure import RandomFeatures, frechet, kernel_distance
-from voxplain.counterfactual.measure.realism import alike_scaled, diversity, nearest
+from voxplain.counterfactual.measure.realism import alike_scaled, diversity, kernel_null, nearest
 from voxplain.errors import InputError
 
 
@@ -72,3 +72,13 @@ def test_random_features_are_the_same_for_a_seed(dims):
 def test_sets_that_cannot_be_compared_are_told():
     with pytest.raises(InputError, match=r"features: found shapes \(1, 5\) and \(4, 5\)"):
         kernel_distance(drawn(1), drawn(4))
+
+
+def test_the_null_of_kid_is_what_halves_of_one_set_come_to():
+    real = drawn(60)
+    null = kernel_null(real, draws=100, seed=1)
+    assert 0 < null < kernel_distance(drawn(30, 1.0, seed=7), real)
+    beyond = [kernel_distance(drawn(30, seed=s), drawn(30, seed=500 + s)) > null for s in range(200)]
+    assert 0.005 < np.mean(beyond) < 0.15  # about a twentieth; halves of one set are a little less free
+    with pytest.raises(InputError, match="of four images or more"):
+        kernel_null(real[:3])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -50,6 +52,35 @@ class RandomFeatures(nn.Module):
             flat = x.flatten(2)
             found += [flat.mean(2), flat.std(2), pool(x, 2).flatten(1)]
         return torch.cat(found, 1)
+
+
+class Standardised(nn.Module):
+    """Features with mean 0 and deviation 1 over some images, so that none rules by its unit; those that never vary are left
+    out.
+
+    Args:
+        features: (N, C, *S) to (N, F).
+        mean, deviation: (F,).
+    """
+
+    def __init__(self, features: nn.Module, mean: Tensor, deviation: Tensor) -> None:
+        super().__init__()
+        self.features = features
+        self.mean, self.deviation = mean, deviation
+        self.kept = deviation > 1e-6 * deviation.max()
+
+    @classmethod
+    def of(cls, features: nn.Module, found: Tensor) -> Self:
+        """By features (N, F) that were found."""
+        return cls(features, found.mean(0), found.std(0))
+
+    def scaled(self, found: Tensor) -> Tensor:
+        """Features (N, F) that were found, as this module gives them."""
+        return (found[:, self.kept] - self.mean[self.kept]) / self.deviation[self.kept]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, *S) to (N, F')."""
+        return self.scaled(self.features(x))
 
 
 def in_batches(features: nn.Module, images: Tensor, batch: int = 128) -> Tensor:

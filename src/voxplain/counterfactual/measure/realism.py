@@ -33,6 +33,23 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
     return float(within[0] + within[1] - 2 * kernel(x, y).mean())
 
 
+def kernel_null(real: Tensor, *, draws: int = 200, level: float = 0.95, seed: int = 0) -> float:
+    """What KID comes to by chance: its quantile between random halves of real images' features (N, F).
+
+    Raises:
+        InputError: fewer than four.
+    """
+    if real.ndim != 2 or len(real) < 4:
+        raise InputError(f"features: found shape {tuple(real.shape)}, expected (N, F) of four images or more")
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(draws):
+        order = torch.randperm(len(real), generator=generator).to(real.device)
+        half = len(real) // 2
+        found.append(kernel_distance(real[order[:half]], real[order[half:]]))
+    return float(torch.tensor(found, dtype=torch.float64).quantile(level))
+
+
 def frechet(a: Tensor, b: Tensor) -> float:
     """FID: the Fréchet distance of two normal distributions with the features' means and covariances (Heusel et al., 2017).
 

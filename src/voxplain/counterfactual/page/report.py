@@ -62,6 +62,8 @@ def write_page(
         checks=_checks(summary.facts),
         confounders=_confounders(summary.facts["confounders"]),
         means=[(mean.title, Picture(mean.file, mean.alt, mean.caption)) for mean in means],
+        metrics=_metrics([record for _, record in records]),
+        realism=_realism(summary.facts["realism"]),
         attributes=_attributes(lone),
         lone=[(_coordinate(a.facts), Picture(a.file, a.alt, a.caption)) for a in lone],
         overview=_overview([record for _, record in records]),
@@ -103,7 +105,59 @@ def _checks(facts: dict[str, Any]) -> Table:
         ("KID of samples to held-out images", f"{facts['kid']:.3g}".replace("-", "−", 1)),
         ("diversity of samples, share of real", f"{facts['diversity']:.2f}"),
     )
-    return Table("Whether to believe it", ("check", "found"), rows)
+    return Table("Whether to believe it", ("check", "found"), (*rows, *_oracle(facts["oracle"])))
+
+
+def _oracle(found: dict[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    if found is None:
+        return ()
+    share = "–" if found["agreement"] is None else f"{100 * found['agreement']:.0f} % of {found['images']}"
+    return (
+        ("decisions that the oracle sees change, too", share),
+        (
+            "correlation of the oracle’s changes of the logit with the classifier’s",
+            _number(found["correlation"]),
+        ),
+    )
+
+
+def _realism(found: Sequence[dict[str, Any]]) -> Table | None:
+    if not found:
+        return None
+    rows = tuple(
+        (
+            row["towards"], str(row["images"]), f"{row['real images']} by {row['by']}",
+            *(f"{row[name]:.3g}".replace("-", "−", 1) for name in ("kid before", "kid", "null")),
+        )
+        for row in found
+    )  # fmt: skip
+    head = (
+        "towards",
+        "images",
+        "real ones of that class",
+        "KID before",
+        "KID after",
+        "real to real (95 % quantile)",
+    )
+    return Table("Do the ends look like held-out images of their new class?", head, rows)
+
+
+def _metrics(records: Sequence[Record]) -> Table:
+    lines = []
+    for way in dict.fromkeys((r["decision"], r["towards"]) for r in records):
+        mine = [r for r in records if (r["decision"], r["towards"]) == way]
+        medians = [
+            f"{float(np.median([r[name] for r in mine])):.2g}".replace("-", "−", 1)
+            for name in ("change", "l2", "sparsity", "cout", "composition", "reversibility", "identity")
+        ]
+        lines.append(
+            (f"{way[0]} towards {way[1]}", *medians, f"{sum(r['own nearest'] for r in mine)} of {len(mine)}")
+        )
+    head = (
+        "way", "change (L1)", "L2", "share of voxels", "COUT", "composition", "reversibility", "identity",
+        "nearest to its own",
+    )  # fmt: skip
+    return Table("Metrics of counterfactuals, medians", head, tuple(lines))
 
 
 def _confounders(found: Sequence[dict[str, Any]]) -> Table | None:

@@ -14,7 +14,7 @@ def remarks(record: dict[str, Any]) -> tuple[Remark, ...]:
     """Of one image: right, copy, reached, monotone, plausible, random directions."""
     found = (
         _right(record), _copy(record), _reached(record), _monotone(record), _plausible(record), _random(record),
-        _carried(record),
+        _carried(record), _own(record), _oracle(record),
     )  # fmt: skip
     return tuple(remark for remark in found if remark is not None)
 
@@ -71,3 +71,26 @@ def _carried(record: dict[str, Any]) -> Remark:
         f"{signed(record['cout'])} (1: the voxels that change most decide)."
     )
     return Remark("info", "change", text)
+
+
+def _own(record: dict[str, Any]) -> Remark:
+    cosine = f"cosine of features {signed(record['identity'])}"
+    if record["own nearest"]:
+        return Remark(
+            "good",
+            "same patient",
+            f"It stays nearer to its own image than to any other patient's ({cosine}).",
+        )
+    return Remark(
+        "warn", "other patient", f"It ends nearer to another patient's image than to its own ({cosine})."
+    )
+
+
+def _oracle(record: dict[str, Any]) -> Remark | None:
+    if "oracle before" not in record:
+        return None
+    before, after = record["oracle before"], record["oracle after"]
+    text = f"The oracle's logit goes from {signed(before)} to {signed(after)}"
+    if (before > 0) != (after > 0):
+        return Remark("good", "oracle agrees", f"{text}: its decision changes, too.")
+    return Remark("warn", "oracle", f"{text}: its decision does not change.")

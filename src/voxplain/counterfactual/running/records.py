@@ -24,11 +24,15 @@ WORDS = (
     "flipped",
     "monotone",
     "withheld",
+    "own nearest",
 )
 NUMBERS = (
     "logit before", "logit after", "target", "dose", "logit of the copy", "error of the copy", "change", "sparsity", "cout",
     "distance before", "distance after", "typical distance", "distance ratio", "random flips", "random flips ever",
+    "l2", "composition", "reversibility", "identity",
 )  # fmt: skip
+
+OF_ORACLES = ("oracle before", "oracle after")
 
 
 def read_record(place: Path) -> Record | None:
@@ -42,8 +46,9 @@ def read_record(place: Path) -> Record | None:
 
 def write_table(folder: Path, prefix: str, records: Sequence[Record]) -> None:
     """``images.parquet`` and ``.csv``, a row per image; of new images ``new_images``."""
+    numbers = (*NUMBERS, *(OF_ORACLES if all(name in r for r in records for name in OF_ORACLES) else ()))
     rows = [
-        {name: _word(r[name]) for name in WORDS} | {name: float(r[name]) for name in NUMBERS} for r in records
+        {name: _word(r[name]) for name in WORDS} | {name: float(r[name]) for name in numbers} for r in records
     ]
     for suffix in (".parquet", ".csv"):
         write_rows(rows, folder / f"{prefix}images{suffix}")

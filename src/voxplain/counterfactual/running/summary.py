@@ -12,10 +12,12 @@ from voxplain.counterfactual.direction import Direction
 from voxplain.counterfactual.direction.ridge import LEAST_R2
 from voxplain.counterfactual.running.confounding import Carried
 from voxplain.counterfactual.running.queries_step import Asked, Found
-from voxplain.counterfactual.running.records import Record
+from voxplain.counterfactual.running.records import OF_ORACLES, Record
 from voxplain.counterfactual.running.train_step import TrainedGenerator
 
 _NEAR = 0.8  # of the flips, from which on random directions do as well
+_MEDIANS = ("change", "l2", "sparsity", "cout", "composition", "reversibility", "identity")
+_AGREES = 0.5  # of the images, from which on the oracle is said to see the same
 _BEYOND, _KEPT = 1.5, 0.9  # typical distances; share of copies that keep their decision
 
 
@@ -34,7 +36,13 @@ class Summary:
     warnings: tuple[str, ...]
 
 
-def summary_of(trained: TrainedGenerator, asked: Asked, found: Found, records: Sequence[Record]) -> Summary:
+def summary_of(
+    trained: TrainedGenerator,
+    asked: Asked,
+    found: Found,
+    records: Sequence[Record],
+    realism: Sequence[dict[str, Any]] = (),
+) -> Summary:
     """Of one run.
 
     Args:
@@ -42,6 +50,7 @@ def summary_of(trained: TrainedGenerator, asked: Asked, found: Found, records: S
         asked: what the classifier said.
         found: the direction.
         records: of the images.
+        realism: of the ends as sets.
     """
     flips, alike, ever = (
         float(np.mean([float(r[name]) for r in records]))
@@ -56,13 +65,17 @@ def summary_of(trained: TrainedGenerator, asked: Asked, found: Found, records: S
         "typical logits": list(asked.typical), "confounders": [_carried(c) for c in found.carried],
         **{name: trained.row[name] for name in ("kid", "diversity", "copy error")},
     }  # fmt: skip
+    facts |= {f"median {name}": float(np.median([r[name] for r in records])) for name in _MEDIANS}
+    facts |= {"own nearest": float(np.mean([r["own nearest"] for r in records])), "realism": list(realism)}
+    oracle = oracle_of(records)
+    facts["oracle"] = oracle
     sentence = (
         f"{len(records)} images: {100 * flips:.0f} % change their decision at the calibrated dose; random directions of the "
         f"same dose change {100 * alike:.0f} %, of any dose up to the limit {100 * ever:.0f} %. R² {ridge['r2']:.2f}."
     )
     warnings = (
         trained.warning, _random(flips, alike), _linear(ridge["r2"]), _copies(asked.kept), _withheld(records), _far(records),
-        _missed(records), _unseen(found),
+        _missed(records), _unseen(found), _foreign(records), _disagrees(oracle), *map(_unreal, realism),
     )  # fmt: skip
     return Summary(facts, sentence, tuple(w for w in warnings if w))
 
@@ -78,6 +91,52 @@ def _unseen(found: Found) -> str | None:
         return None
     return (
         f"A linear model finds nothing of {', '.join(names)} in this family, so nothing of it was taken out."
+    )
+
+
+def oracle_of(records: Sequence[Record]) -> dict[str, float | int | None] | None:
+    """What another classifier makes of the images: None where none was asked.
+
+    Returns:
+        ``images`` whose decision changes and that the oracle decides as the classifier does at first, ``agreement``, the
+        share of these whose decision it sees change, too, and ``correlation`` of both classifiers' changes over all images.
+    """
+    if not records or any(name not in r for r in records for name in OF_ORACLES):
+        return None
+    before, after = (np.array([r[name] for r in records]) for name in OF_ORACLES)
+    own = np.array([[r["logit before"], r["logit after"]] for r in records])
+    alike = np.array([bool(r["flipped"]) for r in records]) & ((before > 0) == (own[:, 0] > 0))
+    flips = (before > 0) != (after > 0)
+    changes = own[:, 1] - own[:, 0], after - before
+    varied = len(records) > 2 and all(np.ptp(c) > 0 for c in changes)
+    return {
+        "images": int(alike.sum()), "agreement": float(flips[alike].mean()) if alike.any() else None,
+        "correlation": float(np.corrcoef(*changes)[0, 1]) if varied else None,
+    }  # fmt: skip
+
+
+def _foreign(records: Sequence[Record]) -> str | None:
+    count = sum(not r["own nearest"] for r in records)
+    if not count:
+        return None
+    return f"{count} of {len(records)} images end closer to another patient's image than to their own."
+
+
+def _disagrees(oracle: dict[str, float | int | None] | None) -> str | None:
+    if oracle is None or oracle["agreement"] is None or oracle["agreement"] >= _AGREES:
+        return None
+    return (
+        f"The oracle sees only {100 * oracle['agreement']:.0f} % of the decisions change: what changes may be a weak spot "
+        "of the explained classifier."
+    )
+
+
+def _unreal(row: dict[str, Any]) -> str | None:
+    if row["kid"] <= row["null"] or row["kid"] <= row["kid before"]:
+        return None
+    return (
+        f"Images that were taken to {row['towards']} look less like real ones of it (KID {row['kid']:.3g}) than before they "
+        f"were changed ({row['kid before']:.3g})."
     )
 
 

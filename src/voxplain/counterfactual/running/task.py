@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.counterfactual.classifier.load import load_classifier, name_classes
+from voxplain.counterfactual.classifier.settings import ClassifierSettings
 from voxplain.counterfactual.running.families import check_parameters
 from voxplain.counterfactual.running.places import Places
 from voxplain.counterfactual.settings.config import CounterfactualSettings
-from voxplain.errors import InputError
+from voxplain.errors import InputError, VoxplainError
 from voxplain.inherent.data import Reader, Samples, Split, prepared
 from voxplain.inherent.data.orientations import check_orientations
 from voxplain.inherent.running.task import divided, preparation_of, read_samples
@@ -25,11 +28,13 @@ class Classifier:
         decision: the logit towards the second name and away from the first.
         names: what the two classes are called.
         source: as it was asked for.
+        oracle: the logit of another classifier between the same two; None where there is none.
     """
 
     decision: Decision
     names: tuple[str, str]
     source: str
+    oracle: Decision | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +95,28 @@ def prepare_task(settings: CounterfactualSettings) -> CounterfactualTask:
         named = name_classes(asked, model, image, samples.classes)
         decision = named.decision
         names = named.classes[decision.healthy], named.classes[decision.diseased]
-        classifier = Classifier(decision, names, Path(asked.source).name)
+        oracle = None if asked.oracle is None else _oracle(asked.oracle, settings, image, samples, names)
+        classifier = Classifier(decision, names, Path(asked.source).name, oracle)
     split = divided(samples, settings.split)
     if not split.validation:
         raise InputError(
             "split: the validation part is empty, but generators are measured on it; give it a share"
         )
     return CounterfactualTask(settings, samples, split, preparation, tuple(image.shape), classifier)
+
+
+def _oracle(
+    asked: ClassifierSettings,
+    settings: CounterfactualSettings,
+    image: Tensor,
+    samples: Samples,
+    names: tuple[str, str],
+) -> Decision:
+    """Between the same two names, where it does not call them otherwise."""
+    known = samples.classes if asked.classes is None else ()
+    same = {"healthy": asked.healthy or names[0], "diseased": asked.diseased or names[1]}
+    try:
+        model = load_classifier(asked, settings.prepare)
+        return name_classes(asked.model_copy(update=same), model, image, known).decision
+    except VoxplainError as error:
+        raise type(error)(f"classifier.oracle: {str(error).removeprefix('classifier: ')}") from None

@@ -84,6 +84,15 @@ class ExplainSettings(Section):
     device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
 
 
+class ExplainedSettings(ClassifierSettings):
+    """Who is explained, and who else is asked whether a decision changes."""
+
+    oracle: ClassifierSettings | None = Field(
+        None,
+        description="a second classifier, trained apart, which takes the same images: whether it sees decisions change, too",
+    )
+
+
 class AttributeSettings(Section):
     """Which coordinates of the family change the answer, one after the other (AttFind)."""
 
@@ -110,7 +119,7 @@ class CounterfactualSettings(Section):
         default_factory=EncoderTraining,
         description="how a StyleGAN's encoder learns; not used by others",
     )
-    classifier: ClassifierSettings | None = Field(
+    classifier: ExplainedSettings | None = Field(
         None, description="who is explained; the generator is trained without it"
     )
     direction: DirectionSettings = Field(DirectionSettings(), description="which way its answer changes")
@@ -133,6 +142,8 @@ class CounterfactualSettings(Section):
         told = self.classifier
         if told is not None and told.misfit:
             raise ValueError(told.misfit)
+        if told is not None and told.oracle is not None and told.oracle.misfit:
+            raise ValueError(told.oracle.misfit.replace("classifier.", "classifier.oracle.", 1))
         if told is not None and told.black_box and self.direction.kind == "gradient":
             raise ValueError(
                 "direction.kind: found gradient for a black box, which gives none; expected ridge, labels or local"

@@ -41,6 +41,8 @@ def _anchored(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
     out = anchored_data(given, base)
     classifier = {"source": anchored_source, "weights": anchored_path, "classes": anchored_names}
     out |= anchored_section(out, "classifier", base, classifier, short="source")
+    if isinstance(out.get("classifier"), Mapping) and "oracle" in out["classifier"]:
+        out["classifier"] |= anchored_section(out["classifier"], "oracle", base, classifier, short="source")
     out |= anchored_section(out, "generator", base, {"folder": anchored_path}, short="family")
     out |= anchored_section(out, "direction", base, {}, short="kind")
     return out | ({"out": anchored_path(out["out"], base)} if "out" in out else {})
