@@ -12,7 +12,7 @@ import numpy as np
 import voxplain
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.page.remark import Remark
-from voxplain.counterfactual.page.words import remarks
+from voxplain.counterfactual.page.words import ALIKE, remarks
 from voxplain.inherent.page.numbers import Table
 from voxplain.report import Picture
 from voxplain.report.templating import templates
@@ -60,6 +60,7 @@ def write_page(
         notes=task.samples.notes,
         facts=_facts(task),
         checks=_checks(summary.facts),
+        controls=_controls(summary.facts["controls"], summary.controls),
         confounders=_confounders(summary.facts["confounders"]),
         means=[(mean.title, Picture(mean.file, mean.alt, mean.caption)) for mean in means],
         metrics=_metrics([record for _, record in records]),
@@ -158,6 +159,16 @@ def _metrics(records: Sequence[Record]) -> Table:
         "nearest to its own",
     )  # fmt: skip
     return Table("Metrics of counterfactuals, medians", head, tuple(lines))
+
+
+def _controls(found: Sequence[dict[str, Any]], sentences: Sequence[str]) -> tuple[Remark, ...]:
+    """A line of each, with a light."""
+    out = []
+    for control, text in zip(found, sentences, strict=True):
+        known = control["r"] is not None
+        light, word = ("bad", "alike") if known and control["r"] >= ALIKE else ("good", "differs")
+        out.append(Remark(light, word, text) if known else Remark("info", "not known", text))
+    return tuple(out)
 
 
 def _confounders(found: Sequence[dict[str, Any]]) -> Table | None:

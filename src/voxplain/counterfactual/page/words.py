@@ -7,6 +7,7 @@ from typing import Any
 from voxplain.counterfactual.page.remark import Remark
 from voxplain.report.canvas import signed
 
+ALIKE = 0.7  # correlation of mean maps, from which on a control explains as much
 _BEYOND = 1.5  # typical distances from the mean
 
 

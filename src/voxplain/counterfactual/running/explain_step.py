@@ -31,6 +31,7 @@ from voxplain.counterfactual.running.case_files import (
     write_grid,
     write_map,
 )
+from voxplain.counterfactual.running.controls_step import controls_of
 from voxplain.counterfactual.running.cost import cost_told, of_attributes, of_queries
 from voxplain.counterfactual.running.global_view import write_global
 from voxplain.counterfactual.running.likeness import Likeness
@@ -105,13 +106,14 @@ def explain_images(
     means = write_global(task.places.explanation / f"{prefix}global", records, asking.ready(first))
     lone = write_attributes(task, asking.trained, asking.asked, asking.queries, asking.ready(first))
     realism = realism_of(task, asking.likeness, records, asking.device)
+    controls = controls_of(task, asking.trained.generator, asking.asked, records, asking.key, asking.device)
     summary = summary_of(
-        asking.trained, asking.asked, asking.found, [record for _, record in records], realism
+        asking.trained, asking.asked, asking.found, [record for _, record in records], realism, controls
     )
     told = json.dumps(summary.facts, indent=1, ensure_ascii=False)
     write_whole(task.places.explanation / f"{prefix}summary.json", told.encode())
     page = write_page(task, summary, records, means, lone, prefix)
-    return Explained(page, (summary.sentence, *asking.spent(records), *summary.warnings))
+    return Explained(page, (summary.sentence, *asking.spent(records), *summary.controls, *summary.warnings))
 
 
 def _parts(task: CounterfactualTask) -> dict[str, list[tuple[int, Sample]]]:
@@ -159,7 +161,7 @@ class _Asking:
         self.explainer = LatentExplainer(
             generator, decision, self.found.way, limit=told.limit, reinject=told.reinject
         )
-        kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device"})
+        kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device", "controls"})
         self.likeness = Likeness(task, self.device)
         self.queries = queries_key(task, self.trained)
         self.key = digest([

@@ -21,6 +21,7 @@ from voxplain.counterfactual.direction import (
     ridge_direction,
 )
 from voxplain.counterfactual.direction.direction import cosine, direction, random_direction
+from voxplain.counterfactual.direction.queries import Scorer
 from voxplain.counterfactual.explain import Way, typical_scores
 from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.generator.statistics import LatentStatistics
@@ -138,7 +139,7 @@ def direction_of(task: CounterfactualTask, generator: Generator, asked: Asked) -
             f"expected at least {told.least_agreement:.2f}; ask more queries (direction.samples, direction.images)"
         )
     nulls = tuple(_null(generator, queries, told.seed + 1 + n) for n in range(told.nulls))
-    plain = _way(task, generator, queries)
+    plain = way_of(told.kind, generator, queries, task.asked.decision, least_r2=told.least_r2)
     if isinstance(plain, Direction):
         after = ridge if told.kind == "ridge" else known.without(plain, statistics)
         way: Way = after
@@ -156,16 +157,33 @@ def _cleaned(
     return known.without(way(code), statistics)
 
 
-def _way(task: CounterfactualTask, generator: Generator, queries: Queries) -> Way:
-    """The way of the settings with all confounders."""
-    told, statistics, scorer = task.settings.direction, generator.statistics, task.asked.decision
-    ways: dict[str, Callable[[], Way]] = {
-        "ridge": lambda: ridge_direction(queries, statistics, least_r2=told.least_r2, draws=0),
-        "labels": lambda: label_direction(queries, statistics),
-        "gradient": lambda: lambda code: latent_gradient(generator, scorer, code),
-        "local": lambda: lambda code: local_direction(queries, statistics, code, least_r2=told.least_r2),
-    }
-    return ways[told.kind]()
+def way_of(
+    kind: str,
+    generator: Generator,
+    queries: Queries,
+    scorer: Scorer | None,
+    *,
+    least_r2: float,
+    boundary: float = 0.0,
+) -> Way:
+    """The way of a kind, with all confounders.
+
+    Args:
+        kind: of the settings.
+        generator: of the images.
+        queries: what was asked.
+        scorer: gives gradients; only `gradient` needs one.
+        least_r2: below, ridge and local are refused.
+        boundary: of labels.
+    """
+    statistics = generator.statistics
+    if kind == "labels":
+        return label_direction(queries, statistics, boundary=boundary)
+    if kind == "local":
+        return lambda code: local_direction(queries, statistics, code, least_r2=least_r2)
+    if kind == "gradient" and scorer is not None:
+        return lambda code: latent_gradient(generator, scorer, code)
+    return ridge_direction(queries, statistics, least_r2=least_r2, draws=0)
 
 
 def asked_images(task: CounterfactualTask) -> list[int]:

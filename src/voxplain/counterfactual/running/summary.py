@@ -10,7 +10,9 @@ import numpy as np
 
 from voxplain.counterfactual.direction import Direction
 from voxplain.counterfactual.direction.ridge import LEAST_R2
+from voxplain.counterfactual.page.words import ALIKE
 from voxplain.counterfactual.running.confounding import Carried
+from voxplain.counterfactual.running.controls_step import Control
 from voxplain.counterfactual.running.queries_step import Asked, Found
 from voxplain.counterfactual.running.records import OF_ORACLES, Record
 from voxplain.counterfactual.running.train_step import TrainedGenerator
@@ -29,11 +31,13 @@ class Summary:
         facts: JSON-able.
         sentence: flips beside random flips.
         warnings: one sentence each.
+        controls: one sentence each.
     """
 
     facts: dict[str, Any]
     sentence: str
     warnings: tuple[str, ...]
+    controls: tuple[str, ...] = ()
 
 
 def summary_of(
@@ -42,6 +46,7 @@ def summary_of(
     found: Found,
     records: Sequence[Record],
     realism: Sequence[dict[str, Any]] = (),
+    controls: Sequence[Control] = (),
 ) -> Summary:
     """Of one run.
 
@@ -51,6 +56,7 @@ def summary_of(
         found: the direction.
         records: of the images.
         realism: of the ends as sets.
+        controls: where there is nothing to explain.
     """
     flips, alike, ever = (
         float(np.mean([float(r[name]) for r in records]))
@@ -67,6 +73,7 @@ def summary_of(
     }  # fmt: skip
     facts |= {f"median {name}": float(np.median([r[name] for r in records])) for name in _MEDIANS}
     facts |= {"own nearest": float(np.mean([r["own nearest"] for r in records])), "realism": list(realism)}
+    facts["controls"] = [asdict(control) for control in controls]
     oracle = oracle_of(records)
     facts["oracle"] = oracle
     sentence = (
@@ -75,9 +82,10 @@ def summary_of(
     )
     warnings = (
         trained.warning, _random(flips, alike), _linear(ridge["r2"]), _copies(asked.kept), _withheld(records), _far(records),
-        _missed(records), _unseen(found), _foreign(records), _disagrees(oracle), *map(_unreal, realism),
+        _missed(records), _unseen(found), _foreign(records), _disagrees(oracle),
+        *map(_unreal, realism), *map(_alike, controls),
     )  # fmt: skip
-    return Summary(facts, sentence, tuple(w for w in warnings if w))
+    return Summary(facts, sentence, tuple(w for w in warnings if w), tuple(map(control_told, controls)))
 
 
 def _carried(found: Carried) -> dict[str, Any]:
@@ -137,6 +145,24 @@ def _unreal(row: dict[str, Any]) -> str | None:
     return (
         f"Images that were taken to {row['towards']} look less like real ones of it (KID {row['kid']:.3g}) than before they "
         f"were changed ({row['kid before']:.3g})."
+    )
+
+
+def control_told(control: Control) -> str:
+    """One control in a sentence."""
+    if control.r2 is None:
+        return f"Control, {control.name}: {control.remark}."
+    refused = f"{control.refused} of {control.draws} would be refused"
+    r = "" if control.r is None else f", |r| {control.r:.2f} of its mean maps with the real ones"
+    return f"Control, {control.name}: R² {control.r2:.2f} ({refused}){r} (medians)."
+
+
+def _alike(control: Control) -> str | None:
+    if control.r is None or control.r < ALIKE:
+        return None
+    return (
+        f"With {control.name} the mean maps are much the same (|r| {control.r:.2f}): they show what images have in common, "
+        "and not what this classifier looks at."
     )
 
 

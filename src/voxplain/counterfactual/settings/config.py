@@ -80,6 +80,10 @@ class ExplainSettings(Section):
     files: tuple[Literal["frames", "difference", "animation"], ...] = setting(
         ("frames", "difference", "animation"), "written per image, maps on the image's own grid"
     )
+    controls: bool = setting(
+        False,
+        "do the same with weights drawn anew and with answers exchanged between images, and compare the maps",
+    )
     cases: int = setting(12, "on the page, as many of each decision as of the other", "images", ge=0)
     device: Device = setting("auto", "auto (a GPU where there is one), cpu, cuda:0, …")
 
