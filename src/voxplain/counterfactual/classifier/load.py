@@ -191,7 +191,7 @@ def _names(asked: ClassifierSettings, outputs: int, known: tuple[str, ...]) -> t
     if len(names) != needed:
         whose = "classifier.classes" if told else "classifier.classes: none given, and the data"
         raise InputError(
-            f"{whose}: found {', '.join(names)}, expected {needed} names in the order of the outputs"
+            f"{whose}: found {', '.join(names) or 'no names'}, expected {needed} names in the order of the outputs"
         )
     return names
 

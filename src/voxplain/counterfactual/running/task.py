@@ -16,6 +16,7 @@ from voxplain.counterfactual.settings.config import CounterfactualSettings
 from voxplain.errors import InputError, VoxplainError
 from voxplain.inherent.data import Reader, Samples, Split, prepared
 from voxplain.inherent.data.orientations import check_orientations
+from voxplain.inherent.data.sample import UNKNOWN
 from voxplain.inherent.running.task import divided, preparation_of, read_samples
 from voxplain.model import Preparation
 
@@ -87,7 +88,7 @@ def prepare_task(settings: CounterfactualSettings) -> CounterfactualTask:
     asked = settings.classifier
     model = None if asked is None else load_classifier(asked, settings.prepare)
     preparation = preparation_of(settings.prepare) if model is None else model.prepare
-    samples = read_samples(settings.data)
+    samples = read_samples(settings.data, labelled=False)
     check_orientations(samples, preparation.orientation)
     image = prepared(samples[0], preparation, Reader()).image
     classifier = None
@@ -97,12 +98,17 @@ def prepare_task(settings: CounterfactualSettings) -> CounterfactualTask:
         names = named.classes[decision.healthy], named.classes[decision.diseased]
         oracle = None if asked.oracle is None else _oracle(asked.oracle, settings, image, samples, names)
         classifier = Classifier(decision, names, Path(asked.source).name, oracle)
-    split = divided(samples, settings.split)
+    split = divided(samples, settings.split, labelled=_labelled(samples))
     if not split.validation:
         raise InputError(
             "split: the validation part is empty, but generators are measured on it; give it a share"
         )
     return CounterfactualTask(settings, samples, split, preparation, tuple(image.shape), classifier)
+
+
+def _labelled(samples: Samples) -> bool:
+    """Whether there are classes that parts can have equal shares of."""
+    return len(samples.classes) > 1 and all(sample.label != UNKNOWN for sample in samples)
 
 
 def _oracle(

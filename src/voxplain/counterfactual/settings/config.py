@@ -109,7 +109,9 @@ class AttributeSettings(Section):
 class CounterfactualSettings(Section):
     """A family of images, a classifier, and whom is asked about."""
 
-    data: DataSettings = Field(description="images and patients; classes are not used by the generator")
+    data: DataSettings = Field(
+        description="images and patients; labels may be missing, since the generator does not use them"
+    )
     split: SplitSettings = Field(SplitSettings(), description="who is learned from and explained")
     prepare: PrepareSettings = Field(
         PrepareSettings(), description="from the file to generator and classifier"

@@ -13,7 +13,7 @@ from voxplain.errors import InputError
 from voxplain.inherent.data.class_files import COLUMN, class_values, mask_columns, mask_files
 from voxplain.inherent.data.folders import PARTS
 from voxplain.inherent.data.naming import class_names, compiled, nearly, patients
-from voxplain.inherent.data.sample import Sample, Samples, listed
+from voxplain.inherent.data.sample import UNKNOWN, Sample, Samples, listed
 
 _OWN = ("image", "label", "patient", "mask", "slice", "id", "part")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".nii", ".gz", ".npy", ".npz", ".dcm", ".mat")
@@ -23,7 +23,12 @@ Row = tuple[int, dict[str, str]]
 
 
 def read_csv(
-    path: Path, *, classes: Sequence[str] | None = None, patient: str | None = None, multi_label: bool = False
+    path: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    patient: str | None = None,
+    multi_label: bool = False,
+    labelled: bool = True,
 ) -> Samples:
     """The rows of a table with the columns ``image`` and ``label``.
 
@@ -39,6 +44,7 @@ def read_csv(
         patient: without a column ``patient``, how a file's name tells it; see `read_folders`. With one it is not used,
             which is told.
         multi_label: labels are independent; an empty cell means that none applies.
+        labelled: whether every image must have a class; False also takes a table without a column label, and empty cells.
 
     Raises:
         InputError: a table that cannot be read, missing files or labels, masks in place of labels, unknown classes; one
@@ -46,14 +52,16 @@ def read_csv(
     """
     rows = read_table(
         path,
-        ["image", "label"],
+        ["image", "label"] if labelled else ["image"],
         what="samples",
-        expected="a .csv with columns image and label",
+        expected="a .csv with columns image and label" if labelled else "a .csv with a column image",
         verbatim=_OWN,
     )
     if not rows:
         raise InputError(f"samples: {path} has a header but no rows")
-    mistakes = [text for row in rows for text in _mistakes(path, row, multi_label)] + _masks(path, rows)
+    mistakes = [
+        text for row in rows for text in _mistakes(path, row, optional=multi_label or not labelled)
+    ] + _masks(path, rows)
     if mistakes:
         rest = [f"samples: {path}: {len(mistakes) - _TOLD} more mistakes"] if len(mistakes) > _TOLD else []
         raise InputError("\n".join([*mistakes[:_TOLD], *rest]))
@@ -69,12 +77,13 @@ def read_csv(
     items = []
     for (_, row), several, group in zip(rows, labels, groups, strict=True):
         indices = tuple(sorted(names.index(label) for label in several))
-        items.append(_sample(path.parent, row, indices if multi_label else indices[0], group, names))
-    notes = (f"classes from labels: {', '.join(names)}", note, *called)
+        label = indices if multi_label else indices[0] if indices else UNKNOWN
+        items.append(_sample(path.parent, row, label, group, names))
+    notes = (f"classes from labels: {', '.join(names)}" if names else "no image has a class", note, *called)
     return Samples(tuple(items), names, parts, notes, known, mask_values=values)
 
 
-def _mistakes(path: Path, row: Row, multi_label: bool) -> list[str]:
+def _mistakes(path: Path, row: Row, *, optional: bool) -> list[str]:
     line, cells = row
     where = f"samples: {path} line {line}"
     if "image" not in cells:
@@ -85,7 +94,7 @@ def _mistakes(path: Path, row: Row, multi_label: bool) -> list[str]:
         if not image.exists()
     ]
     label = cells.get("label", "")
-    if not label and not multi_label:
+    if not label and not optional:
         out.append(f"{where}: label is empty, expected the class of {cells['image']}")
     masks = {name: cell for name, cell in cells.items() if name == "mask" or name.startswith(COLUMN)}
     out += [
@@ -114,7 +123,8 @@ def _is_image(label: str, folder: Path) -> bool:
 
 def _labels(row: Mapping[str, str], multi_label: bool) -> list[str]:
     text = row.get("label", "")
-    return [part.strip() for part in text.split(";") if part.strip()] if multi_label else [text]
+    parts = text.split(";") if multi_label else [text]
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _patients(path: Path, rows: Sequence[Row], pattern: str | None) -> tuple[tuple[str, ...], str, bool]:

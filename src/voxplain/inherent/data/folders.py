@@ -9,7 +9,7 @@ from pathlib import Path
 from voxplain.case.formats import stem
 from voxplain.errors import InputError
 from voxplain.inherent.data.naming import class_names, patients
-from voxplain.inherent.data.sample import Sample, Samples, listed
+from voxplain.inherent.data.sample import UNKNOWN, Sample, Samples, listed
 
 PARTS = {
     "train": "train",
@@ -28,7 +28,12 @@ _BESIDE = (".txt", ".md", ".csv", ".json", ".pdf", ".xml", ".html")
 
 
 def read_folders(
-    root: Path, *, classes: Sequence[str] | None = None, patient: str | None = None, masks: Path | None = None
+    root: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    patient: str | None = None,
+    masks: Path | None = None,
+    labelled: bool = True,
 ) -> Samples:
     """Images in ``root/CLASS/`` (pictures, NIfTI, NumPy files, DICOM folders), or in ``root/PART/CLASS/``.
 
@@ -39,6 +44,8 @@ def read_folders(
         classes: the classes in order; by default the folders' names, the healthy one first.
         patient: a regular expression for the patient in a file's name, or ``"each"``; by default it is guessed from what
             stands before the first ``_`` or ``-``, which is told.
+        labelled: whether every image must have a class; False also takes images that lie beside the classes' folders, or in
+            no such folder at all.
         masks: a folder with masks of the same relative names, of any suffix; for evaluation only.
 
     Raises:
@@ -46,30 +53,39 @@ def read_folders(
     """
     if not root.is_dir():
         raise InputError(f"{root}: is no folder; expected one with a folder of images per class")
-    found = list(_parted(root))
+    found = list(_parted(root, labelled=labelled))
+    if not found and not labelled:
+        raise InputError(f"{root}: holds no images; expected {root}/IMAGE or {root}/CLASS/IMAGE")
     if not found:
         raise InputError(f"{root}: holds no images in folders; expected {root}/CLASS/IMAGE")
+    told = [path.parent.name for path, _, known in found if known]
     if classes is None:
-        _refuse_masks(root, {path.parent.name for path, _ in found})
-    names = class_names([path.parent.name for path, _ in found], classes)
-    if len(names) < 2:
+        _refuse_masks(root, set(told))
+    names = class_names(told, classes)
+    if len(names) < 2 and labelled:
         raise InputError(
             f"{root}: found one class only ({names[0]!r}), expected a folder for each of two or more"
         )
-    groups, note, known = patients([stem(path) for path, _ in found], patient, "patient")
+    groups, note, patients_known = patients([stem(path) for path, _, _ in found], patient, "patient")
     items = tuple(
         Sample(
-            path.relative_to(root).with_name(stem(path)).as_posix(), path, names.index(path.parent.name), group,
+            path.relative_to(root).with_name(stem(path)).as_posix(), path,
+            names.index(path.parent.name) if known else UNKNOWN, group,
             mask=None if masks is None else _mask(masks, root, path),
         )
-        for (path, _), group in zip(found, groups, strict=True)
+        for (path, _, known), group in zip(found, groups, strict=True)
     )  # fmt: skip
-    parts = tuple(part for _, part in found)
-    ignored = _ignored(root)
-    for told in ignored:
-        warnings.warn(told, UserWarning, stacklevel=2)
-    notes = (f"classes from folders: {', '.join(names)}", note, *_left_out(root), *ignored)
-    return Samples(items, names, parts if any(parts) else None, notes, known)
+    parts = tuple(part for _, part, _ in found)
+    ignored = _ignored(root, labelled=labelled)
+    for text in ignored:
+        warnings.warn(text, UserWarning, stacklevel=2)
+    notes = (
+        f"classes from folders: {', '.join(names)}" if names else "no image has a class",
+        note,
+        *_left_out(root),
+        *ignored,
+    )
+    return Samples(items, names, parts if any(parts) else None, notes, patients_known)
 
 
 def _refuse_masks(root: Path, names: set[str]) -> None:
@@ -82,10 +98,13 @@ def _refuse_masks(root: Path, names: set[str]) -> None:
         )
 
 
-def _parted(root: Path) -> Iterator[tuple[Path, str]]:
+def _parted(root: Path, *, labelled: bool) -> Iterator[tuple[Path, str, bool]]:
+    """Images with their part, and whether the folder that they lie in is their class."""
     for folder, part in _above(root):
+        if not labelled:
+            yield from ((path, part, False) for path in _images(folder) if path.is_file())
         for of_class in _folders(folder):
-            yield from ((path, part) for path in _images(of_class))
+            yield from ((path, part, True) for path in _images(of_class))
 
 
 def _above(root: Path) -> list[tuple[Path, str]]:
@@ -96,9 +115,11 @@ def _above(root: Path) -> list[tuple[Path, str]]:
     return [(root, "")]
 
 
-def _ignored(root: Path) -> list[str]:
+def _ignored(root: Path, *, labelled: bool) -> list[str]:
     """Images that lie in no class's folder, and folders without images."""
     above = dict.fromkeys([root, *(folder for folder, _ in _above(root))])
+    if not labelled:  # there they are read
+        above = {folder: None for folder in above if folder not in {f for f, _ in _above(root)}}
     beside = [path.name for folder in above for path in _images(folder) if not path.is_dir()]
     empty = [
         f.relative_to(root).as_posix()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from voxplain.errors import InputError, suggest
 from voxplain.inherent.data.naming import EACH
-from voxplain.inherent.data.sample import Sample, Samples
+from voxplain.inherent.data.sample import UNKNOWN, Sample, Samples
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _MEDMNIST = {"train": "train", "val": "validation", "test": "test"}
@@ -30,7 +30,13 @@ _BROKEN = (
 _NAMES = ("image", "label", "group", "mask", "part", "id", "spatial_dims", "classes", "note")
 
 
-def read_npz(path: Path, *, classes: Sequence[str] | None = None, spatial_dims: int | None = None) -> Samples:
+def read_npz(
+    path: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    spatial_dims: int | None = None,
+    labelled: bool = True,
+) -> Samples:
     """The images of a file.
 
     MedMNIST: ``train_images`` (N, *S) or (N, *S, 3), ``train_labels`` (N, 1), or (N, L) of zeros and ones for L independent
@@ -42,6 +48,7 @@ def read_npz(path: Path, *, classes: Sequence[str] | None = None, spatial_dims: 
         path: the file.
         classes: the classes' names in order; by default the numbers.
         spatial_dims: 2 or 3, where (N, a, b, c) could be either.
+        labelled: whether there must be labels.
 
     Raises:
         InputError: a damaged file, arrays that do not fit each other, masks given as labels.
@@ -49,7 +56,7 @@ def read_npz(path: Path, *, classes: Sequence[str] | None = None, spatial_dims: 
     arrays = _load(path)
     if any(f"{part}_images" in arrays for part in _MEDMNIST):
         return _medmnist(path, arrays, classes, spatial_dims)
-    return _generic(path, arrays, classes, spatial_dims)
+    return _generic(path, arrays, classes, spatial_dims, labelled)
 
 
 def _medmnist(path: Path, arrays: Arrays, classes: Sequence[str] | None, spatial_dims: int | None) -> Samples:
@@ -71,18 +78,21 @@ def _medmnist(path: Path, arrays: Arrays, classes: Sequence[str] | None, spatial
     return _samples(path, np.concatenate(images), np.concatenate(labels), classes, ids=names, parts=parts)
 
 
-def _generic(path: Path, arrays: Arrays, classes: Sequence[str] | None, spatial_dims: int | None) -> Samples:
+def _generic(
+    path: Path, arrays: Arrays, classes: Sequence[str] | None, spatial_dims: int | None, labelled: bool
+) -> Samples:
     found = {
         name.removesuffix("s") if name.removesuffix("s") in _NAMES else name: a for name, a in arrays.items()
     }
     found |= {"classes": arrays["classes"]} if "classes" in arrays else {}
-    for needed in ("image", "label"):
+    for needed in ("image", "label") if labelled else ("image",):
         if needed not in found:
             raise InputError(f"{path}: has no array {needed}; {suggest(needed, arrays)}")
     if spatial_dims is None and "spatial_dims" in found:
         spatial_dims = int(found["spatial_dims"])
     images = _channel_first(path, "image", found["image"], spatial_dims, colour_last=False)
-    labels = _labels(path, "label", found["label"], images)
+    known = "label" in found
+    labels = _labels(path, "label", found["label"], images) if known else np.full(len(images), UNKNOWN)
     for name in ("group", "mask", "part", "id"):
         if name in found and len(found[name]) != len(images):
             raise InputError(f"{path}: {name} has {len(found[name])} rows, image has {len(images)}")

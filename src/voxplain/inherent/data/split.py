@@ -49,7 +49,12 @@ class Split:
 
 
 def split_samples(
-    samples: Samples, shares: Mapping[str, float] | None = None, *, seed: int = 0, grouped: bool = True
+    samples: Samples,
+    shares: Mapping[str, float] | None = None,
+    *,
+    seed: int = 0,
+    grouped: bool = True,
+    labelled: bool = True,
 ) -> Split:
     """Draw a split: patients are whole, and every class has about the same share of every part.
 
@@ -58,6 +63,7 @@ def split_samples(
         shares: of train, validation and test; they add up to 1. By default 0.7, 0.15 and 0.15.
         seed: another one draws another split.
         grouped: False divides images instead of patients, with a warning that says what that does.
+        labelled: whether classes must be told apart; False leaves shares of classes to chance where labels lack.
 
     Raises:
         InputError: shares that do not add up, one class only, fewer patients than parts, a part in which a class is missing.
@@ -68,12 +74,13 @@ def split_samples(
         raise InputError(
             f"shares: found {told}, expected shares of train, validation and test that add up to 1"
         )
-    check_learnable(samples)
+    if labelled:
+        check_learnable(samples)
     _warn(samples, grouped)
     given = [told.get(name, 0.0) for name in PARTS]
     _check_enough(_keys(samples, grouped), told, "patient" if grouped else "image")
     part = allocate(_keys(samples, grouped), targets(samples, len(samples.classes)), given, seed)
-    return check_split(samples, _split(part, grouped, seed))
+    return check_split(samples, _split(part, grouped, seed), whole=labelled)
 
 
 def cross_validation(
@@ -110,7 +117,7 @@ def cross_validation(
     return tuple(out)
 
 
-def given_split(samples: Samples, *, validation: float = 0.15, seed: int = 0) -> Split:
+def given_split(samples: Samples, *, validation: float = 0.15, seed: int = 0, labelled: bool = True) -> Split:
     """The split that the data set brings. Where it has no validation part, one is taken from train, by patients.
 
     Raises:
@@ -120,7 +127,8 @@ def given_split(samples: Samples, *, validation: float = 0.15, seed: int = 0) ->
         raise InputError(
             "split: the data set brings none (folders train, val, test, or a column part); draw one"
         )
-    check_learnable(samples)
+    if labelled:
+        check_learnable(samples)
     if not samples.patients_known:
         warnings.warn(_UNKNOWN.format(count=len(samples)), UserWarning, stacklevel=2)
     part = np.array([PARTS.index(name) for name in samples.parts])
@@ -130,7 +138,7 @@ def given_split(samples: Samples, *, validation: float = 0.15, seed: int = 0) ->
         keys, wanted = _keys(samples, True), targets(samples, len(samples.classes))
         part[train] = allocate([keys[i] for i in train], wanted[train], [1 - validation, validation], seed)
         split = _split(part, True, seed)
-    return check_split(samples, split)
+    return check_split(samples, split, whole=labelled)
 
 
 def check_split(samples: Samples, split: Split, *, whole: bool = True) -> Split:

@@ -88,14 +88,18 @@ def prepare_task(settings: InherentSettings) -> Task:
     return Task(settings, samples, split, steps, network, tuple(image.shape), samples.healthy)
 
 
-def read_samples(asked: DataSettings) -> Samples:
+def read_samples(asked: DataSettings, *, labelled: bool = True) -> Samples:
     """The images by the layout that is asked for, or found out.
+
+    Args:
+        asked: the settings.
+        labelled: whether every image must have a class.
 
     Raises:
         InputError: another layout, missing files, masks in place of labels, and whatever else the readers refuse.
     """
     layout = _layout(asked.source) if asked.layout == "auto" else asked.layout
-    samples = _READERS[layout](asked)
+    samples = _READERS[layout](asked, labelled)
     cut = asked.slices
     if asked.mask_labels is not None:
         if not samples.multi_label:
@@ -185,20 +189,25 @@ def _layout(source: Path) -> str:
     return "figshare" if next(source.rglob("*.mat"), None) is not None else "folders"
 
 
-def divided(samples: Samples, asked: SplitSettings) -> Split:
+def divided(samples: Samples, asked: SplitSettings, *, labelled: bool = True) -> Split:
     """The data's own split where they bring one and it is wanted, else one that is drawn.
+
+    Args:
+        samples: what is divided.
+        asked: the settings.
+        labelled: whether every class must be in every part.
 
     Raises:
         InputError: patients in two parts, a class that is missing in one.
     """
     given = asked.by == "given" or (asked.by == "auto" and samples.parts is not None)
     if given:
-        return given_split(samples, validation=asked.validation, seed=asked.seed)
+        return given_split(samples, validation=asked.validation, seed=asked.seed, labelled=labelled)
     shares = {"train": asked.train, "validation": asked.validation, "test": asked.test}
-    return split_samples(samples, shares, seed=asked.seed, grouped=asked.grouped)
+    return split_samples(samples, shares, seed=asked.seed, grouped=asked.grouped, labelled=labelled)
 
 
-def _brats(asked: DataSettings) -> Samples:
+def _brats(asked: DataSettings, _: bool) -> Samples:
     from voxplain.inherent.data.brats import SCANS
 
     cut = asked.slices
@@ -210,10 +219,16 @@ def _brats(asked: DataSettings) -> Samples:
     )  # fmt: skip
 
 
-_READERS: dict[str, Callable[[DataSettings], Samples]] = {
-    "folders": lambda d: read_folders(d.source, classes=d.classes, patient=d.patient, masks=d.masks),
-    "csv": lambda d: read_csv(d.source, classes=d.classes, patient=d.patient, multi_label=d.multi_label),
-    "npz": lambda d: read_npz(d.source, classes=d.classes, spatial_dims=d.spatial_dims),
+_READERS: dict[str, Callable[[DataSettings, bool], Samples]] = {
+    "folders": lambda d, labelled: read_folders(
+        d.source, classes=d.classes, patient=d.patient, masks=d.masks, labelled=labelled
+    ),
+    "csv": lambda d, labelled: read_csv(
+        d.source, classes=d.classes, patient=d.patient, multi_label=d.multi_label, labelled=labelled
+    ),
+    "npz": lambda d, labelled: read_npz(
+        d.source, classes=d.classes, spatial_dims=d.spatial_dims, labelled=labelled
+    ),
     "brats": _brats,
-    "figshare": lambda d: read_figshare(d.source),
+    "figshare": lambda d, _: read_figshare(d.source),
 }
