@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from voxplain.case import Case, write_case
 from voxplain.case.atomic import whole, write_whole
 from voxplain.counterfactual.page.scenery import Floats, widest
 from voxplain.counterfactual.path import CounterfactualPath
+from voxplain.counterfactual.running.video import RATE, write_video
 from voxplain.model import Prepared
 from voxplain.report import Scene
 
@@ -52,16 +53,24 @@ def write_grid(place: Path, before: Floats, after: Floats) -> None:
 
 
 def write_animation(
-    path: Path, frames: Floats, doses: Sequence[float], scores: Sequence[float], base: Scene
-) -> Path:
-    """There and back, with dose and logit below each picture, as a GIF.
+    place: Path,
+    frames: Floats,
+    doses: Sequence[float],
+    scores: Sequence[float],
+    base: Scene,
+    kinds: Collection[str],
+) -> None:
+    """There and back, with dose and logit below each picture: ``animation.gif`` and, of the kind "video", ``.mp4``.
 
     Args:
-        path: of the file.
+        place: the folder.
         frames: (F, *S) on the case's grid.
         doses, scores: of each.
         base: says how they are turned, and of volumes the slice.
+        kinds: "animation", "video", both or neither.
     """
+    if not {"animation", "video"} & set(kinds):
+        return
     plane, index = widest(base)
     shown = np.stack([plane.cut(base.view.display(frame), index) for frame in frames])
     low, high = np.quantile(shown, [0.005, 0.995])
@@ -70,12 +79,20 @@ def write_animation(
         _titled(g, f"dose {d:.2f}   logit {s:+.2f}") for g, d, s in zip(grey, doses, scores, strict=True)
     ]
     order = [*range(len(pictures)), *range(len(pictures) - 2, 0, -1)]
-    durations = [250 * (_LAST if n in (0, len(pictures) - 1) else 1) for n in order]
+    repeats = [_LAST if n in (0, len(pictures) - 1) else 1 for n in order]
+    if "animation" in kinds:
+        _write_gif(place / "animation.gif", [pictures[n] for n in order], repeats)
+    if "video" in kinds:
+        write_video(place / "animation.mp4", [np.asarray(pictures[n]) for n in order], repeats)
+
+
+def _write_gif(path: Path, pictures: Sequence[Image], repeats: Sequence[int]) -> None:
     buffer = io.BytesIO()
+    durations = [1000 // RATE * count for count in repeats]
     pictures[0].save(
-        buffer, format="GIF", save_all=True, append_images=[pictures[n] for n in order[1:]], duration=durations, loop=0
-    )  # fmt: skip
-    return write_whole(path, buffer.getvalue())
+        buffer, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+    )
+    write_whole(path, buffer.getvalue())
 
 
 def _titled(grey: NDArray[np.uint8], text: str) -> Image:

@@ -42,6 +42,7 @@ from voxplain.counterfactual.running.records import NEW, OF_ORACLES, Record, rea
 from voxplain.counterfactual.running.summary import summary_of
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import trained_generator
+from voxplain.counterfactual.running.video import ffmpeg
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample, prepared
 from voxplain.inherent.data.new_images import new_samples
@@ -146,6 +147,8 @@ class _Asking:
 
     def __init__(self, task: CounterfactualTask, images: int, tell: Callable[[str], None] | None) -> None:
         told, self.task, self.who = task.settings.explain, task, task.asked
+        if "video" in told.files:
+            ffmpeg()  # that there is none is told before anything is asked
         self.trained = trained_generator(task)
         self.tally = tally_of(self.who.decision)
         if self.tally is not None and tell is not None:
@@ -308,8 +311,7 @@ class _Asking:
         strip = frames_figure(frames[::channels], doses, scores, base, path.dose, self.who.names[1])
         write_whole(place / "figure.png", png(figure, 100))
         write_whole(place / "frames.png", png(strip, 100))
-        if "animation" in kinds:
-            write_animation(place / "animation.gif", frames[::channels], doses, scores, base)
+        write_animation(place, frames[::channels], doses, scores, base, kinds)
         return {
             "files": sorted(file.name for file in place.iterdir()),
             "figure": [figure.alt, figure.caption], "strip": [strip.alt, strip.caption],

@@ -77,8 +77,9 @@ class ExplainSettings(Section):
         6.0, "largest dose that is tried, in standard deviations of plausible images", gt=0
     )
     reinject: bool = setting(True, "keep of the image what the generator cannot copy")
-    files: tuple[Literal["frames", "difference", "animation"], ...] = setting(
-        ("frames", "difference", "animation"), "written per image, maps on the image's own grid"
+    files: tuple[Literal["frames", "difference", "animation", "video"], ...] = setting(
+        ("frames", "difference", "animation"),
+        "written per image, maps on the image's own grid; animation: a GIF; video: the same as MP4, which ffmpeg encodes",
     )
     controls: bool = setting(
         False,
