@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -9,6 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voxplain.errors import InputError, StorageError, suggest
+
+_FULL = (
+    "No space left on device",
+    "os error 28",
+    "PytorchStreamWriter failed",
+)  # as Rust's and PyTorch's writers say it
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -49,6 +57,11 @@ def whole(path: Path, *, folder: bool = False, parents: bool = False) -> Iterato
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         raise StorageError(f"{path}: cannot be written: {reason}") from error
+    except Exception as error:
+        # libraries that write by themselves have errors of their own
+        if any(word in str(error) for word in _FULL):
+            raise StorageError(f"{path}: cannot be written: {os.strerror(errno.ENOSPC)}") from error
+        raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
