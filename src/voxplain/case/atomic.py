@@ -12,11 +12,11 @@ from pathlib import Path
 
 from voxplain.errors import InputError, StorageError, suggest
 
-_FULL = (
-    "No space left on device",
-    "os error 28",
-    "PytorchStreamWriter failed",
-)  # as Rust's and PyTorch's writers say it
+# what writers outside of Python say, and what it means: safetensors is Rust, and PyTorch does not tell why
+_FULL = {
+    "os error 28": os.strerror(errno.ENOSPC),
+    "inline_container": "PyTorch could not write all of it; is the disk full?",
+}
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -58,10 +58,10 @@ def whole(path: Path, *, folder: bool = False, parents: bool = False) -> Iterato
         reason = error.strerror or " ".join(str(error).split())
         raise StorageError(f"{path}: cannot be written: {reason}") from error
     except Exception as error:
-        # libraries that write by themselves have errors of their own
-        if any(word in str(error) for word in _FULL):
-            raise StorageError(f"{path}: cannot be written: {os.strerror(errno.ENOSPC)}") from error
-        raise
+        reasons = [reason for word, reason in _FULL.items() if word in str(error)]
+        if not reasons:
+            raise
+        raise StorageError(f"{path}: cannot be written: {reasons[0]}") from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
