@@ -76,13 +76,20 @@ class LatentExplainer:
         return self._path(x, copy, code, way, images, doses, scores, float(target), found, as_copied)
 
     def back(self, path: CounterfactualPath) -> Tensor:
-        """(C, *S) what comes of the end of a path when it goes as far back, by a code of its own and its own way."""
+        """(C, *S) what comes of the end of a path when it goes as far back, by a code of its own and its own way.
+
+        Where no way is found from there, the image's own is taken.
+        """
         begins = float(path.scores[0])
         sign = 1.0 if path.target >= begins else -1.0
         end = path.frames[int((path.doses - path.dose).abs().argmin())][None]
         with torch.no_grad():
             code = self.generator.encode(end)
-        way = self.way if isinstance(self.way, Direction) else self.way(code[0])
+            first = self.generator.encode(path.frames[:1])
+        try:
+            way = self.way if isinstance(self.way, Direction) else self.way(code[0])
+        except InputError:
+            way = self.way if isinstance(self.way, Direction) else self.way(first[0])
         with torch.no_grad():
             rest = end - self.generator.decode(code) if self.reinject else torch.zeros_like(end)
             found: Tensor = (self.generator.decode(code - sign * path.dose * way.vector) + rest)[0]

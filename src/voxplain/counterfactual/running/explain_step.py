@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier.black_box import tally_of
 from voxplain.counterfactual.classifier.key import decision_key, stamp
-from voxplain.counterfactual.direction.queries import scored
 from voxplain.counterfactual.explain import LatentExplainer
-from voxplain.counterfactual.measure.change import composition, insertion, proximity, reversibility, sparsity
+from voxplain.counterfactual.measure.change import insertion, sparsity
 from voxplain.counterfactual.page.case_figure import case_figure, case_scene
 from voxplain.counterfactual.page.frames_figure import frames_figure
 from voxplain.counterfactual.page.report import write_page
@@ -34,11 +33,12 @@ from voxplain.counterfactual.running.case_files import (
 from voxplain.counterfactual.running.controls_step import controls_of
 from voxplain.counterfactual.running.cost import cost_told, of_attributes, of_queries
 from voxplain.counterfactual.running.global_view import write_global
+from voxplain.counterfactual.running.image_metrics import metrics_of
 from voxplain.counterfactual.running.likeness import Likeness
 from voxplain.counterfactual.running.nulls import nulls_of
 from voxplain.counterfactual.running.queries_step import asked_of, direction_of, queries_key, stored_queries
 from voxplain.counterfactual.running.realism_step import realism_of
-from voxplain.counterfactual.running.records import NEW, OF_ORACLES, Record, read_record, write_table
+from voxplain.counterfactual.running.records import NEW, Record, read_record, write_table
 from voxplain.counterfactual.running.summary import summary_of
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import trained_generator
@@ -52,7 +52,6 @@ from voxplain.inherent.training.record import digest
 from voxplain.model import Prepared
 from voxplain.report import png
 
-TIMES = 3  # that an image is copied for composition
 _ENDS = {"below": 0, "above": 1}
 
 
@@ -166,6 +165,7 @@ class _Asking:
         )
         kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device", "controls"})
         self.likeness = Likeness(task, self.device)
+        self.oracle = None if self.who.oracle is None else self.who.oracle.to(self.device)
         self.queries = queries_key(task, self.trained)
         self.key = digest([
             self.queries, kept, task.settings.direction.model_dump(mode="json"), repr(task.preparation),
@@ -265,7 +265,7 @@ class _Asking:
             "right": label == decision if label in names else None, "towards": towards,
             "title": f"{sample.id}: {decision}" + ("" if label in ("", decision) else f", but it is {label}"),
             "logit before": before, "logit after": after, "target": path.target, "flipped": (before > 0) != (after > 0),
-            **self._axioms(sample, x, path, changed), **self._oracle(path.frames[0], changed),
+            **metrics_of(self.explainer, self.likeness, path, sample.group, self.oracle),
             "sparsity": sparsity(path.frames[0], changed),
             "cout": insertion(self.who.decision, path.frames[0], changed, towards=sign),
             "distance ratio": float(facts["distance after"]) / float(facts["typical distance"]),
@@ -273,22 +273,6 @@ class _Asking:
             "doses": path.doses.tolist(), "scores": path.scores.tolist(),
         }  # fmt: skip
         return facts
-
-    def _axioms(self, sample: Sample, x: Tensor, path: CounterfactualPath, changed: Tensor) -> Record:
-        """What needs no classifier: how far, there and back, and whose image it still is."""
-        own = self.likeness.own(path.frames[0], changed, sample.group)
-        return {
-            "l2": proximity(path.frames[0], changed, power=2),
-            "composition": composition(self.trained.generator, x, times=TIMES),
-            "reversibility": reversibility(x, self.explainer.back(path)), "identity": own.cosine, "own nearest": own.nearest,
-        }  # fmt: skip
-
-    def _oracle(self, before: Tensor, after: Tensor) -> Record:
-        if self.who.oracle is None:
-            return {}
-        with torch.no_grad():
-            told = scored(self.who.oracle.to(self.device), torch.stack([before, after])).tolist()
-        return dict(zip(OF_ORACLES, told, strict=True))
 
     def _write(self, place: Path, ready: Prepared, path: CounterfactualPath, title: str) -> Record:
         """All files but the record, and what it must tell of them."""
