@@ -34,6 +34,7 @@ def counterfactual_template() -> str:
     head += ["# Delete what you do not change. Relative paths are relative to this file.", ""]
     lines = list(commented(CounterfactualSettings, examples={"source": "images.csv"}))
     lines[lines.index("#   source: images.csv")] = "#   source: nets.py:classifier"
+    lines[lines.index("#   #   source: images.csv")] = "#   #   source: other.py:classifier"
     return "\n".join([*head, *lines, ""])
 
 
