@@ -80,7 +80,7 @@ def test_what_is_missing(root, capsys):
     assert "holds a generator of other settings" in said(
         capsys, path, "explain", "--set", "generator.parameters={components: 3}"
     )
-    assert "none.nii.gz: does not exist" in said(capsys, path, "explain", str(root / "none.nii.gz"))
+    assert "none.nii.gz does not exist" in said(capsys, path, "explain", str(root / "none.nii.gz"))
     assert "classifier: found none" in said(capsys, config(root, classifier=None))
 
 
