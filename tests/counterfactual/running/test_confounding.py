@@ -69,10 +69,10 @@ def test_brightness_stays_where_it_is_a_confounder(trained, table, kind):
         ("wild", "wild has 16 values in 16 training images, such as 'w"),
     ],
 )
-def test_confounders_that_cannot_be(trained, table, capsys, name, says):
+def test_confounders_that_cannot_be(trained, table, capsys, tmp_path, name, says):
     path = config(
         trained, data=table.name, generator={"folder": "out/generator"}, direction={"confounders": [name]}
     )
     capsys.readouterr()
-    assert run(["counterfactual", "explain", str(path), "--set", "out=wrong"]) == 2
+    assert run(["counterfactual", "explain", str(path), "--set", f"out={tmp_path}"]) == 2
     assert says in capsys.readouterr().err
