@@ -49,7 +49,7 @@ def explain(
     from voxplain.counterfactual.running.explain_step import explain_images
 
     task = _task(config, overrides)
-    done = explain_images(task, images or ())
+    done = explain_images(task, images or (), tell=print)
     print(*done.lines, sep="\n")
     print(f"wrote {done.page}")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier.key import stamp
-from voxplain.counterfactual.explain import LatentExplainer
 from voxplain.counterfactual.measure.change import insertion, sparsity
 from voxplain.counterfactual.page.case_figure import case_figure, case_scene
 from voxplain.counterfactual.page.frames_figure import frames_figure
@@ -29,8 +28,10 @@ from voxplain.counterfactual.running.case_files import (
     write_map,
 )
 from voxplain.counterfactual.running.global_view import write_global
-from voxplain.counterfactual.running.nulls import nulls_of
-from voxplain.counterfactual.running.queries_step import asked_of, direction_of, queries_key
+from voxplain.counterfactual.running.guided_cost import guided_cost
+from voxplain.counterfactual.running.inquiry import inquiry_of
+from voxplain.counterfactual.running.masks import places_for
+from voxplain.counterfactual.running.queries_step import queries_key
 from voxplain.counterfactual.running.records import NEW, Record, read_record, write_table
 from voxplain.counterfactual.running.summary import summary_of
 from voxplain.counterfactual.running.task import CounterfactualTask
@@ -61,7 +62,11 @@ class Explained:
 
 
 def explain_images(
-    task: CounterfactualTask, images: Sequence[str | Path] = (), *, progress: bool = True
+    task: CounterfactualTask,
+    images: Sequence[str | Path] = (),
+    *,
+    progress: bool = True,
+    tell: Callable[[str], None] | None = None,
 ) -> Explained:
     """Ask about the parts of the settings, or about new images, and write tables and the page.
 
@@ -72,14 +77,17 @@ def explain_images(
         task: with settings of a generator that is trained, and a classifier.
         images: without a class, instead of the parts, see `new_samples`.
         progress: show a bar on a terminal.
+        tell: is given what it will cost, where that is much.
 
     Raises:
         InputError: no generator, a direction whose checks are low, images of another shape.
         ModelError: a classifier that gives no logits.
     """
-    asking = _Asking(task)
     new = new_samples(images, task.samples, task.settings.data.slices, task.preparation.orientation)
     parts = {NEW: list(enumerate(new))} if images else _parts(task)
+    if tell is not None and task.settings.generator.family == "diffusion":
+        tell(guided_cost(task, sum(map(len, parts.values()))))
+    asking = _Asking(task)
     prefix = f"{NEW}_" if images else ""
     places: list[Path] = []
     for part, samples in parts.items():
@@ -131,17 +139,16 @@ class _Asking:
         self.trained = trained_generator(task)
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
-        generator, decision = self.trained.generator, self.who.decision.to(self.device)
+        generator = self.trained.generator
+        self.who.decision.to(self.device)
         if isinstance(generator, nn.Module):
             generator.to(self.device)
-        self.asked = asked_of(task, self.trained, self.device)
-        self.found = direction_of(task, generator, self.asked)
-        self.explainer = LatentExplainer(
-            generator, decision, self.found.way, limit=told.limit, reinject=told.reinject
-        )
+        self.inquiry = inquiry_of(task, self.trained, self.device)
+        self.asked, self.found = self.inquiry.asked, self.inquiry.found
         kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device"})
         self.key = digest([
             queries_key(task, self.trained), kept, task.settings.direction.model_dump(mode="json"), repr(task.preparation),
+            task.settings.generator.parameters,
         ])  # fmt: skip
         self.reader = Reader()
 
@@ -155,7 +162,7 @@ class _Asking:
             ready = self.ready(sample)
             x = ready.image.to(self.device)
             target = self._target(x)
-            path = self._explained(sample, x, target)
+            path = self._explained(sample, ready, x, target)
             facts = self._facts(part, sample, x, path)
             files_told = self._write(emptied(place), ready, path, facts["title"])
             content = json.dumps({"key": key, **facts, **files_told}, indent=1, ensure_ascii=False)
@@ -192,23 +199,21 @@ class _Asking:
             before = float(self.who.decision(x[None])[0])
         return self.asked.typical[_ENDS["below" if before > 0 else "above"]]
 
-    def _explained(self, sample: Sample, x: Tensor, target: float) -> CounterfactualPath:
+    def _explained(self, sample: Sample, ready: Prepared, x: Tensor, target: float) -> CounterfactualPath:
+        mask = places_for(self.task, sample, ready, self.reader, self.device)
         try:
-            return self.explainer.explain(x, target)
+            return self.inquiry.explain(x, target, mask)
         except InputError as error:
             raise type(error)(f"{sample.id}: {error}") from None
 
     def _facts(self, part: str, sample: Sample, x: Tensor, path: CounterfactualPath) -> Record:
         """What is told of an image, JSON-able."""
-        names, told = self.who.names, self.task.settings.explain
+        names = self.who.names
         before, after = float(path.scores[0]), float(path.scores[at_dose(path)])
         decision, towards = (names[1], names[0]) if before > 0 else names
         label = self.task.samples.classes[sample.label] if _known(sample) else ""  # type: ignore[index]
         changed, sign = path.frames[at_dose(path)], 1.0 if path.target >= before else -1.0
-        null = nulls_of(
-            self.trained.generator, self.who.decision, self.found.nulls, x, dose=path.dose, sign=sign, limit=told.limit,
-            reinject=told.reinject,
-        )  # fmt: skip
+        null = self.inquiry.nulls(x, path, sign)
         facts: dict[str, Any] = dict(path.diagnostics)
         facts |= {
             "part": part, "id": sample.id, "patient": sample.group, "label": label, "decision": decision,

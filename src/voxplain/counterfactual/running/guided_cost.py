@@ -1,0 +1,29 @@
+"""What guided denoising will cost, told before it begins."""
+
+from __future__ import annotations
+
+from voxplain.counterfactual.diffusion.explain import HALVINGS, SHARES
+from voxplain.counterfactual.diffusion.nulls import STEPS
+from voxplain.counterfactual.diffusion.schedule import Schedule
+from voxplain.counterfactual.running.guided import scan_of
+from voxplain.counterfactual.running.task import CounterfactualTask
+
+
+def guided_cost(task: CounterfactualTask, images: int) -> str:
+    """One line: passes of denoiser and classifier at most, of images that are not explained yet.
+
+    Args:
+        task: whose family is a diffusion.
+        images: how many are to be explained.
+    """
+    told, given = task.settings, task.settings.generator.parameters
+    level = Schedule(steps=given.get("steps", 25)).level(given.get("depth", 0.4))
+    searches = 2 if told.explain.mask == "auto" else 1
+    guided = searches * (scan_of(task) + 1 + HALVINGS) + searches - 1 + len(SHARES)
+    chance = told.direction.nulls * (STEPS + 1)
+    plain = 2 * (searches + told.direction.nulls + 1)  # inversions and copies
+    forward, backward = level * (guided + chance + plain), level * (guided + 2 * chance)
+    return (
+        f"diffusion: at most {forward:,} forward and {backward:,} backward passes of an image through the denoiser for each "
+        f"of {images:,} images ({level} of its steps; {guided} doses, {chance} of random guidance)"
+    )
