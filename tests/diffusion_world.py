@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from voxplain.counterfactual.diffusion import Denoiser, DiffusionGenerator, Schedule
+from voxplain.counterfactual.generator import LatentStatistics
+
 SHAPE = (1, 4, 4)
 PIXELS = 16
 
@@ -43,3 +46,29 @@ class World:
         along = weights.double() @ self.axes * self.variances
         back = (kept * self.variances / (kept * self.variances + 1 - kept)).sqrt()
         return (along * (1 - back)) @ self.axes.T
+
+
+class Known(torch.nn.Module):
+    """The best network of this world, as a denoiser asks it: √a ε − √(1 − a) x_0."""
+
+    def __init__(self, schedule):
+        super().__init__()
+        self.schedule, self.told = schedule, WORLD.noise(schedule)
+
+    def forward(self, x, times):
+        time = int(times[0])
+        kept = float(self.schedule.alphas[time])
+        return (self.told(x, time) - (1 - kept) ** 0.5 * x) / kept**0.5
+
+
+WORLD = World()
+
+
+def generator(steps, depth):
+    """A diffusion that knows the world."""
+    schedule = Schedule(steps=steps)
+    factor = WORLD.axes * WORLD.variances.sqrt()
+    denoiser = Denoiser(Known(schedule), schedule.kind)
+    return DiffusionGenerator(
+        denoiser, SHAPE, LatentStatistics(WORLD.mean, factor), steps=steps, depth=depth
+    ).double()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusion_world import PIXELS, World
+from diffusion_world import PIXELS, WORLD
 
 from voxplain.counterfactual.diffusion.guidance import Guidance
 from voxplain.counterfactual.diffusion.inversion import denoised, inverted
 from voxplain.counterfactual.diffusion.schedule import KINDS, Schedule
 from voxplain.errors import InputError, ModelError
 
-WORLD = World()
 WEIGHTS = torch.randn(PIXELS, generator=torch.Generator().manual_seed(5), dtype=torch.double)
 
 
@@ -29,13 +28,13 @@ def there_and_back(steps, depth=1.0, kind="scaled_linear_beta"):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_inverted_and_denoised_is_the_image_again(kind):
-    x, _, back, _, _ = there_and_back(500, 0.6, kind)
-    assert (back - x).abs().max() < 0.02
+    x, _, back, _, _ = there_and_back(300, 0.6, kind)
+    assert (back - x).abs().max() < 0.03
 
 
 def test_the_error_of_the_copy_falls_with_the_number_of_steps():
     """DDIM is a method of first order: twice the steps, half the error."""
-    errors = [float((back - x).abs().mean()) for x, _, back, _, _ in map(there_and_back, (111, 333, 999))]
+    errors = [float((back - x).abs().mean()) for x, _, back, _, _ in map(there_and_back, (50, 150, 450))]
     assert errors[1] < errors[0] / 2 and errors[2] < errors[1] / 2
 
 
@@ -51,13 +50,13 @@ def test_inverted_images_are_noise_of_the_level():
 
 @pytest.mark.parametrize("depth", [1.0, 0.5])
 def test_guidance_by_a_linear_classifier_moves_images_as_known(depth):
-    x, up, back, level, schedule = there_and_back(999, depth)
+    _, up, back, level, schedule = there_and_back(400, depth)
     guidance = Guidance(WORLD.noise(schedule), schedule, goal)
     scale = torch.tensor([-1.0, 0.5, 1.0, 2.0], dtype=torch.double)
     moved = denoised(guidance.noise, schedule, up[-1], level, guide=guidance.by(scale))
     wanted = scale[:, None] * WORLD.shift(WEIGHTS, schedule.kept(level))
     found = (moved - back).flatten(1)
-    assert (found - wanted).norm() < 0.02 * wanted.norm()
+    assert (found - wanted).norm() < 0.04 * wanted.norm()
 
 
 def test_from_pure_noise_the_way_is_that_of_the_covariance_and_not_of_the_weights():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -81,13 +81,12 @@ class DiffusionExplainer:
             scores = scored(self.scorer, images)
         return self._path(x, way, images, doses, scores, target, found)
 
-    def way(self, x: Tensor, where: Tensor | None, null: Goal | None = None) -> Way:
+    def way(self, x: Tensor, where: Tensor | None) -> Way:
         """The image's noise, its copy, and how it is guided.
 
         Args:
             x: (C, *S).
             where: (1, *S) bool, or None of all places.
-            null: a goal in place of the scorer's.
         """
         generator = self.generator
         latents = generator.latents(x[None])
@@ -96,7 +95,7 @@ class DiffusionExplainer:
         copy = generator.denoiser.outside(down(x=latents[-1]))[0]
         if where is not None:
             copy = torch.where(where, copy, x)
-        guidance = Guidance(generator.denoiser, generator.schedule, self._goal, null)
+        guidance = Guidance(generator.denoiser, generator.schedule, self._goal)
         return Way(latents[-1], down, guidance, copy, where)
 
     def frames(self, way: Way, x: Tensor, doses: Tensor) -> Tensor:
@@ -170,3 +169,7 @@ class Way:
     guidance: Guidance
     copy: Tensor
     where: Tensor | None
+
+    def led_by(self, null: Goal) -> Way:
+        """The same way, pushed as hard towards another goal."""
+        return replace(self, guidance=replace(self.guidance, null=null))

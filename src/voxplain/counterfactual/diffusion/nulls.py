@@ -65,10 +65,9 @@ def guided_nulls(
     doses = torch.cat([torch.tensor([dose]), torch.linspace(0, explainer.limit, STEPS + 1)[1:]]).to(x)
     with torch.no_grad():
         before = scored(explainer.scorer, x[None]) > explainer.boundary
-    flips = []
+    real, flips = explainer.way(x, where), []
     for goal in goals:
-        way = explainer.way(x, where, goal)
-        images = explainer.frames(way, x, sign * doses)
+        images = explainer.frames(real.led_by(goal), x, sign * doses)
         with torch.no_grad():
             flips.append((scored(explainer.scorer, images) > explainer.boundary) != before)
     found = torch.stack(flips).double()

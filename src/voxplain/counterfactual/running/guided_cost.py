@@ -5,7 +5,7 @@ from __future__ import annotations
 from voxplain.counterfactual.diffusion.explain import HALVINGS, SHARES
 from voxplain.counterfactual.diffusion.nulls import STEPS
 from voxplain.counterfactual.diffusion.schedule import Schedule
-from voxplain.counterfactual.running.guided import scan_of
+from voxplain.counterfactual.running.guided import COPIED, scan_of
 from voxplain.counterfactual.running.task import CounterfactualTask
 
 
@@ -21,9 +21,11 @@ def guided_cost(task: CounterfactualTask, images: int) -> str:
     searches = 2 if told.explain.mask == "auto" else 1
     guided = searches * (scan_of(task) + 1 + HALVINGS) + searches - 1 + len(SHARES)
     chance = told.direction.nulls * (STEPS + 1)
-    plain = 2 * (searches + told.direction.nulls + 1)  # inversions and copies
+    plain = 2 * (searches + 2)  # inversions and copies: for guidance, for chance and for the pictures
     forward, backward = level * (guided + chance + plain), level * (guided + 2 * chance)
+    copies = 2 * level * min(COPIED, told.direction.images, len(task.split.train))
     return (
         f"diffusion: at most {forward:,} forward and {backward:,} backward passes of an image through the denoiser for each "
-        f"of {images:,} images ({level} of its steps; {guided} doses, {chance} of random guidance)"
+        f"of {images:,} images ({level} of its steps; {guided} doses, {chance} of random guidance), and {copies:,} for "
+        "copies of training images"
     )
