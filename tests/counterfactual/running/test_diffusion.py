@@ -53,11 +53,11 @@ def test_it_changes_images_inside_of_their_own_masks_alone(done, capsys, monkeyp
     monkeypatch.setattr(Denoiser, "forward", counted)
     assert run(["counterfactual", "explain", path]) == 0
     said = capsys.readouterr().out
-    # 2 + 1 doses, 6 halvings and 7 frames; 2 random goals at 5 doses; of 2 steps each, inversions and copies beside
+    # 2 + 1 doses, 5 halvings and 7 frames; 2 random goals at 5 doses; of 2 steps each, inversions and copies beside
     assert (
-        "at most 64 forward and 72 backward passes" in said and "and 96 for copies of training images" in said
+        "at most 62 forward and 70 backward passes" in said and "and 96 for copies of training images" in said
     )
-    assert 2 * (64 - 2 * 6) + 96 <= sum(passed) <= 2 * 64 + 96
+    assert 2 * (62 - 2 * 5) + 96 <= sum(passed) <= 2 * 62 + 96
     assert len(places(root)) == 2
     for place in places(root):
         facts = told(place)

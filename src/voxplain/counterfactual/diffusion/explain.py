@@ -20,7 +20,7 @@ from voxplain.counterfactual.explain import CHANGED
 from voxplain.counterfactual.path import CounterfactualPath, Fact
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)  # of the calibrated dose, at which frames are shown
-HALVINGS = 6  # of an interval between two doses that are scanned
+HALVINGS = 5  # of an interval between two doses that are scanned
 _AT_ONCE = 2**20  # voxels that are guided together
 Mask = Tensor | Literal["auto"] | None
 

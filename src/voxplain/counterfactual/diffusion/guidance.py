@@ -51,7 +51,8 @@ class Guidance:
                 seen = self.noise(x, self.schedule.time(level))
                 push = self._push(x, self.schedule.clean(seen, level, x))
             each = scale.reshape(-1, *(1,) * (x.ndim - 1)).to(push)
-            return seen.detach() - each * (1 - self.schedule.kept(level)) ** 0.5 * push
+            leaning: Tensor = seen.detach() - each * (1 - self.schedule.kept(level)) ** 0.5 * push
+            return leaning
 
         return step
 
