@@ -52,6 +52,15 @@ def test_without_a_dose_comes_the_copy_and_with_what_is_left_the_image():
     assert path.diagnostics["error of the copy"] == pytest.approx(float((X - copy).abs().mean()))
 
 
+@pytest.mark.parametrize("mask", [None, HALF])
+def test_pushed_back_as_hard_the_image_comes_again(mask):
+    """In a normal world with a linear logit guidance moves all images alike, so the way back is the way there."""
+    told = explainer(0.5)
+    path = told.explain(X, float(score(X[None])) - 0.5 * SPREAD, mask)
+    moved = (path.frames[4] - X).abs().mean()
+    assert (told.back(path) - X).abs().mean() < 1e-3 * moved
+
+
 @pytest.mark.parametrize("reinject", [True, False])
 def test_nothing_changes_outside_of_a_mask_bit_by_bit(reinject):
     path = explainer(0.5, reinject=reinject).explain(X, float(score(X[None])) + 0.5 * SPREAD, HALF)

@@ -81,6 +81,13 @@ class DiffusionExplainer:
             scores = scored(self.scorer, images)
         return self._path(x, way, images, doses, scores, target, found)
 
+    def back(self, path: CounterfactualPath) -> Tensor:
+        """(C, *S) what comes of the end of a path, pushed back as hard from its own noise in the same places."""
+        sign = 1.0 if path.target >= float(path.scores[0]) else -1.0
+        end, places = path.frames[SHARES.index(1.0)], path.maps.get("places")
+        way = self.way(end, None if places is None else places > 0)
+        return self.frames(way, end, -sign * path.doses[SHARES.index(1.0)][None])[0]
+
     def way(self, x: Tensor, where: Tensor | None) -> Way:
         """The image's noise, its copy, and how it is guided.
 
