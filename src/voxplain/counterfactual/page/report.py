@@ -78,10 +78,11 @@ def write_page(
 def _facts(task: CounterfactualTask) -> dict[str, object]:
     told = task.settings
     parts = {name: f"{len(part)} images" for name, part in task.split.parts().items()}
+    way = "guidance" if told.generator.family == "diffusion" else told.direction.kind
     return {
         "data": str(told.data.source), **parts, "image": " × ".join(str(n) for n in task.shape),
         "decision": f"{task.asked.names[1]} above 0, {task.asked.names[0]} below",
-        "generator": told.generator.family, "parameters": told.generator.parameters, "direction": told.direction.kind,
+        "generator": told.generator.family, "parameters": told.generator.parameters, "direction": way,
         "target": told.explain.target, "limit (standard deviations)": told.explain.limit,
     }  # fmt: skip
 
@@ -90,15 +91,12 @@ def _checks(facts: dict[str, Any]) -> Table:
     def share(name: str) -> str:
         return f"{100 * facts[name]:.0f} %"
 
-    same = "–" if facts["cosine with ridge"] is None else f"{facts['cosine with ridge']:.2f}"
     low, high = (f"{logit:.2f}".replace("-", "−") for logit in facts["typical logits"])
     rows = (
         ("images whose decision changes at the calibrated dose", share("flip rate")),
         ("the same by random directions of the same dose", share("random flip rate")),
         ("the same by random directions of any dose up to the limit", share("random flip rate at any dose")),
-        ("R² of a linear model of the logits, of queries left out", f"{facts['r2']:.2f}"),
-        ("agreement of ridge with itself, queries drawn again (2.5 % quantile)", f"{facts['agreement']:.2f}"),
-        ("cosine of the direction with ridge", same),
+        *(() if facts["r2"] is None else _linear(facts)),
         ("queries", f"{facts['queries']:,}"),
         ("training images whose copies keep their decision", share("copies that keep their decision")),
         ("typical logits", f"{low}, {high}"),
@@ -211,6 +209,16 @@ def _coordinate(facts: dict[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def _linear(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Of directions, which guidance has none of."""
+    same = "–" if facts["cosine with ridge"] is None else f"{facts['cosine with ridge']:.2f}"
+    return (
+        ("R² of a linear model of the logits, of queries left out", f"{facts['r2']:.2f}"),
+        ("agreement of ridge with itself, queries drawn again (2.5 % quantile)", f"{facts['agreement']:.2f}"),
+        ("cosine of the direction with ridge", same),
+    )
 
 
 def _overview(records: Sequence[Record]) -> Table:

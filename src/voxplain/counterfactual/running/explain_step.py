@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier.black_box import tally_of
 from voxplain.counterfactual.classifier.key import decision_key, stamp
-from voxplain.counterfactual.explain import LatentExplainer
 from voxplain.counterfactual.measure.change import insertion, sparsity
 from voxplain.counterfactual.page.case_figure import case_figure, case_scene
 from voxplain.counterfactual.page.frames_figure import frames_figure
@@ -33,10 +32,12 @@ from voxplain.counterfactual.running.case_files import (
 from voxplain.counterfactual.running.controls_step import controls_of
 from voxplain.counterfactual.running.cost import cost_told, of_attributes, of_queries
 from voxplain.counterfactual.running.global_view import write_global
+from voxplain.counterfactual.running.guided_cost import guided_cost
 from voxplain.counterfactual.running.image_metrics import metrics_of
+from voxplain.counterfactual.running.inquiry import inquiry_of
 from voxplain.counterfactual.running.likeness import Likeness
-from voxplain.counterfactual.running.nulls import nulls_of
-from voxplain.counterfactual.running.queries_step import asked_of, direction_of, queries_key, stored_queries
+from voxplain.counterfactual.running.masks import places_for
+from voxplain.counterfactual.running.queries_step import queries_key, stored_queries
 from voxplain.counterfactual.running.realism_step import realism_of
 from voxplain.counterfactual.running.records import NEW, Record, read_record, write_table
 from voxplain.counterfactual.running.summary import summary_of
@@ -84,7 +85,7 @@ def explain_images(
         task: with settings of a generator that is trained, and a classifier.
         images: without a class, instead of the parts, see `new_samples`.
         progress: show a bar on a terminal.
-        tell: is given what a black box will be asked, before it is.
+        tell: is given what it will cost, where that is much or a black box is asked, before it begins.
 
     Raises:
         InputError: no generator, a direction whose checks are low, images of another shape.
@@ -92,7 +93,10 @@ def explain_images(
     """
     new = new_samples(images, task.samples, task.settings.data.slices, task.preparation.orientation)
     parts = {NEW: list(enumerate(new))} if images else _parts(task)
-    asking = _Asking(task, sum(map(len, parts.values())), tell)
+    count = sum(map(len, parts.values()))
+    if tell is not None and task.settings.generator.family == "diffusion":
+        tell(guided_cost(task, count))
+    asking = _Asking(task, count, tell)
     prefix = f"{NEW}_" if images else ""
     places: list[Path] = []
     for part, samples in parts.items():
@@ -155,21 +159,19 @@ class _Asking:
             tell(cost_told(task, images, rank, queried=stored_queries(task, self.trained) is None))
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
-        generator, decision = self.trained.generator, self.who.decision.to(self.device)
+        generator = self.trained.generator
+        self.who.decision.to(self.device)
         if isinstance(generator, nn.Module):
             generator.to(self.device)
-        self.asked = asked_of(task, self.trained, self.device)
-        self.found = direction_of(task, generator, self.asked)
-        self.explainer = LatentExplainer(
-            generator, decision, self.found.way, limit=told.limit, reinject=told.reinject
-        )
+        self.inquiry = inquiry_of(task, self.trained, self.device)
+        self.asked, self.found = self.inquiry.asked, self.inquiry.found
         kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device", "controls"})
         self.likeness = Likeness(task, self.device)
         self.oracle = None if self.who.oracle is None else self.who.oracle.to(self.device)
         self.queries = queries_key(task, self.trained)
         self.key = digest([
             self.queries, kept, task.settings.direction.model_dump(mode="json"), repr(task.preparation),
-            repr(self.found.carried), self._oracle_key(),
+            task.settings.generator.parameters, repr(self.found.carried if self.found else ()), self._oracle_key(),
         ])  # fmt: skip
         self.reader = Reader()
 
@@ -189,7 +191,7 @@ class _Asking:
             ready = self.ready(sample)
             x, before = ready.image.to(self.device), self._asked()
             target = self._target(x)
-            path = self._explained(sample, x, target)
+            path = self._explained(sample, ready, x, target)
             facts = self._facts(part, sample, x, path)
             facts["asked"] = self._asked() - before
             files_told = self._write(emptied(place), ready, path, facts["title"])
@@ -242,30 +244,28 @@ class _Asking:
             before = float(self.who.decision(x[None])[0])
         return self.asked.typical[_ENDS["below" if before > 0 else "above"]]
 
-    def _explained(self, sample: Sample, x: Tensor, target: float) -> CounterfactualPath:
+    def _explained(self, sample: Sample, ready: Prepared, x: Tensor, target: float) -> CounterfactualPath:
+        mask = places_for(self.task, sample, ready, self.reader, self.device)
         try:
-            return self.explainer.explain(x, target)
+            return self.inquiry.explain(x, target, mask)
         except InputError as error:
             raise type(error)(f"{sample.id}: {error}") from None
 
     def _facts(self, part: str, sample: Sample, x: Tensor, path: CounterfactualPath) -> Record:
         """What is told of an image, JSON-able."""
-        names, told = self.who.names, self.task.settings.explain
+        names = self.who.names
         before, after = float(path.scores[0]), float(path.scores[at_dose(path)])
         decision, towards = (names[1], names[0]) if before > 0 else names
         label = self.task.samples.classes[sample.label] if _known(sample) else ""  # type: ignore[index]
         changed, sign = path.frames[at_dose(path)], 1.0 if path.target >= before else -1.0
-        null = nulls_of(
-            self.trained.generator, self.who.decision, self.found.nulls, x, dose=path.dose, sign=sign, limit=told.limit,
-            reinject=told.reinject,
-        )  # fmt: skip
+        null = self.inquiry.nulls(x, path, sign)
         facts: dict[str, Any] = dict(path.diagnostics)
         facts |= {
             "part": part, "id": sample.id, "patient": sample.group, "label": label, "decision": decision,
             "right": label == decision if label in names else None, "towards": towards,
             "title": f"{sample.id}: {decision}" + ("" if label in ("", decision) else f", but it is {label}"),
             "logit before": before, "logit after": after, "target": path.target, "flipped": (before > 0) != (after > 0),
-            **metrics_of(self.explainer, self.likeness, path, sample.group, self.oracle),
+            **metrics_of(self.inquiry.explainer, self.likeness, path, sample.group, self.oracle),
             "sparsity": sparsity(path.frames[0], changed),
             "cout": insertion(self.who.decision, path.frames[0], changed, towards=sign),
             "distance ratio": float(facts["distance after"]) / float(facts["typical distance"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from voxplain.counterfactual.diffusion.explain import DiffusionExplainer
 from voxplain.counterfactual.direction.queries import Scorer, scored
 from voxplain.counterfactual.explain import LatentExplainer
 from voxplain.counterfactual.measure.change import composition, proximity, reversibility
@@ -17,7 +18,7 @@ TIMES = 3  # that an image is copied for composition
 
 
 def metrics_of(
-    explainer: LatentExplainer,
+    explainer: LatentExplainer | DiffusionExplainer,
     likeness: Likeness,
     path: CounterfactualPath,
     patient: str,

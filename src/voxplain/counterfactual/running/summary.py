@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ class Summary:
 def summary_of(
     trained: TrainedGenerator,
     asked: Asked,
-    found: Found,
+    found: Found | None,
     records: Sequence[Record],
     realism: Sequence[dict[str, Any]] = (),
     controls: Sequence[Control] = (),
@@ -53,7 +53,7 @@ def summary_of(
     Args:
         trained: the generator.
         asked: what the classifier said.
-        found: the direction.
+        found: the direction; None of guidance, which has none.
         records: of the images.
         realism: of the ends as sets.
         controls: where there is nothing to explain.
@@ -62,13 +62,13 @@ def summary_of(
         float(np.mean([float(r[name]) for r in records]))
         for name in ("flipped", "random flips", "random flips ever")
     )
-    ridge = found.ridge.facts
+    ridge: Mapping[str, Any] = {"r2": None, "agreement": None} if found is None else found.ridge.facts
     facts = {
         "images": len(records), "flip rate": flips, "random flip rate": alike, "random flip rate at any dose": ever,
         "r2": ridge["r2"], "agreement": ridge["agreement"], "queries": len(asked.queries),
-        "direction": found.way.name if isinstance(found.way, Direction) else records[0]["direction"],
-        "cosine with ridge": found.cosine, "copies that keep their decision": asked.kept,
-        "typical logits": list(asked.typical), "confounders": [_carried(c) for c in found.carried],
+        "direction": records[0]["direction"] if found is None or not isinstance(found.way, Direction) else found.way.name,
+        "cosine with ridge": None if found is None else found.cosine, "copies that keep their decision": asked.kept,
+        "typical logits": list(asked.typical), "confounders": [_carried(c) for c in (found.carried if found else ())],
         **{name: trained.row[name] for name in ("kid", "diversity", "copy error")},
     }  # fmt: skip
     facts |= {f"median {name}": float(np.median([r[name] for r in records])) for name in _MEDIANS}
@@ -78,8 +78,8 @@ def summary_of(
     facts["oracle"] = oracle
     sentence = (
         f"{len(records)} images: {100 * flips:.0f} % change their decision at the calibrated dose; random directions of the "
-        f"same dose change {100 * alike:.0f} %, of any dose up to the limit {100 * ever:.0f} %. R² {ridge['r2']:.2f}."
-    )
+        f"same dose change {100 * alike:.0f} %, of any dose up to the limit {100 * ever:.0f} %."
+    ) + ("" if found is None else f" R² {ridge['r2']:.2f}.")
     warnings = (
         trained.warning, _random(flips, alike), _linear(ridge["r2"]), _copies(asked.kept), _withheld(records), _far(records),
         _missed(records), _unseen(found), _foreign(records), _disagrees(oracle),
@@ -93,7 +93,9 @@ def _carried(found: Carried) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in asdict(found).items()}  # noqa: PLR0124
 
 
-def _unseen(found: Found) -> str | None:
+def _unseen(found: Found | None) -> str | None:
+    if found is None:
+        return None
     names = [f"{c.name} (R² {c.r2:.2f})" for c in found.carried if c.r2 <= 0]
     if not names:
         return None
@@ -175,8 +177,8 @@ def _random(flips: float, alike: float) -> str | None:
     )
 
 
-def _linear(r2: float) -> str | None:
-    if r2 >= LEAST_R2:
+def _linear(r2: float | None) -> str | None:
+    if r2 is None or r2 >= LEAST_R2:
         return None
     return (
         f"A linear model tells only {r2:.2f} of the logits' variance in this family (R²): one direction for all images is "

@@ -87,6 +87,7 @@ def trained_generator(task: CounterfactualTask) -> TrainedGenerator:
 def training_key(task: CounterfactualTask) -> str:
     """Of what decides the weights."""
     told, used = task.settings, {"pca": (), "autoencoder": ("training",), "stylegan": ("training", "encoder")}
+    used["diffusion"] = ("training",)
     where = set(WHEREABOUTS) - {"steps"}
     asked = [
         getattr(told, name).model_dump(mode="json", exclude=where) for name in used[told.generator.family]

@@ -15,7 +15,7 @@ from voxplain.settings.prepare import PrepareSettings
 from voxplain.settings.section import Section, setting
 
 Part = Literal["train", "validation", "test"]
-Family = Literal["pca", "autoencoder", "stylegan"]
+Family = Literal["pca", "autoencoder", "stylegan", "diffusion"]
 Kind = Literal["ridge", "labels", "gradient", "local"]
 
 
@@ -25,12 +25,12 @@ class GeneratorSettings(Section):
     family: Family = setting(
         "pca",
         "pca: principal components, exact and without training, the baseline; autoencoder: MONAI's AutoencoderKL; stylegan: "
-        "a StyleGAN2 with an encoder",
+        "a StyleGAN2 with an encoder; diffusion: MONAI's, guided by the classifier's gradient, not for black boxes",
     )
     parameters: dict[str, Any] = setting(
         {},
         "of the family, such as components: 0.95 (pca), widths: [16, 32, 64], latent: 4 (autoencoder), styles: 64, "
-        "width: 16, space: w+, refine: 50 (stylegan)",
+        "width: 16, space: w+, refine: 50 (stylegan), widths: [16, 32, 64], steps: 25, depth: 0.4 (diffusion)",
     )
     folder: Path | None = setting(
         None,
@@ -77,6 +77,15 @@ class ExplainSettings(Section):
         6.0, "largest dose that is tried, in standard deviations of plausible images", gt=0
     )
     reinject: bool = setting(True, "keep of the image what the generator cannot copy")
+    mask: str | None = setting(
+        None,
+        "of a diffusion: where alone something may change: auto, where most changes at first; mask, that of the data; or "
+        "another column of its table with a file per image",
+    )
+    mask_share: float = setting(
+        0.1, "of the voxels that mask: auto takes, those that change most", gt=0, le=1
+    )
+    mask_margin: int = setting(1, "by which they grow", "voxels", ge=0)
     files: tuple[Literal["frames", "difference", "animation", "video"], ...] = setting(
         ("frames", "difference", "animation"),
         "written per image, maps on the image's own grid; animation: a GIF; video: the same as MP4, which ffmpeg encodes",
@@ -154,5 +163,35 @@ class CounterfactualSettings(Section):
         if told is not None and told.black_box and self.direction.kind == "gradient":
             raise ValueError(
                 "direction.kind: found gradient for a black box, which gives none; expected ridge, labels or local"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _guided(self) -> Self:
+        """A diffusion is guided by a gradient and may be bound to places; others have directions, and may not."""
+        if self.generator.family != "diffusion":
+            if self.explain.mask is not None:
+                raise ValueError(
+                    f"explain.mask: found {self.explain.mask} for {self.generator.family}, which changes images as a whole; "
+                    "expected none, or generator.family: diffusion"
+                )
+            return self
+        if self.classifier is not None and self.classifier.black_box:
+            raise ValueError(
+                "classifier.black_box: a black box gives no gradient, which guides a diffusion; expected generator.family: "
+                "pca, autoencoder or stylegan"
+            )
+        for name, given in (
+            ("direction.confounders", self.direction.confounders), ("attributes.most", self.attributes.most),
+            ("explain.controls", self.explain.controls),
+        ):  # fmt: skip
+            if given:
+                raise ValueError(
+                    f"{name}: found {given} for a diffusion, which has neither codes nor directions; leave it out"
+                )
+        if "kind" in self.direction.model_fields_set:
+            raise ValueError(
+                f"direction.kind: found {self.direction.kind} for a diffusion, which is guided by the classifier's "
+                "gradient; leave it out"
             )
         return self

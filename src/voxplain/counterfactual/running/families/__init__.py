@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from voxplain.counterfactual.running.families.autoencoding import AutoencoderFamily
 from voxplain.counterfactual.running.families.components import PcaFamily
+from voxplain.counterfactual.running.families.diffusing import DiffusionFamily
 from voxplain.counterfactual.running.families.family import Family
 from voxplain.counterfactual.running.families.styles import StyleFamily
 from voxplain.counterfactual.settings.config import GeneratorSettings
@@ -13,6 +14,7 @@ _FAMILIES: dict[str, type[Family]] = {
     "pca": PcaFamily,
     "autoencoder": AutoencoderFamily,
     "stylegan": StyleFamily,
+    "diffusion": DiffusionFamily,
 }
 
 

@@ -1,0 +1,111 @@
+"""Training of a denoiser: noise of a drawn strength is added to images, and is to be told from them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from voxplain.counterfactual.diffusion.denoiser import Denoiser
+from voxplain.counterfactual.diffusion.inversion import denoised
+from voxplain.counterfactual.diffusion.schedule import TIMES, Schedule, begin, noised
+from voxplain.counterfactual.measure.features import RandomFeatures, in_batches
+from voxplain.counterfactual.measure.realism import alike_scaled, diversity, kernel_distance
+from voxplain.counterfactual.training.settings import StyleTraining
+from voxplain.counterfactual.training.task import Averaged, GeneratorTask
+from voxplain.inherent.training.history import Row
+
+_WARM, _RAMP, _LONGEST = 100, 0.05, 1.0  # steps; share of what was seen; length of a gradient
+_SAMPLES, _LOOKS = 64, 4  # of a round; times at which each held-out image is looked at
+
+
+class DiffusionTask(GeneratorTask):
+    """A denoiser, and the average of its weights, which is what is kept.
+
+    Args:
+        denoiser: trained in place.
+        shape: (C, *S).
+        settings: how; the rate does not fall, so that a longer training goes on where a shorter one ended.
+    """
+
+    columns = ("held-out loss", "kid", "diversity")
+    monitor = "held-out loss"
+
+    def __init__(self, denoiser: Denoiser, shape: tuple[int, ...], settings: StyleTraining) -> None:
+        self.denoiser, self.shape, self.settings = denoiser, tuple(shape), settings
+        self.kept = copy.deepcopy(denoiser).requires_grad_(False).eval()
+        self._optimiser = torch.optim.Adam(denoiser.parameters(), settings.learning_rate)
+        self._features = RandomFeatures(shape[0], len(shape) - 1)
+        self._pictures: Tensor | None = None
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        return {"denoiser": self.denoiser, "kept": self.kept}
+
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return {"denoiser": self._optimiser}
+
+    def learn(self, images: Tensor, step: int, seed: int, averaged: Averaged) -> Row:
+        self.denoiser.train()
+        generator = torch.Generator().manual_seed(seed)
+        times = torch.randint(TIMES, (len(images),), generator=generator).to(images.device)
+        noise = torch.randn(images.shape, generator=generator).to(images)
+        loss = _loss(self.denoiser, images, noise, times)
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.settings.learning_rate * min(1.0, (step + 1) / _WARM)
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        averaged(self.denoiser)
+        nn.utils.clip_grad_norm_(self.denoiser.parameters(), _LONGEST)
+        self._optimiser.step()
+        self._average(step * self.settings.batch)
+        return {"loss": float(loss.detach())}
+
+    def judge(self, images: Tensor) -> Row:
+        self._features.to(images.device)
+        samples = self._sampled(min(len(images), _SAMPLES), images)
+        self._pictures = samples[:32]
+        real, fake = alike_scaled(in_batches(self._features, images), in_batches(self._features, samples))
+        return {
+            "held-out loss": self._held_out(images),
+            "kid": kernel_distance(real, fake),
+            "diversity": diversity(samples, images),
+        }
+
+    def pictures(self) -> Tensor | None:
+        return self._pictures
+
+    def _held_out(self, images: Tensor) -> float:
+        """The average's loss at times and with noise that are the same in every round."""
+        losses = []
+        for look in range(_LOOKS):
+            spaced = ((torch.arange(len(images)) + (look + 0.5) / _LOOKS) / len(images) * TIMES).long()
+            noise = begin(tuple(images.shape), look).to(images)
+            parts = zip(*(torch.split(x, 64) for x in (images, noise, spaced.to(images.device))), strict=True)
+            losses += [float(_loss(self.kept, *part)) * len(part[0]) for part in parts]
+        return sum(losses) / (_LOOKS * len(images))
+
+    def _sampled(self, count: int, like: Tensor) -> Tensor:
+        schedule = Schedule(self.denoiser.kind)
+        x = begin((count, *self.shape), 0).to(like)
+        return self.kept.outside(denoised(self.kept, schedule, x, schedule.steps))
+
+    @torch.no_grad()
+    def _average(self, seen: int) -> None:
+        # an average over the first images would remember what nothing was learned from yet
+        half_life = min(self.settings.average, max(seen * _RAMP, 1e-8))
+        decay = 0.5 ** (self.settings.batch / half_life)
+        for kept, now in zip(self.kept.parameters(), self.denoiser.parameters(), strict=True):
+            kept.lerp_(now, 1 - decay)
+
+
+def _loss(denoiser: Denoiser, images: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+    """Mean squared error of the velocity."""
+    clean = denoiser.inside(images)
+    kept: Any = denoiser.alphas[times].reshape(-1, *(1,) * (images.ndim - 1))
+    wanted = kept.sqrt() * noise - (1 - kept).sqrt() * clean
+    seen = denoiser.velocity(noised(denoiser.alphas, clean, noise, times), times)
+    loss: Tensor = (seen - wanted).square().mean()
+    return loss

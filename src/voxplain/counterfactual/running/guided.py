@@ -1,0 +1,121 @@
+"""Explanations by guided denoising: what is asked first, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxplain.counterfactual.diffusion import DiffusionGenerator
+from voxplain.counterfactual.diffusion.explain import DiffusionExplainer, Mask
+from voxplain.counterfactual.diffusion.nulls import LinearGoal, guided_nulls, random_goal
+from voxplain.counterfactual.direction.queries import Queries, scored
+from voxplain.counterfactual.path import CounterfactualPath
+from voxplain.counterfactual.running.families.tensors import read_tensors, write_tensors
+from voxplain.counterfactual.running.inquiry import Inquiry
+from voxplain.counterfactual.running.nulls import Nulls
+from voxplain.counterfactual.running.queries_step import Asked, queries_key
+from voxplain.counterfactual.running.task import CounterfactualTask
+from voxplain.counterfactual.running.train_step import TrainedGenerator
+from voxplain.errors import InputError
+from voxplain.inherent.data.prepared import Images
+from voxplain.inherent.training.record import digest
+
+COPIED = 32  # training images of which copies are made; each costs as much as a dose
+_SCAN = 12
+
+
+@dataclass(frozen=True, eq=False)
+class GuidedAsked(Asked):
+    """Answers about training images alone, of which the first have copies."""
+
+    @property
+    def kept(self) -> float:
+        same = (self.real[: len(self.copies)] > 0) == (self.copies > 0)
+        return float(same.double().mean())
+
+
+class GuidedInquiry(Inquiry):
+    """By a classifier's gradient.
+
+    Args:
+        task: with its settings.
+        trained: the generator's record.
+        generator: it.
+        device: where it lies.
+    """
+
+    found = None
+
+    def __init__(
+        self, task: CounterfactualTask, trained: TrainedGenerator, generator: DiffusionGenerator, device: torch.device
+    ) -> None:  # fmt: skip
+        told = task.settings.explain
+        stored = _stored(task, trained)
+        if stored is None:
+            stored = _ask(task, generator, device)
+            write_tensors(task.places.queries, _kind(task, trained), stored)
+        real = stored["real"]
+        # no family of codes is asked about, so queries have no coordinates
+        self.asked = GuidedAsked(Queries(real[:, None][:, :0], real), real, stored["copies"])
+        spread = float(real.std())
+        if not spread > 0:
+            raise InputError(
+                "classifier: gives all training images one logit, expected some that differ; there is no gradient to follow"
+            )
+        self.goals = [LinearGoal(weights.to(device)) for weights in stored["goals"]]
+        self.explainer: DiffusionExplainer = DiffusionExplainer(
+            generator, task.asked.decision, spread, limit=told.limit, scan=scan_of(task), reinject=told.reinject,
+            share=told.mask_share, margin=told.mask_margin,
+        )  # fmt: skip
+
+    def explain(self, x: Tensor, target: float, mask: Mask) -> CounterfactualPath:
+        return self.explainer.explain(x, target, mask)
+
+    def nulls(self, x: Tensor, path: CounterfactualPath, sign: float) -> Nulls:
+        places = path.maps.get("places")
+        where = None if places is None else places > 0
+        return Nulls(*guided_nulls(self.explainer, self.goals, x, dose=path.dose, sign=sign, where=where))
+
+
+def scan_of(task: CounterfactualTask) -> int:
+    """How many doses are tried before bisection.
+
+    Raises:
+        InputError: fewer than one.
+    """
+    found = task.settings.generator.parameters.get("scan", _SCAN)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise InputError(f"generator.parameters.scan: found {found!r}, expected a number of doses, 1 or more")
+    return found
+
+
+def _kind(task: CounterfactualTask, trained: TrainedGenerator) -> str:
+    told = task.settings
+    return f"guided {digest([queries_key(task, trained), told.generator.parameters, told.direction.nulls])}"
+
+
+def _stored(task: CounterfactualTask, trained: TrainedGenerator) -> dict[str, Tensor] | None:
+    if not task.places.queries.exists():
+        return None
+    try:
+        return read_tensors(task.places.queries, _kind(task, trained))
+    except InputError:
+        return None  # of other settings
+
+
+def _ask(task: CounterfactualTask, generator: DiffusionGenerator, device: torch.device) -> dict[str, Tensor]:
+    told, decision = task.settings.direction, task.asked.decision
+    images = Images(task.samples, task.preparation, 0.0)
+    chosen = np.random.default_rng([told.seed, 0xA5C]).permutation(task.split.train)[: told.images]
+    batch = torch.stack([images[int(i)] for i in chosen]).to(device)
+    with torch.no_grad():
+        real = torch.cat([scored(decision, part) for part in torch.split(batch, 64)])
+        copies = scored(decision, generator.decode(generator.encode(batch[:COPIED])))
+    seeds = range(told.seed + 1, told.seed + 1 + told.nulls)
+    goals = [random_goal(generator.plausible, batch, real, seed=seed).weights for seed in seeds]
+    # a goal is of what the denoiser sees
+    scaled = torch.stack(goals) * generator.denoiser.spread
+    return {"real": real.cpu(), "copies": copies.cpu(), "goals": scaled.cpu()}

@@ -1,0 +1,33 @@
+"""What guided denoising will cost, told before it begins."""
+
+from __future__ import annotations
+
+from voxplain.counterfactual.diffusion.explain import HALVINGS, SHARES
+from voxplain.counterfactual.diffusion.nulls import STEPS
+from voxplain.counterfactual.diffusion.schedule import Schedule
+from voxplain.counterfactual.running.guided import COPIED, scan_of
+from voxplain.counterfactual.running.image_metrics import TIMES
+from voxplain.counterfactual.running.task import CounterfactualTask
+
+
+def guided_cost(task: CounterfactualTask, images: int) -> str:
+    """One line: passes of denoiser and classifier at most, of images that are not explained yet.
+
+    Args:
+        task: whose family is a diffusion.
+        images: how many are to be explained.
+    """
+    told, given = task.settings, task.settings.generator.parameters
+    level = Schedule(steps=given.get("steps", 25)).level(given.get("depth", 0.4))
+    searches = 2 if told.explain.mask == "auto" else 1
+    guided = searches * (scan_of(task) + 1 + HALVINGS) + searches - 1 + len(SHARES)
+    chance = told.direction.nulls * (STEPS + 1)
+    # inversions and copies: for guidance, for chance, for the pictures, for composition and for the way back
+    plain, back = 2 * (searches + 2 + TIMES + 1), 1
+    forward, backward = level * (guided + back + chance + plain), level * (guided + back + 2 * chance)
+    copies = 2 * level * min(COPIED, told.direction.images, len(task.split.train))
+    return (
+        f"diffusion: at most {forward:,} forward and {backward:,} backward passes of an image through the denoiser for each "
+        f"of {images:,} images ({level} of its steps; {guided} doses, {chance} of random guidance), and {copies:,} for "
+        "copies of training images"
+    )
