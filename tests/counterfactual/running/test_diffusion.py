@@ -98,6 +98,8 @@ def test_another_depth_needs_no_other_training(done, capsys):
             "a black box gives no gradient",
         ),
         ({"direction": {"kind": "labels"}}, "direction.kind: found labels for a diffusion"),
+        ({"attributes": {"most": 3}}, "attributes.most: found 3 for a diffusion"),
+        ({"explain": {"controls": True}}, "explain.controls: found True for a diffusion"),
         ({"generator": {"family": "pca"}, "explain": {"mask": "auto"}}, "explain.mask: found auto for pca"),
         (
             {"generator": {"family": "diffusion", "parameters": {"depht": 1}}},
