@@ -12,7 +12,8 @@ from voxplain.counterfactual.generator import Generator
 from voxplain.counterfactual.generator.autoencoder import AutoencoderGenerator, AutoencoderTask, autoencoder
 from voxplain.counterfactual.style import Discriminator, Mapping, StyleEncoder, Synthesis
 from voxplain.counterfactual.style.encoding import EncoderTask
-from voxplain.counterfactual.style.generator import StyleGenerator, pivoted
+from voxplain.counterfactual.style.generator import StyleGenerator
+from voxplain.counterfactual.style.pivot import pivoted
 from voxplain.counterfactual.style.task import StyleTask
 from voxplain.counterfactual.training import GeneratorLoop, GeneratorTraining, StyleTraining
 from voxplain.errors import InputError

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxplain.counterfactual.generator.statistics import LatentStatistics
-from voxplain.counterfactual.measure.features import RandomFeatures, in_batches
-from voxplain.counterfactual.measure.realism import alike_scaled, diversity, kernel_distance
+from voxplain.counterfactual.measure.compared import compared
+from voxplain.counterfactual.measure.features import RandomFeatures
 from voxplain.counterfactual.training.settings import GeneratorTraining
 from voxplain.counterfactual.training.task import Averaged, GeneratorTask
 from voxplain.errors import InputError
@@ -94,18 +94,19 @@ class AutoencoderTask(GeneratorTask):
         shape: (C, *S).
         settings: how.
         looks, prior: weights of features and of the divergence from a normal distribution, beside the voxels' 1.
+        features: that rounds are measured by; see `compared`.
     """
 
-    columns = ("copy error", "kid", "diversity")
+    columns = ("copy error", "kid", "fid", "diversity", "distinctness")
     monitor = "copy error"
 
     def __init__(
         self, network: nn.Module, shape: Sequence[int], settings: GeneratorTraining, *, looks: float = 0.5,
-        prior: float = 1e-4,
+        prior: float = 1e-4, features: nn.Module | None = None,
     ) -> None:  # fmt: skip
         self.network, self.settings, self.weights = network, settings, (looks, prior)
         self._optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
-        self._features = RandomFeatures(shape[0], len(shape) - 1)
+        self._features, self._measured = RandomFeatures(shape[0], len(shape) - 1), features
         self._copies: Tensor | None = None
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -135,11 +136,9 @@ class AutoencoderTask(GeneratorTask):
         codes = means_of(self.network, images)
         copies = self.network.decode(codes.reshape(-1, *self._latent(images)))  # type: ignore[operator]
         self._copies = torch.cat([images[:16], copies[:16]])
-        real, fake = alike_scaled(in_batches(self._features, images), in_batches(self._features, copies))
         return {
             "copy error": float((copies - images).abs().mean()),
-            "kid": kernel_distance(real, fake),
-            "diversity": diversity(copies, images),
+            **compared(copies, images, self._measured),
         }
 
     def pictures(self) -> Tensor | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier.key import stamp
 from voxplain.counterfactual.explain import LatentExplainer
+from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.measure.change import insertion, sparsity
 from voxplain.counterfactual.page.case_figure import case_figure, case_scene
 from voxplain.counterfactual.page.frames_figure import frames_figure
@@ -30,6 +31,7 @@ from voxplain.counterfactual.running.case_files import (
 )
 from voxplain.counterfactual.running.global_view import write_global
 from voxplain.counterfactual.running.nulls import nulls_of
+from voxplain.counterfactual.running.own import Own, own_of
 from voxplain.counterfactual.running.queries_step import asked_of, direction_of, queries_key
 from voxplain.counterfactual.running.records import NEW, Record, read_record, write_table
 from voxplain.counterfactual.running.summary import summary_of
@@ -155,9 +157,10 @@ class _Asking:
             ready = self.ready(sample)
             x = ready.image.to(self.device)
             target = self._target(x)
-            path = self._explained(sample, x, target)
-            facts = self._facts(part, sample, x, path)
-            files_told = self._write(emptied(place), ready, path, facts["title"])
+            own = self._family(sample, x)
+            path = self._explained(sample, x, target, own)
+            facts = {**self._facts(part, sample, x, path, own), **own.facts}
+            files_told = self._write(emptied(place), ready, path, facts["title"], own.generator)
             content = json.dumps({"key": key, **facts, **files_told}, indent=1, ensure_ascii=False)
             write_whole(place / RECORD, content.encode())
         return place
@@ -192,13 +195,21 @@ class _Asking:
             before = float(self.who.decision(x[None])[0])
         return self.asked.typical[_ENDS["below" if before > 0 else "above"]]
 
-    def _explained(self, sample: Sample, x: Tensor, target: float) -> CounterfactualPath:
+    def _family(self, sample: Sample, x: Tensor) -> Own:
+        """The generator and the direction, of this image alone where it is tuned to it."""
         try:
-            return self.explainer.explain(x, target)
+            return own_of(self.task, self.trained.generator, self.asked, self.found, x)
         except InputError as error:
             raise type(error)(f"{sample.id}: {error}") from None
 
-    def _facts(self, part: str, sample: Sample, x: Tensor, path: CounterfactualPath) -> Record:
+    def _explained(self, sample: Sample, x: Tensor, target: float, own: Own) -> CounterfactualPath:
+        explainer = replace(self.explainer, generator=own.generator, way=own.found.way)
+        try:
+            return explainer.explain(x, target)
+        except InputError as error:
+            raise type(error)(f"{sample.id}: {error}") from None
+
+    def _facts(self, part: str, sample: Sample, x: Tensor, path: CounterfactualPath, own: Own) -> Record:
         """What is told of an image, JSON-able."""
         names, told = self.who.names, self.task.settings.explain
         before, after = float(path.scores[0]), float(path.scores[at_dose(path)])
@@ -206,7 +217,7 @@ class _Asking:
         label = self.task.samples.classes[sample.label] if _known(sample) else ""  # type: ignore[index]
         changed, sign = path.frames[at_dose(path)], 1.0 if path.target >= before else -1.0
         null = nulls_of(
-            self.trained.generator, self.who.decision, self.found.nulls, x, dose=path.dose, sign=sign, limit=told.limit,
+            own.generator, self.who.decision, own.found.nulls, x, dose=path.dose, sign=sign, limit=told.limit,
             reinject=told.reinject,
         )  # fmt: skip
         facts: dict[str, Any] = dict(path.diagnostics)
@@ -223,13 +234,14 @@ class _Asking:
         }  # fmt: skip
         return facts
 
-    def _write(self, place: Path, ready: Prepared, path: CounterfactualPath, title: str) -> Record:
+    def _write(
+        self, place: Path, ready: Prepared, path: CounterfactualPath, title: str, generator: Generator
+    ) -> Record:
         """All files but the record, and what it must tell of them."""
         kinds, withheld = self.task.settings.explain.files, "difference" in path.withheld
         before, after = path.frames[0], path.frames[at_dose(path)]
         write_grid(place, before.cpu().numpy(), after.cpu().numpy())
         with torch.no_grad():
-            generator = self.trained.generator
             copy = generator.decode(generator.encode(before[None]))[0]
         frames = ready.restore(path.frames.flatten(0, 1).cpu())
         channels = len(before)

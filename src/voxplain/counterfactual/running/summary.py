@@ -16,6 +16,7 @@ from voxplain.counterfactual.running.train_step import TrainedGenerator
 
 _NEAR = 0.8  # of the flips, from which on random directions do as well
 _BEYOND, _KEPT = 1.5, 0.9  # typical distances; share of copies that keep their decision
+_FAMILY = ("kid", "fid", "fid images", "fid features", "diversity", "distinctness", "copy error")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def summary_of(trained: TrainedGenerator, asked: Asked, found: Found, records: S
         "r2": ridge["r2"], "agreement": ridge["agreement"], "queries": len(asked.queries),
         "direction": found.way.name if isinstance(found.way, Direction) else records[0]["direction"],
         "cosine with ridge": found.cosine, "copies that keep their decision": asked.kept,
-        "typical logits": list(asked.typical), **{name: trained.row[name] for name in ("kid", "diversity", "copy error")},
+        "typical logits": list(asked.typical), **{name: trained.row[name] for name in _FAMILY if name in trained.row},
     }  # fmt: skip
     sentence = (
         f"{len(records)} images: {100 * flips:.0f} % change their decision at the calibrated dose; random directions of the "
