@@ -105,7 +105,7 @@ def check_generator(made: Any, images: Tensor, source: str) -> tuple[int, ...]:
                 f"generator {source}: sample(2, seed=0) gives {tuple(drawn[0].shape)}, expected codes as encode gives, "
                 f"{(2, *latent)}"
             )
-        _alike("sample", *drawn, source)
+        _alike("sample", drawn[0], drawn[1], source)
     return latent
 
 

@@ -70,7 +70,8 @@ def covariance(x: Tensor, *, shrink: bool = False) -> Tensor:
 def _root(matrix: Tensor) -> Tensor:
     """The symmetric square root of a covariance."""
     values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    root: Tensor = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    return root
 
 
 def alike_scaled(real: Tensor, *others: Tensor) -> tuple[Tensor, ...]:

@@ -43,7 +43,9 @@ class GeneratorSettings(Section):
         None,
         "where it lies, so that several classifiers can share it; none: generator in the results' folder",
     )
-    features: FeatureSettings = Field(FeatureSettings(), description="what KID and FID compare images by")
+    features: FeatureSettings = Field(
+        default_factory=FeatureSettings, description="what KID and FID compare images by"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -35,8 +35,8 @@ def check_parameters(asked: GeneratorSettings) -> None:
         InputError: an unknown parameter, or one that cannot be.
     """
     known = _FAMILIES[asked.family].parameters
-    for name in asked.parameters if known is not None else ():
-        if name not in known:
+    for name in asked.parameters:
+        if known is not None and name not in known:
             raise InputError(
                 f"generator.parameters: unknown key {name!r} of {asked.family}; {suggest(name, known)}"
             )

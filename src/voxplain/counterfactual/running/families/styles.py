@@ -59,13 +59,16 @@ class StyleFamily(Family):
 
         told = learned.settings
         gan = learned.folder / "training"
+        # encoders to w and to w+ share a generator, whose training knows of neither
+        parameters = {k: v for k, v in learned.told["parameters"].items() if k != "space"}
         rows = loop(
-            partial(_style, self.asked, learned.shape, told.training), learned, told.training, gan, "StyleGAN"
-        )
+            partial(_style, self.asked, learned.shape, told.training),
+            replace(learned, told={**learned.told, "parameters": parameters}), told.training, gan, "StyleGAN",
+        )  # fmt: skip
         weights = kept(gan, "kept")
         # an encoder is of one generator: a longer training of that needs another one
         name = hashlib.blake2b(weights.read_bytes(), digest_size=6).hexdigest()
-        folder = learned.folder / f"encoder-{name}"
+        folder = learned.folder / f"encoder-{name}{'-plus' if self._plus else ''}"
         # that folder says by its name which generator it is for
         mine = replace(learned, told={**learned.told, "generator": name})
         loop(
@@ -88,11 +91,14 @@ class StyleFamily(Family):
 
     def _made(self, shape: tuple[int, ...]) -> StyleGenerator:
         mapping, synthesis = _networks(self.given, shape)
-        plus = self.given.get("space", "w") == "w+"
         encoder = _first_encoder(self.given, shape, synthesis)
         return StyleGenerator(
-            mapping, synthesis, encoder, space="w+" if plus else "w", **self.chosen(self.later)
+            mapping, synthesis, encoder, space="w+" if self._plus else "w", **self.chosen(self.later)
         )
+
+    @property
+    def _plus(self) -> bool:
+        return bool(self.given.get("space", "w") == "w+")
 
 
 def _networks(given: dict[str, Any], shape: tuple[int, ...]) -> tuple[Mapping, Synthesis]:
