@@ -48,7 +48,7 @@ def quarters():
 """
 COMPONENTS = {"components": 9}
 SHORT = {"device": "cpu", "progress": False, "batch": 4, "steps": 8, "round": 4, "judged": 16}
-ANY = {"samples": 60, "images": 20, "nulls": 2, "least_r2": -1e9, "least_agreement": -1}
+ANY = {"samples": 30, "images": 20, "nulls": 1, "least_r2": -1e9, "least_agreement": -1}
 
 
 @pytest.fixture(scope="module")
@@ -160,14 +160,14 @@ def test_refinement_and_tuning_copy_better_and_train_nothing_anew(root):
     cases = {
         "w": {},
         "plain": plus,
-        "refined": {**plus, "refine": 30},
-        "tuned": {**plus, "refine": 30, "pivot": 40},
+        "refined": {**plus, "refine": 20},
+        "tuned": {**plus, "refine": 20, "pivot": 30},
     }
     for name, more in cases.items():
         generator = {"family": "stylegan", "parameters": {**sizes, **more}, "folder": "styles"}
         path = config(
             root, generator=generator, training=SHORT, encoder=SHORT, out=name, direction=ANY,
-            explain={"device": "cpu", "most": 2, "cases": 1, "files": []},
+            explain={"device": "cpu", "most": 1, "cases": 1, "files": []},
         )  # fmt: skip
         if name == "refined":  # nobody measured it with these yet
             assert run(["counterfactual", "explain", str(path)]) == 2
