@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from voxplain.counterfactual.generator import Generator, LatentStatistics
+from voxplain.counterfactual.generator import Generator, LatentStatistics, PcaGenerator
+from voxplain.counterfactual.generator.autoencoder import AutoencoderGenerator, autoencoder
 from voxplain.counterfactual.generator.foreign import ForeignGenerator
 from voxplain.errors import InputError, ModelError
 
@@ -94,3 +95,20 @@ def changed(**methods):
 def test_what_cannot_be_explained_with_is_told(made, says):
     with pytest.raises(ModelError, match=f"generator nets.py:bad: .*{says}"):
         ForeignGenerator.of(made, IMAGES, "nets.py:bad")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        PcaGenerator.fit(IMAGES, 5),
+        ForeignGenerator.of(Network(), IMAGES, "nets.py:network"),
+        AutoencoderGenerator.of(autoencoder(SHAPE, widths=(4, 4), latent=2), IMAGES),
+    ],
+    ids=["pca", "module", "autoencoder"],
+)
+def test_everything_of_a_generator_moves_with_it(found):
+    """A device without numbers refuses to compute with what was left behind on another."""
+    there = found.to("meta")
+    codes = there.encode(IMAGES.to("meta"))
+    assert there.decode(codes).shape == IMAGES.shape and there.sample(3, seed=0).device.type == "meta"
+    assert there.statistics.mean.device.type == there.statistics.factor.device.type == "meta"

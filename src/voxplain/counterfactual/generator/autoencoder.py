@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +69,13 @@ class AutoencoderGenerator(nn.Module):
         network.eval()
         codes = means_of(network, images)
         return cls(network, tuple(images.shape[1:]), LatentStatistics.of(codes, least=1e-4))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Statistics move with the weights."""
+        statistics = self.statistics
+        self.statistics = LatentStatistics(fn(statistics.mean), fn(statistics.factor))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def encode(self, images: Tensor) -> Tensor:
         if tuple(images.shape[1:]) != self.shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,13 @@ class ForeignGenerator(nn.Module):
         codes = torch.cat([_coded(made, part, source).flatten(1) for part in torch.split(images, 64)])
         found = _statistics(made, codes, source)
         return cls(made, images.shape[1:], latent, found)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Statistics move with the weights."""
+        statistics = self.statistics
+        self.statistics = LatentStatistics(fn(statistics.mean), fn(statistics.factor))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def encode(self, images: Tensor) -> Tensor:
         """(N, C, *S) to (N, D).

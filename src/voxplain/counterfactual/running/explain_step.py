@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier.key import stamp
@@ -133,9 +133,8 @@ class _Asking:
         self.trained = trained_generator(task)
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
+        self.trained = self.trained.to(self.device)
         generator, decision = self.trained.generator, self.who.decision.to(self.device)
-        if isinstance(generator, nn.Module):
-            generator.to(self.device)
         self.asked = asked_of(task, self.trained, self.device)
         self.found = direction_of(task, generator, self.asked)
         self.explainer = LatentExplainer(

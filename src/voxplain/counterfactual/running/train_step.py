@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import voxplain
 from voxplain.case.atomic import write_whole
@@ -45,6 +47,11 @@ class TrainedGenerator:
     shape: tuple[int, ...]
     warning: str | None
     weights: str
+
+    def to(self, device: torch.device) -> TrainedGenerator:
+        """The same on another device; a generator that cannot be moved stays where it is."""
+        move = getattr(self.generator, "to", None)
+        return self if move is None else replace(self, generator=move(device))
 
 
 def train_generator(task: CounterfactualTask) -> TrainedGenerator:
