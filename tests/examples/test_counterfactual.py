@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from atrophy.cohort import MARK, Size
+from atrophy.cohort import MARK, Size, items, pair
 from atrophy.make import make
+from counterfactual.truth import WAYS, agreement
 
 from voxplain.cli.app import run
+from voxplain.counterfactual.running.families import check_parameters
 from voxplain.counterfactual.settings import load_counterfactual
 
 FOLDER = Path(__file__).parents[2] / "examples" / "counterfactual"
@@ -41,14 +43,42 @@ def test_the_mark_is_what_the_marked_classifiers_series_change(tmp_path):
 
 
 def test_the_other_settings_are_settings(tmp_path):
-    for name in ("plain", "pneumonia"):
+    (tmp_path / "there").touch()
+    there = str(tmp_path / "there")
+    for name, family in (("plain", "pca"), ("pneumonia", "pca"), ("stylegan", "stylegan")):
         told = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
-        for section, key in (
-            (told["classifier"], "weights"),
-            *([(told["data"], "source")] if name != "plain" else []),
-        ):
-            section[key] = str(tmp_path / "there")
-        if name == "plain":
-            told["data"] = str(tmp_path / "there")
-        (tmp_path / "there").touch()
-        assert load_counterfactual(settings=told).generator.family == "pca"
+        told["classifier"]["weights"] = there
+        told["data"] = {**told["data"], "source": there} if isinstance(told["data"], dict) else there
+        found = load_counterfactual(settings=told)
+        assert found.generator.family == family
+        check_parameters(found.generator)
+
+
+def test_results_are_held_against_each_subjects_own_disease(tmp_path):
+    """What is told of a result that is twice the truth, of one that is its opposite, and of one that is nothing."""
+    phantoms, size = tmp_path / "phantoms", Size(shape=(16, 16), subjects=20, steps=1)
+    phantoms.mkdir()
+    (phantoms / "made.json").write_text(json.dumps({"settings": size.settings() | {"seed": 3}}))
+    for item in items(size, 3):
+        both = pair(item, size, 3)
+        before, there = (both.diseased, both.healthy) if item.ill else (both.healthy, both.diseased)
+        for name, share in (("double", 2.0), ("opposite", -1.0)):
+            place = tmp_path / name / "explanation" / "test" / item.id
+            place.mkdir(parents=True)
+            after = before.image + share * (there.image - before.image)
+            np.savez(place / "generator_grid.npz", before=before.image, after=after)
+            towards = "healthy" if item.ill else "diseased"
+            told = {
+                "id": item.id,
+                "towards": towards,
+                "right": True,
+                "reached": item.number > 1,
+                "withheld": "",
+            }
+            (place / "explanation.json").write_text(json.dumps(told))
+    for towards in WAYS:
+        twice, back = (agreement(tmp_path / name, phantoms, towards) for name in ("double", "opposite"))
+        assert twice is not None and back is not None and twice.images == back.images == 9
+        np.testing.assert_allclose([twice.r, twice.size, twice.error], [1, 2, 1], rtol=1e-4)
+        np.testing.assert_allclose([back.r, back.size, back.error], [-1, 1, 2], rtol=1e-4)
+    assert agreement(tmp_path / "nothing", phantoms, "healthy") is None

@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import sqrtm
+from sklearn.covariance import ledoit_wolf
 
 from voxplain.counterfactual.measure import RandomFeatures, frechet, kernel_distance
-from voxplain.counterfactual.measure.realism import alike_scaled, diversity, kernel_null, nearest
+from voxplain.counterfactual.measure.realism import (
+    alike_scaled,
+    covariance,
+    distinctness,
+    diversity,
+    kernel_null,
+    nearest,
+)
 from voxplain.errors import InputError
 
 
@@ -40,6 +49,29 @@ def test_frechet_of_two_normal_distributions():
     assert frechet(a, b) == pytest.approx(5 * 9 + 5 * 1, rel=0.02)
 
 
+def test_frechet_of_covariances_that_do_not_commute():
+    """By the root of the product, which is not symmetric, where ours takes that of a symmetric one."""
+    rng = np.random.default_rng(4)
+    a, b = (rng.normal(size=(60, 6)) @ rng.normal(size=(6, 6)) + shift for shift in (0, 1))
+    one, other = np.cov(a.T), np.cov(b.T)
+    apart = np.square(a.mean(0) - b.mean(0)).sum()
+    wanted = apart + np.trace(one + other - 2 * sqrtm(one @ other).real)
+    assert frechet(torch.from_numpy(a), torch.from_numpy(b)) == pytest.approx(wanted, rel=1e-8)
+    assert frechet(torch.from_numpy(a), torch.from_numpy(a)) == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.parametrize("n", [8, 40, 4000])
+def test_shrunk_covariances_are_those_of_ledoit_and_wolf(n):
+    x = np.random.default_rng(n).normal(size=(n, 12)) * np.arange(1, 13)
+    np.testing.assert_allclose(covariance(torch.from_numpy(x), shrink=True), ledoit_wolf(x)[0], rtol=1e-10)
+
+
+def test_shrinking_brings_few_images_nearer_to_the_truth():
+    """Two draws of one distribution, fewer than features: the distance is 0."""
+    a, b = drawn(20, size=40), drawn(20, seed=1, size=40)
+    assert frechet(a, b, shrink=True) < 0.3 * frechet(a, b)
+
+
 def test_features_are_scaled_by_the_real_ones():
     real, fake = drawn(50, 3, 2), drawn(9, 1, 1, seed=2)
     constant = torch.cat([real, torch.ones(50, 1)], 1), torch.cat([fake, torch.zeros(9, 1)], 1)
@@ -53,6 +85,22 @@ def test_one_image_again_and_again_is_no_diversity():
     real = torch.rand(30, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     assert diversity(real[:1].expand(9, -1, -1, -1), real) == 0
     assert diversity(2 * real, real) == pytest.approx(2, rel=1e-6)
+
+
+def test_a_few_images_again_and_again_are_no_more_distinct():
+    real = torch.rand(30, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    few = real[:3].repeat(10, 1, 1, 1)
+    assert diversity(few, real) > 0.5 and distinctness(few, real) == pytest.approx(0, abs=1e-6)
+    mixed = torch.cat([real[:1].square(), real[1:21].sqrt()])
+
+    def apart(images):
+        flat = images.flatten(1).numpy()
+        return [min(np.linalg.norm(x - y) for j, y in enumerate(flat) if j != i) for i, x in enumerate(flat)]
+
+    wanted = np.median(apart(mixed)) / np.median(apart(real[:21]))
+    assert distinctness(mixed, real) == pytest.approx(wanted, rel=1e-5)
+    with pytest.raises(InputError, match="images: found 1 to compare"):
+        distinctness(real[:1], real)
 
 
 def test_nearest_is_the_nearest():

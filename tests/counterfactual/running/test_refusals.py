@@ -110,7 +110,8 @@ def test_a_black_box_has_no_gradient(root):
 
 
 def test_a_collapse_is_told():
-    assert collapse({"diversity": 0.5}) is None
+    assert collapse({"diversity": 0.5, "distinctness": 0.5}) is None
+    assert "every sample has a double" in str(collapse({"diversity": 0.9, "distinctness": 0.02}))
     assert "the generator has collapsed: its samples differ 0.10 times" in str(collapse({"diversity": 0.1}))
 
 

@@ -10,9 +10,12 @@ import torch
 
 from voxplain.counterfactual.generator import Generator
 from voxplain.counterfactual.generator.autoencoder import AutoencoderGenerator, AutoencoderTask, autoencoder
+from voxplain.counterfactual.running.judging import collapse
 from voxplain.counterfactual.style import Discriminator, Mapping, StyleEncoder, Synthesis
 from voxplain.counterfactual.style.encoding import EncoderTask
-from voxplain.counterfactual.style.generator import StyleGenerator, pivoted
+from voxplain.counterfactual.style.generator import StyleGenerator
+from voxplain.counterfactual.style.modulated import ModulatedConv
+from voxplain.counterfactual.style.pivot import pivoted
 from voxplain.counterfactual.style.task import StyleTask
 from voxplain.counterfactual.training import GeneratorLoop, GeneratorTraining, StyleTraining
 from voxplain.errors import InputError
@@ -147,6 +150,16 @@ def test_a_loss_that_is_not_finite_is_told(tmp_path):
         run(task, tmp_path)
 
 
+def test_a_stylegan_that_forgets_its_styles_has_collapsed():
+    """Scales that no longer depend on w give one image; rounds of one that was not trained at all differ."""
+    task, held = style_task(), torch.stack([IMAGES[i] for i in PARTS[1]])
+    assert collapse(task.judge(held)) is None
+    for layer in task.kept["synthesis"].modules():
+        if isinstance(layer, ModulatedConv):
+            torch.nn.init.zeros_(layer.style.weight)
+    assert "its samples differ 0.00 times as much" in str(collapse(task.judge(held)))
+
+
 @pytest.mark.parametrize("space", ["w", "w+"])
 def test_a_style_generator_is_one(space):
     made = style_task()
@@ -184,6 +197,10 @@ def test_refinement_and_pivots_make_better_copies():
     own = pivoted(plain, real, steps=40)
     assert error(own, real[None]) < 0.7 * error(plain, real[None])
     assert torch.equal(plain.encode(real[None]), own.encode(real[None]))  # the pivot
+    # a code that was refined stays the pivot, though refining it again in the tuned generator would move it
+    own = pivoted(fine, real, steps=40)
+    assert torch.equal(fine.encode(real[None]), own.encode(real[None])) and isinstance(own, Generator)
+    assert error(own, real[None]) < 0.7 * error(fine, real[None])
 
 
 def test_an_autoencoder_is_a_generator():

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from voxplain.counterfactual.diffusion.denoiser import Denoiser
 from voxplain.counterfactual.diffusion.inversion import denoised
 from voxplain.counterfactual.diffusion.schedule import TIMES, Schedule, begin, noised
-from voxplain.counterfactual.measure.features import RandomFeatures, in_batches
-from voxplain.counterfactual.measure.realism import alike_scaled, diversity, kernel_distance
+from voxplain.counterfactual.measure.compared import compared
 from voxplain.counterfactual.training.settings import StyleTraining
 from voxplain.counterfactual.training.task import Averaged, GeneratorTask
 from voxplain.inherent.training.history import Row
@@ -29,16 +28,19 @@ class DiffusionTask(GeneratorTask):
         denoiser: trained in place.
         shape: (C, *S).
         settings: how; the rate does not fall, so that a longer training goes on where a shorter one ended.
+        features: that rounds are measured by; see `compared`.
     """
 
-    columns = ("held-out loss", "kid", "diversity")
+    columns = ("held-out loss", "kid", "fid", "diversity", "distinctness")
     monitor = "held-out loss"
 
-    def __init__(self, denoiser: Denoiser, shape: tuple[int, ...], settings: StyleTraining) -> None:
+    def __init__(
+        self, denoiser: Denoiser, shape: tuple[int, ...], settings: StyleTraining, features: nn.Module | None = None
+    ) -> None:  # fmt: skip
         self.denoiser, self.shape, self.settings = denoiser, tuple(shape), settings
         self.kept = copy.deepcopy(denoiser).requires_grad_(False).eval()
         self._optimiser = torch.optim.Adam(denoiser.parameters(), settings.learning_rate)
-        self._features = RandomFeatures(shape[0], len(shape) - 1)
+        self._features = features
         self._pictures: Tensor | None = None
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -64,15 +66,9 @@ class DiffusionTask(GeneratorTask):
         return {"loss": float(loss.detach())}
 
     def judge(self, images: Tensor) -> Row:
-        self._features.to(images.device)
         samples = self._sampled(min(len(images), _SAMPLES), images)
         self._pictures = samples[:32]
-        real, fake = alike_scaled(in_batches(self._features, images), in_batches(self._features, samples))
-        return {
-            "held-out loss": self._held_out(images),
-            "kid": kernel_distance(real, fake),
-            "diversity": diversity(samples, images),
-        }
+        return {"held-out loss": self._held_out(images), **compared(samples, images, self._features)}
 
     def pictures(self) -> Tensor | None:
         return self._pictures

@@ -64,7 +64,7 @@ def ridge_direction(
     facts = {"r2": r2, "queries": float(len(y)), "penalty": penalty}
     if draws:
         facts["agreement"] = _agreement(u, y, penalty, away, step, draws, seed)
-    vector = statistics.factor.double() @ torch.from_numpy(step)
+    vector = statistics.factor.double() @ torch.from_numpy(step).to(statistics.factor.device)
     return direction("ridge", vector.to(queries.codes.dtype), statistics, **facts)
 
 
@@ -96,7 +96,7 @@ def local_direction(
     beta, r2, penalty = ridge_fit(u, y, weights)
     if r2 < least_r2:
         raise InputError(f"direction 'local': found an R² of {r2:.2f}, expected at least {least_r2:.2f}")
-    vector = statistics.factor.double() @ torch.from_numpy(beta)
+    vector = statistics.factor.double() @ torch.from_numpy(beta).to(statistics.factor.device)
     told = {"r2": r2, "queries": float(len(y)), "penalty": penalty}
     return direction("local", vector.to(queries.codes.dtype), statistics, **told)
 

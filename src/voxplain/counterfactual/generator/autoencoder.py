@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxplain.counterfactual.generator.statistics import LatentStatistics
-from voxplain.counterfactual.measure.features import RandomFeatures, in_batches
-from voxplain.counterfactual.measure.realism import alike_scaled, diversity, kernel_distance
+from voxplain.counterfactual.measure.compared import compared
+from voxplain.counterfactual.measure.features import RandomFeatures
 from voxplain.counterfactual.training.settings import GeneratorTraining
 from voxplain.counterfactual.training.task import Averaged, GeneratorTask
 from voxplain.errors import InputError
@@ -69,6 +70,13 @@ class AutoencoderGenerator(nn.Module):
         codes = means_of(network, images)
         return cls(network, tuple(images.shape[1:]), LatentStatistics.of(codes, least=1e-4))
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Statistics move with the weights."""
+        statistics = self.statistics
+        self.statistics = LatentStatistics(fn(statistics.mean), fn(statistics.factor))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
     def encode(self, images: Tensor) -> Tensor:
         if tuple(images.shape[1:]) != self.shape:
             raise InputError(
@@ -94,18 +102,19 @@ class AutoencoderTask(GeneratorTask):
         shape: (C, *S).
         settings: how.
         looks, prior: weights of features and of the divergence from a normal distribution, beside the voxels' 1.
+        features: that rounds are measured by; see `compared`.
     """
 
-    columns = ("copy error", "kid", "diversity")
+    columns = ("copy error", "kid", "fid", "diversity", "distinctness")
     monitor = "copy error"
 
     def __init__(
         self, network: nn.Module, shape: Sequence[int], settings: GeneratorTraining, *, looks: float = 0.5,
-        prior: float = 1e-4,
+        prior: float = 1e-4, features: nn.Module | None = None,
     ) -> None:  # fmt: skip
         self.network, self.settings, self.weights = network, settings, (looks, prior)
         self._optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
-        self._features = RandomFeatures(shape[0], len(shape) - 1)
+        self._features, self._measured = RandomFeatures(shape[0], len(shape) - 1), features
         self._copies: Tensor | None = None
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -135,11 +144,9 @@ class AutoencoderTask(GeneratorTask):
         codes = means_of(self.network, images)
         copies = self.network.decode(codes.reshape(-1, *self._latent(images)))  # type: ignore[operator]
         self._copies = torch.cat([images[:16], copies[:16]])
-        real, fake = alike_scaled(in_batches(self._features, images), in_batches(self._features, copies))
         return {
             "copy error": float((copies - images).abs().mean()),
-            "kid": kernel_distance(real, fake),
-            "diversity": diversity(copies, images),
+            **compared(copies, images, self._measured),
         }
 
     def pictures(self) -> Tensor | None:

@@ -83,6 +83,11 @@ class PcaGenerator:
         normal = torch.randn(count, len(self.deviations), generator=generator)
         return normal.to(self.deviations) * self.deviations
 
+    def to(self, device: torch.device | str) -> PcaGenerator:
+        """The same on another device."""
+        mean, components, deviations = (x.to(device) for x in (self.mean, self.components, self.deviations))
+        return PcaGenerator(mean, components, deviations, self.explained)
+
     def save(self, path: Path) -> None:
         """Write as safetensors, whole or not at all."""
         from safetensors.torch import save_file

@@ -50,6 +50,10 @@ class LatentStatistics:
         factor = basis[kept].T * (spread[kept] / (len(codes) - 1) ** 0.5)
         return cls(mean, factor.to(codes.dtype))
 
+    def to(self, device: torch.device | str) -> LatentStatistics:
+        """The same on another device."""
+        return LatentStatistics(self.mean.to(device), self.factor.to(device))
+
     @property
     def rank(self) -> int:
         """R."""

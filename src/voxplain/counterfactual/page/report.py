@@ -102,6 +102,7 @@ def _checks(facts: dict[str, Any]) -> Table:
         ("typical logits", f"{low}, {high}"),
         ("error of copies, held-out images", f"{facts['copy error']:.3g}"),
         ("KID of samples to held-out images", f"{facts['kid']:.3g}".replace("-", "−", 1)),
+        *_frechet(facts),
         ("diversity of samples, share of real", f"{facts['diversity']:.2f}"),
     )
     return Table("Whether to believe it", ("check", "found"), (*rows, *_oracle(facts["oracle"])))
@@ -219,6 +220,19 @@ def _linear(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         ("agreement of ridge with itself, queries drawn again (2.5 % quantile)", f"{facts['agreement']:.2f}"),
         ("cosine of the direction with ridge", same),
     )
+
+
+def _frechet(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """FID, and that it is too high where it is of few images; families that were measured before there was one have none."""
+    if "fid" not in facts:
+        return ()
+    images, features = int(facts["fid images"]), int(facts["fid features"])
+    few = (
+        f"; too high, since images are fewer than {features} features: compare KID"
+        if images <= features
+        else ""
+    )
+    return ((f"FID of as many samples as held-out images ({images})", f"{facts['fid']:.3g}{few}"),)
 
 
 def _overview(records: Sequence[Record]) -> Table:

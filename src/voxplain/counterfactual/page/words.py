@@ -32,9 +32,19 @@ def _copy(record: dict[str, Any]) -> Remark:
         return Remark("bad", "copy differs", f"The difference is withheld: {record['withheld']}.")
     text = (
         f"The generator's copy keeps the decision (logit {signed(record['logit of the copy'])}); it is off by "
-        f"{record['error of the copy']:.3g} per voxel, the change is {record['change']:.3g}."
+        f"{record['error of the copy']:.3g} per voxel, the change is {record['change']:.3g}.{_tuned(record)}"
     )
     return Remark("good", "copy", text)
+
+
+def _tuned(record: dict[str, Any]) -> str:
+    if "pivot" not in record:
+        return ""
+    return (
+        f" The generator was tuned to this image (before, it was off by {record['error of the copy before tuning']:.3g}), "
+        "which makes it another family; the direction was found anew in it, at a cosine of "
+        f"{record['cosine with the direction before tuning']:.2f} to that before (R² {record['r2 after tuning']:.2f})."
+    )
 
 
 def _reached(record: dict[str, Any]) -> Remark:

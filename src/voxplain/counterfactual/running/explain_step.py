@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier.black_box import tally_of
 from voxplain.counterfactual.classifier.key import decision_key, stamp
+from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.measure.change import insertion, sparsity
 from voxplain.counterfactual.page.case_figure import case_figure, case_scene
 from voxplain.counterfactual.page.frames_figure import frames_figure
@@ -34,7 +35,7 @@ from voxplain.counterfactual.running.cost import cost_told, of_attributes, of_qu
 from voxplain.counterfactual.running.global_view import write_global
 from voxplain.counterfactual.running.guided_cost import guided_cost
 from voxplain.counterfactual.running.image_metrics import metrics_of
-from voxplain.counterfactual.running.inquiry import inquiry_of
+from voxplain.counterfactual.running.inquiry import Inquiry, inquiry_of
 from voxplain.counterfactual.running.likeness import Likeness
 from voxplain.counterfactual.running.masks import places_for
 from voxplain.counterfactual.running.queries_step import queries_key, stored_queries
@@ -159,10 +160,8 @@ class _Asking:
             tell(cost_told(task, images, rank, queried=stored_queries(task, self.trained) is None))
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
-        generator = self.trained.generator
+        self.trained = self.trained.to(self.device)
         self.who.decision.to(self.device)
-        if isinstance(generator, nn.Module):
-            generator.to(self.device)
         self.inquiry = inquiry_of(task, self.trained, self.device)
         self.asked, self.found = self.inquiry.asked, self.inquiry.found
         kept = told.model_dump(mode="json", exclude={"parts", "most", "cases", "device", "controls"})
@@ -191,10 +190,11 @@ class _Asking:
             ready = self.ready(sample)
             x, before = ready.image.to(self.device), self._asked()
             target = self._target(x)
-            path = self._explained(sample, ready, x, target)
-            facts = self._facts(part, sample, x, path)
+            inquiry = self._own(sample, x)
+            path = self._explained(sample, ready, x, target, inquiry)
+            facts = {**self._facts(part, sample, x, path, inquiry), **inquiry.facts}
             facts["asked"] = self._asked() - before
-            files_told = self._write(emptied(place), ready, path, facts["title"])
+            files_told = self._write(emptied(place), ready, path, facts["title"], inquiry.generator)
             content = json.dumps({"key": key, **facts, **files_told}, indent=1, ensure_ascii=False)
             write_whole(place / RECORD, content.encode())
         return place
@@ -244,28 +244,39 @@ class _Asking:
             before = float(self.who.decision(x[None])[0])
         return self.asked.typical[_ENDS["below" if before > 0 else "above"]]
 
-    def _explained(self, sample: Sample, ready: Prepared, x: Tensor, target: float) -> CounterfactualPath:
-        mask = places_for(self.task, sample, ready, self.reader, self.device)
+    def _own(self, sample: Sample, x: Tensor) -> Inquiry:
+        """That of this image, where the family is tuned to it."""
         try:
-            return self.inquiry.explain(x, target, mask)
+            return self.inquiry.own(x)
         except InputError as error:
             raise type(error)(f"{sample.id}: {error}") from None
 
-    def _facts(self, part: str, sample: Sample, x: Tensor, path: CounterfactualPath) -> Record:
+    def _explained(
+        self, sample: Sample, ready: Prepared, x: Tensor, target: float, inquiry: Inquiry
+    ) -> CounterfactualPath:
+        mask = places_for(self.task, sample, ready, self.reader, self.device)
+        try:
+            return inquiry.explain(x, target, mask)
+        except InputError as error:
+            raise type(error)(f"{sample.id}: {error}") from None
+
+    def _facts(
+        self, part: str, sample: Sample, x: Tensor, path: CounterfactualPath, inquiry: Inquiry
+    ) -> Record:
         """What is told of an image, JSON-able."""
         names = self.who.names
         before, after = float(path.scores[0]), float(path.scores[at_dose(path)])
         decision, towards = (names[1], names[0]) if before > 0 else names
         label = self.task.samples.classes[sample.label] if _known(sample) else ""  # type: ignore[index]
         changed, sign = path.frames[at_dose(path)], 1.0 if path.target >= before else -1.0
-        null = self.inquiry.nulls(x, path, sign)
+        null = inquiry.nulls(x, path, sign)
         facts: dict[str, Any] = dict(path.diagnostics)
         facts |= {
             "part": part, "id": sample.id, "patient": sample.group, "label": label, "decision": decision,
             "right": label == decision if label in names else None, "towards": towards,
             "title": f"{sample.id}: {decision}" + ("" if label in ("", decision) else f", but it is {label}"),
             "logit before": before, "logit after": after, "target": path.target, "flipped": (before > 0) != (after > 0),
-            **metrics_of(self.inquiry.explainer, self.likeness, path, sample.group, self.oracle),
+            **metrics_of(inquiry.explainer, self.likeness, path, sample.group, self.oracle),
             "sparsity": sparsity(path.frames[0], changed),
             "cout": insertion(self.who.decision, path.frames[0], changed, towards=sign),
             "distance ratio": float(facts["distance after"]) / float(facts["typical distance"]),
@@ -274,13 +285,14 @@ class _Asking:
         }  # fmt: skip
         return facts
 
-    def _write(self, place: Path, ready: Prepared, path: CounterfactualPath, title: str) -> Record:
+    def _write(
+        self, place: Path, ready: Prepared, path: CounterfactualPath, title: str, generator: Generator
+    ) -> Record:
         """All files but the record, and what it must tell of them."""
         kinds, withheld = self.task.settings.explain.files, "difference" in path.withheld
         before, after = path.frames[0], path.frames[at_dose(path)]
         write_grid(place, before.cpu().numpy(), after.cpu().numpy())
         with torch.no_grad():
-            generator = self.trained.generator
             copy = generator.decode(generator.encode(before[None]))[0]
         frames = ready.restore(path.frames.flatten(0, 1).cpu())
         channels = len(before)

@@ -52,7 +52,7 @@ class GuidedInquiry(Inquiry):
     def __init__(
         self, task: CounterfactualTask, trained: TrainedGenerator, generator: DiffusionGenerator, device: torch.device
     ) -> None:  # fmt: skip
-        told = task.settings.explain
+        told, self.generator = task.settings.explain, generator
         stored = _stored(task, trained)
         if stored is None:
             stored = _ask(task, generator, device)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from copy import copy
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,8 +14,10 @@ from torch import Tensor
 from voxplain.counterfactual.diffusion import DiffusionGenerator
 from voxplain.counterfactual.diffusion.explain import DiffusionExplainer, Mask
 from voxplain.counterfactual.explain import LatentExplainer
+from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.path import CounterfactualPath
 from voxplain.counterfactual.running.nulls import Nulls, nulls_of
+from voxplain.counterfactual.running.own import Own, own_of
 from voxplain.counterfactual.running.queries_step import Asked, Found, asked_of, direction_of
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import TrainedGenerator
@@ -24,11 +30,23 @@ class Inquiry(ABC):
         asked: what the classifier says of training images.
         found: the direction; None of families that are not explained along one.
         explainer: of single images.
+        generator: the family.
+        facts: of a family that was tuned to one image; none of others.
     """
 
     asked: Asked
     found: Found | None
     explainer: LatentExplainer | DiffusionExplainer
+    generator: Generator
+    facts: Mapping[str, Any] = MappingProxyType({})
+
+    def own(self, x: Tensor) -> Inquiry:
+        """That of one image (C, *S), where the family is tuned to it; else this one.
+
+        Raises:
+            InputError: checks of the direction in a tuned family are low.
+        """
+        return self
 
     @abstractmethod
     def explain(self, x: Tensor, target: float, mask: Mask) -> CounterfactualPath:
@@ -55,12 +73,24 @@ class LinearInquiry(Inquiry):
     """
 
     def __init__(self, task: CounterfactualTask, trained: TrainedGenerator, device: torch.device) -> None:
-        self.task, self.generator, told = task, trained.generator, task.settings.explain
-        self.asked = asked_of(task, trained, device)
-        self.found: Found = direction_of(task, trained.generator, self.asked)
+        self.task, self.asked = task, asked_of(task, trained, device)
+        self._take(Own(trained.generator, direction_of(task, trained.generator, self.asked)))
+
+    def _take(self, own: Own) -> None:
+        told = self.task.settings.explain
+        self.generator, self.facts = own.generator, own.facts
+        self.found: Found = own.found
         self.explainer: LatentExplainer = LatentExplainer(
-            trained.generator, task.asked.decision, self.found.way, limit=told.limit, reinject=told.reinject
+            own.generator, self.task.asked.decision, own.found.way, limit=told.limit, reinject=told.reinject
         )
+
+    def own(self, x: Tensor) -> LinearInquiry:
+        found = own_of(self.task, self.generator, self.asked, self.found, x)
+        if found.generator is self.generator:
+            return self
+        other = copy(self)
+        other._take(found)
+        return other
 
     def explain(self, x: Tensor, target: float, mask: Mask) -> CounterfactualPath:
         return self.explainer.explain(x, target)

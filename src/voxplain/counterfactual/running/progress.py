@@ -5,7 +5,7 @@ from __future__ import annotations
 from voxplain.inherent.training.history import Row
 from voxplain.inherent.training.progress import Progress
 
-_TOLD = ("kid", "diversity", "copy error", "real called real", "chance", "code error")
+_TOLD = ("kid", "fid", "diversity", "copy error", "real called real", "chance", "code error")
 
 
 class GeneratorProgress(Progress):

@@ -21,6 +21,7 @@ _NEAR = 0.8  # of the flips, from which on random directions do as well
 _MEDIANS = ("change", "l2", "sparsity", "cout", "composition", "reversibility", "identity")
 _AGREES = 0.5  # of the images, from which on the oracle is said to see the same
 _BEYOND, _KEPT = 1.5, 0.9  # typical distances; share of copies that keep their decision
+_FAMILY = ("kid", "fid", "fid images", "fid features", "diversity", "distinctness", "copy error")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def summary_of(
         "direction": records[0]["direction"] if found is None or not isinstance(found.way, Direction) else found.way.name,
         "cosine with ridge": None if found is None else found.cosine, "copies that keep their decision": asked.kept,
         "typical logits": list(asked.typical), "confounders": [_carried(c) for c in (found.carried if found else ())],
-        **{name: trained.row[name] for name in ("kid", "diversity", "copy error")},
+        **{name: trained.row[name] for name in _FAMILY if name in trained.row},
     }  # fmt: skip
     facts |= {f"median {name}": float(np.median([r[name] for r in records])) for name in _MEDIANS}
     facts |= {"own nearest": float(np.mean([r["own nearest"] for r in records])), "realism": list(realism)}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import voxplain
 from voxplain.case.atomic import write_whole
@@ -16,6 +18,7 @@ from voxplain.counterfactual.running.families import family_of
 from voxplain.counterfactual.running.families.family import WEIGHTS, Learned
 from voxplain.counterfactual.running.judging import collapse
 from voxplain.counterfactual.running.task import CounterfactualTask
+from voxplain.counterfactual.settings.config import GeneratorSettings
 from voxplain.counterfactual.training.settings import WHEREABOUTS
 from voxplain.errors import InputError
 from voxplain.inherent.data.prepared import Images
@@ -44,6 +47,11 @@ class TrainedGenerator:
     shape: tuple[int, ...]
     warning: str | None
     weights: str
+
+    def to(self, device: torch.device) -> TrainedGenerator:
+        """The same on another device; a generator that cannot be moved stays where it is."""
+        move = getattr(self.generator, "to", None)
+        return self if move is None else replace(self, generator=move(device))
 
 
 def train_generator(task: CounterfactualTask) -> TrainedGenerator:
@@ -80,19 +88,18 @@ def trained_generator(task: CounterfactualTask) -> TrainedGenerator:
         )
     generator = family_of(task.settings.generator).load(folder, task.shape)
     row: Row = told["row"]
-    weights = hashlib.blake2b((folder / WEIGHTS).read_bytes(), digest_size=8).hexdigest()
+    stored = hashlib.blake2b((folder / WEIGHTS).read_bytes(), digest_size=8).hexdigest()
+    # what says how images are encoded decides the codes as much as the weights do
+    weights = digest([stored, _record(task), _later(task)])
     return TrainedGenerator(generator, row, tuple(told["shape"]), collapse(row), weights)
 
 
 def training_key(task: CounterfactualTask) -> str:
     """Of what decides the weights."""
-    told, used = task.settings, {"pca": (), "autoencoder": ("training",), "stylegan": ("training", "encoder")}
-    used["diffusion"] = ("training",)
-    where = set(WHEREABOUTS) - {"steps"}
-    asked = [
-        getattr(told, name).model_dump(mode="json", exclude=where) for name in used[told.generator.family]
-    ]
-    return digest([_record(task), asked])
+    told, where = task.settings, set(WHEREABOUTS) - {"steps"}
+    used = family_of(told.generator).trainings
+    asked = [getattr(told, name).model_dump(mode="json", exclude=where) for name in used]
+    return digest([_record(task), asked, *filter(None, [_later(task)])])
 
 
 def _train(task: CounterfactualTask, folder: Path) -> None:
@@ -113,12 +120,41 @@ def _train(task: CounterfactualTask, folder: Path) -> None:
 
 
 def _record(task: CounterfactualTask) -> dict[str, Any]:
-    asked = task.settings.generator
+    """What a training is of, besides its own settings."""
+    asked, later = task.settings.generator, _later(task)
     return {
-        "family": asked.family, "parameters": asked.parameters, "shape": list(task.shape),
-        "preparation": repr(task.preparation), "samples": labels_digest(task.samples),
-        "split": digest(task.split.ids(task.samples)),
+        "family": asked.family, "parameters": {k: v for k, v in asked.parameters.items() if k not in later},
+        "shape": list(task.shape), "preparation": repr(task.preparation), "samples": labels_digest(task.samples),
+        "split": digest(task.split.ids(task.samples)), **_brought(asked),
     }  # fmt: skip
+
+
+def _later(task: CounterfactualTask) -> dict[str, Any]:
+    """Parameters that say how images are encoded: with others, nothing is trained anew, but measured."""
+    asked = task.settings.generator
+    names = family_of(asked).later
+    return {name: value for name, value in asked.parameters.items() if name in names}
+
+
+def _brought(asked: GeneratorSettings) -> dict[str, Any]:
+    """Code and weights of the user's own, by their content."""
+    files = {"source": asked.source, "features": asked.features.source}
+    out: dict[str, Any] = {
+        name: _content(Path(told.rpartition(":")[0]), told)
+        for name, told in files.items()
+        if told is not None
+    }
+    weights = {"weights": asked.weights, "features' weights": asked.features.weights}
+    out |= {name: _content(path, str(path)) for name, path in weights.items() if path is not None}
+    return out | ({"features' arguments": asked.features.arguments} if asked.features.arguments else {})
+
+
+def _content(path: Path, told: str) -> str:
+    """Of a file its hash and what is called in it; of what is imported by name, the name."""
+    if not path.is_file():
+        return told
+    name = told.rpartition(":")[2] if told != str(path) else ""
+    return f"{hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()}:{name}"
 
 
 def _told(folder: Path) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from voxplain.counterfactual.settings.config import (
     ExplainSettings,
     GeneratorSettings,
 )
+from voxplain.counterfactual.settings.features import FeatureSettings
 from voxplain.counterfactual.settings.load import counterfactual_template, load_counterfactual
 
 __all__ = [
     "CounterfactualSettings",
     "DirectionSettings",
     "ExplainSettings",
+    "FeatureSettings",
     "GeneratorSettings",
     "counterfactual_template",
     "load_counterfactual",

@@ -8,14 +8,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
+from voxplain.counterfactual.settings.features import FeatureSettings
 from voxplain.counterfactual.training.settings import EncoderTraining, StyleTraining
 from voxplain.inherent.settings.config import DataSettings, SplitSettings
-from voxplain.settings.fields import Device
+from voxplain.settings.fields import Device, Existing
 from voxplain.settings.prepare import PrepareSettings
 from voxplain.settings.section import Section, setting
 
 Part = Literal["train", "validation", "test"]
-Family = Literal["pca", "autoencoder", "stylegan", "diffusion"]
+Family = Literal["pca", "autoencoder", "stylegan", "diffusion", "module"]
 Kind = Literal["ridge", "labels", "gradient", "local"]
 
 
@@ -25,17 +26,40 @@ class GeneratorSettings(Section):
     family: Family = setting(
         "pca",
         "pca: principal components, exact and without training, the baseline; autoencoder: MONAI's AutoencoderKL; stylegan: "
-        "a StyleGAN2 with an encoder; diffusion: MONAI's, guided by the classifier's gradient, not for black boxes",
+        "a StyleGAN2 with an encoder; diffusion: MONAI's, guided by the classifier's gradient, not for black boxes; module: "
+        "your own",
     )
     parameters: dict[str, Any] = setting(
         {},
         "of the family, such as components: 0.95 (pca), widths: [16, 32, 64], latent: 4 (autoencoder), styles: 64, "
-        "width: 16, space: w+, refine: 50 (stylegan), widths: [16, 32, 64], steps: 25, depth: 0.4 (diffusion)",
+        "width: 16, space: w+, refine: 50, pivot: 100 (stylegan), widths: [16, 32, 64], steps: 25, depth: 0.4 (diffusion); "
+        "of a module, keyword arguments of its function",
     )
+    source: str | None = setting(
+        None,
+        "of a module: file.py:function or package.module:function that gives an object with encode and decode, and, as it "
+        "likes, sample and statistics",
+    )
+    weights: Existing | None = setting(None, "of a module that is a network: .pt, .pth or .safetensors")
     folder: Path | None = setting(
         None,
         "where it lies, so that several classifiers can share it; none: generator in the results' folder",
     )
+    features: FeatureSettings = Field(
+        default_factory=FeatureSettings, description="what KID and FID compare images by"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.family == "module") != (self.source is not None):
+            found = "none" if self.source is None else self.source
+            raise ValueError(
+                f"source: found {found} for family {self.family}, expected family: module with source: nets.py:generator, "
+                "or neither"
+            )
+        if self.weights is not None and self.family != "module":
+            raise ValueError(f"weights: found some for family {self.family}, which is trained, expected none")
+        return self
 
 
 class DirectionSettings(Section):

@@ -44,6 +44,17 @@ def _anchored(given: Mapping[str, Any], base: Path) -> dict[str, Any]:
     out |= anchored_section(out, "classifier", base, classifier, short="source")
     if isinstance(out.get("classifier"), Mapping) and "oracle" in out["classifier"]:
         out["classifier"] |= anchored_section(out["classifier"], "oracle", base, classifier, short="source")
-    out |= anchored_section(out, "generator", base, {"folder": anchored_path}, short="family")
+    out |= anchored_section(out, "generator", base, _GENERATOR, short="family")
     out |= anchored_section(out, "direction", base, {}, short="kind")
     return out | ({"out": anchored_path(out["out"], base)} if "out" in out else {})
+
+
+def _features(told: Any, base: Path) -> Any:
+    """A section in a section."""
+    paths = {"source": anchored_source, "weights": anchored_path}
+    return anchored_section({"features": told}, "features", base, paths, short="source").get("features", told)
+
+
+_GENERATOR = {
+    "folder": anchored_path, "source": anchored_source, "weights": anchored_path, "features": _features,
+}  # fmt: skip

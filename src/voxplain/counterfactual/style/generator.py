@@ -28,6 +28,7 @@ class StyleGenerator(nn.Module):
         space: which codes; must be the encoder's.
         refine: steps by which codes of images are improved one by one, from what the encoder says; 0 is none.
         rate: of these steps.
+        pivot: steps by which it is tuned to each image that is explained, see `pivoted`; 0 is none.
         seed: of the styles that statistics are of.
     """
 
@@ -40,6 +41,7 @@ class StyleGenerator(nn.Module):
         space: Space = "w",
         refine: int = 0,
         rate: float = 0.02,
+        pivot: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -49,7 +51,7 @@ class StyleGenerator(nn.Module):
                 f"space: found {space}, but the encoder gives {encoder.layers or 1} styles, expected {layers or 1}"
             )
         self.mapping, self.synthesis, self.encoder = mapping, synthesis, encoder
-        self.space, self.refine, self.rate, self.seed = space, refine, rate, seed
+        self.space, self.refine, self.rate, self.pivot, self.seed = space, refine, rate, pivot, seed
         self.requires_grad_(False).eval()
 
     @cached_property
@@ -108,37 +110,3 @@ class StyleGenerator(nn.Module):
 
     def _layered(self, codes: Tensor) -> Tensor:
         return codes.reshape(len(codes), self.synthesis.layers, -1) if self.space == "w+" else codes
-
-
-def pivoted(
-    generator: StyleGenerator, image: Tensor, *, steps: int = 200, rate: float = 3e-3
-) -> StyleGenerator:
-    """A generator of its own for one image, which it copies better (pivotal tuning; Roich et al., TOG 2022).
-
-    The code stays, and the synthesis learns the image around it. Directions must be asked of the new generator, which is
-    another family of images.
-
-    Args:
-        generator: left as it is.
-        image: (C, *S).
-        steps, rate: of the tuning.
-    """
-    import copy
-
-    own = copy.deepcopy(generator)
-    code = generator.encode(image[None])
-    # images of other codes stay what they were, so that only what surrounds this one changes
-    others = generator.sample(8, seed=generator.seed + 1)
-    with torch.no_grad():
-        kept = generator.decode(others)
-    own.synthesis.requires_grad_(True)
-    optimiser = torch.optim.Adam(own.synthesis.parameters(), rate)
-    with torch.enable_grad():
-        for _ in range(steps):
-            loss = F.l1_loss(own.decode(code), image[None]) + 0.5 * F.l1_loss(own.decode(others), kept)
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-    own.requires_grad_(False)
-    # the encoder's answer for this image is the pivot
-    return own

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxplain.counterfactual.measure.features import RandomFeatures, in_batches
-from voxplain.counterfactual.measure.realism import alike_scaled, diversity, kernel_distance
+from voxplain.counterfactual.measure.compared import compared
 from voxplain.counterfactual.style.augment import Augment
 from voxplain.counterfactual.style.discriminator import Discriminator
 from voxplain.counterfactual.style.losses import (
@@ -37,14 +36,16 @@ class StyleTask(GeneratorTask):
     Args:
         mapping, synthesis, discriminator: trained in place.
         settings: how.
+        features: that rounds are measured by; see `compared`.
     """
 
-    columns = ("kid", "diversity", "real called real", "chance")
+    columns = ("kid", "fid", "diversity", "distinctness", "real called real", "chance")
     monitor = "kid"
 
     def __init__(
-        self, mapping: Mapping, synthesis: Synthesis, discriminator: Discriminator, settings: StyleTraining
-    ) -> None:
+        self, mapping: Mapping, synthesis: Synthesis, discriminator: Discriminator, settings: StyleTraining,
+        features: nn.Module | None = None,
+    ) -> None:  # fmt: skip
         self.mapping, self.synthesis, self.discriminator = mapping, synthesis, discriminator
         self.kept = nn.ModuleDict({"mapping": copy.deepcopy(mapping), "synthesis": copy.deepcopy(synthesis)})
         self.kept.requires_grad_(False)
@@ -63,7 +64,7 @@ class StyleTask(GeneratorTask):
             self.penalty = usual_penalty(synthesis.shape, settings.batch)
         self.path_mean, self._signs = 0.0, [0.0, 0.0]
         self._told = 0.0
-        self._features = RandomFeatures(synthesis.shape[0], synthesis.dims)
+        self._features = features
 
     def modules(self) -> ReadOnly[str, nn.Module]:
         return {
@@ -85,14 +86,9 @@ class StyleTask(GeneratorTask):
         return row
 
     def judge(self, images: Tensor) -> Row:
-        device = images.device
-        self._features.to(device)
-        fakes = self._samples(len(images), device)
-        real, fake = alike_scaled(in_batches(self._features, images), in_batches(self._features, fakes))
-        return {
-            "kid": kernel_distance(real, fake), "diversity": diversity(fakes, images),
-            "real called real": self._told, "chance": self.augment.chance,
-        }  # fmt: skip
+        fakes = self._samples(len(images), images.device)
+        told = {"real called real": self._told, "chance": self.augment.chance}
+        return {**compared(fakes, images, self._features), **told}
 
     def pictures(self) -> Tensor:
         return self._samples(32, next(self.kept.parameters()).device)

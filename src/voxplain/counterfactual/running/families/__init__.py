@@ -6,6 +6,7 @@ from voxplain.counterfactual.running.families.autoencoding import AutoencoderFam
 from voxplain.counterfactual.running.families.components import PcaFamily
 from voxplain.counterfactual.running.families.diffusing import DiffusionFamily
 from voxplain.counterfactual.running.families.family import Family
+from voxplain.counterfactual.running.families.foreign import ForeignFamily
 from voxplain.counterfactual.running.families.styles import StyleFamily
 from voxplain.counterfactual.settings.config import GeneratorSettings
 from voxplain.errors import InputError, suggest
@@ -15,6 +16,7 @@ _FAMILIES: dict[str, type[Family]] = {
     "autoencoder": AutoencoderFamily,
     "stylegan": StyleFamily,
     "diffusion": DiffusionFamily,
+    "module": ForeignFamily,
 }
 
 
@@ -22,24 +24,25 @@ def family_of(asked: GeneratorSettings) -> Family:
     """The family with its parameters.
 
     Raises:
-        InputError: an unknown parameter.
+        InputError: an unknown parameter, or one that cannot be.
     """
     check_parameters(asked)
-    return _FAMILIES[asked.family](dict(asked.parameters))
+    return _FAMILIES[asked.family](asked)
 
 
 def check_parameters(asked: GeneratorSettings) -> None:
     """Refuse what the family does not know.
 
     Raises:
-        InputError: an unknown parameter.
+        InputError: an unknown parameter, or one that cannot be.
     """
     known = _FAMILIES[asked.family].parameters
     for name in asked.parameters:
-        if name not in known:
+        if known is not None and name not in known:
             raise InputError(
                 f"generator.parameters: unknown key {name!r} of {asked.family}; {suggest(name, known)}"
             )
+    _FAMILIES[asked.family](asked).check()
 
 
 __all__ = ["Family", "check_parameters", "family_of"]

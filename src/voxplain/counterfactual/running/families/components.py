@@ -10,6 +10,7 @@ import torch
 from voxplain.counterfactual.generator.pca import PcaGenerator
 from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.running.families.family import WEIGHTS, Family, Learned
+from voxplain.counterfactual.running.families.features import features_of
 from voxplain.counterfactual.training.samples import write_samples
 from voxplain.inherent.training.history import Row
 
@@ -19,7 +20,7 @@ _SAMPLES = 32
 class PcaFamily(Family):
     """Fitted at once, exactly."""
 
-    parameters: ClassVar[tuple[str, ...]] = ("components",)
+    parameters: ClassVar[tuple[str, ...] | None] = ("components",)
 
     def train(self, learned: Learned) -> list[Row]:
         from voxplain.counterfactual.running.judging import judged
@@ -28,7 +29,8 @@ class PcaFamily(Family):
         generator.save(learned.folder / WEIGHTS)
         row = {"epoch": 1.0, "step": 1.0, "explained": generator.explained}
         row |= {"components": float(len(generator.components))}
-        row |= judged(generator, learned.tensor(learned.judged[: learned.settings.training.judged]))
+        features = features_of(self.asked.features, learned.shape)
+        row |= judged(generator, learned.tensor(learned.judged[: learned.settings.training.judged]), features)
         samples = generator.decode(generator.sample(_SAMPLES, seed=0))
         write_samples(learned.folder / "samples" / "step-0000001.png", samples)
         return [row]

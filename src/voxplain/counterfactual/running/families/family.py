@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from voxplain.counterfactual.generator.protocol import Generator
-from voxplain.counterfactual.settings.config import CounterfactualSettings
+from voxplain.counterfactual.settings.config import CounterfactualSettings, GeneratorSettings
 from voxplain.inherent.data.prepared import Images
 from voxplain.inherent.training.history import Row
 
@@ -50,16 +50,27 @@ class Family(ABC):
     """One kind of generator.
 
     Args:
-        given: its parameters; names were checked.
+        asked: its settings; names of parameters were checked.
 
     Attributes:
-        parameters: names that it knows.
+        parameters: names that it knows; None knows all.
+        later: those of them that say how images are encoded, and nothing of what is trained.
+        trainings: sections of the settings that decide its weights.
     """
 
-    parameters: ClassVar[tuple[str, ...]] = ()
+    parameters: ClassVar[tuple[str, ...] | None] = ()
+    later: ClassVar[tuple[str, ...]] = ()
+    trainings: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self.given = dict(given)
+    def __init__(self, asked: GeneratorSettings) -> None:
+        self.asked, self.given = asked, dict(asked.parameters)
+
+    def check(self) -> None:  # noqa: B027  # most leave it to what is made of them
+        """Refuse values of parameters that cannot be.
+
+        Raises:
+            InputError: names the parameter.
+        """
 
     @abstractmethod
     def train(self, learned: Learned) -> list[Row]:
