@@ -101,9 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             cells = ["0"] if found is None else [
                 str(found.images), f"{found.r:.2f}", f"{found.size:.2f}", f"{found.error:.2f}",
             ]  # fmt: skip
-            table.add_row(
-                results.name, told["direction"], f"{told['r2']:.2f}", flips, random, towards, *cells
-            )
+            r2 = "–" if told["r2"] is None else f"{told['r2']:.2f}"  # guidance has no direction
+            table.add_row(results.name, told["direction"], r2, flips, random, towards, *cells)
     Console(width=120).print(table)
 
 
