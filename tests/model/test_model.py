@@ -198,7 +198,7 @@ def test_unknown_arguments_are_refused() -> None:
     ):
         with pytest.raises(InputError, match=next(iter(arguments))):
             Model(Wrap(lambda z: z), **arguments)
-    with pytest.raises(ModelError, match=r"pass spatial_dims=2 or 3"):
+    with pytest.raises(ModelError, match=r"give spatial_dims, 2 or 3"):
         Model(nn.Linear(3, 2))
     with pytest.raises(ModelError, match="task: asked for classification"):
         Model(Wrap(lambda z: z), task="classification")

@@ -49,7 +49,8 @@ def spatial_dims(
         if isinstance(sizes, tuple) and len(sizes) in (2, 3):
             return len(sizes)
     raise ModelError(
-        f"{type(module).__name__}: cannot tell whether it takes 2-D or 3-D images; pass spatial_dims=2 or 3"
+        f"{type(module).__name__}: cannot tell whether it takes 2-D or 3-D images; give spatial_dims, 2 or 3, beside its "
+        "source"
     )
 
 

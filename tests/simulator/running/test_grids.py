@@ -168,8 +168,8 @@ def test_a_new_image_of_another_size_is_told(alike, tmp_path, capsys):
     told = [str(alike.parent / "settings.yaml"), str(tmp_path / "wide.nii.gz"), "--set", "explain.atlas=null"]
     assert run(["simulate", "explain", *told]) == 2
     line = capsys.readouterr().err
-    assert "image of wide.nii.gz: has the shape (1, 18, 18) after preparation" in line
-    assert "the simulator learned on (1, 16, 16); give prepare.size" in line
+    assert "image of wide.nii.gz: has the size (18, 18) after preparation" in line
+    assert "the simulator learned on (16, 16); give prepare.size" in line
 
 
 def test_a_pushed_map_is_what_simpleitk_resamples(tmp_path):
@@ -205,3 +205,23 @@ def _placed(degrees, spacing, origin) -> np.ndarray:
     out[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix() @ np.diag(spacing)
     out[:3, 3] = origin
     return out
+
+
+def test_labels_of_one_name_stay_apart_and_a_region_that_somebody_lacks_is_told(tmp_path):
+    files(tmp_path, 24)
+    lacking = next(row for row in read_rows(tmp_path / "subjects.csv") if row["part"] == "test")
+    case = read_case(tmp_path / lacking["atlas"])
+    values = np.unique(case.image)[1:].astype(int)
+    kept = np.where(case.image[0] == values[-1], values[0], case.image[0])
+    write_array(tmp_path / lacking["atlas"], kept.astype(np.uint8), case.geometry)
+    names = {int(values[0]): "both", int(values[1]): "both"}
+    out = ran(tmp_path, explain={"atlas": {"names": names}, "cases": 0, "device": "cpu"})
+    regions = {row["region"] for row in read_rows(out / "explanation" / "regions.csv")}
+    assert {f"both ({values[0]})", f"both ({values[1]})"} <= regions
+    rows = [r for r in read_rows(out / "group" / "regions.csv") if r["region"].startswith("both")]
+    assert len({r["region"] for r in rows}) == 2 and len({r["percent"] for r in rows}) == len(rows)
+    (note,) = [
+        n for n in json.loads((out / "group" / "groups.json").read_text())["notes"] if "is not tested" in n
+    ]
+    assert f"1 of 3 images have none of it ({lacking['id']})" in note
+    assert "is not tested" in (out / "report.html").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from voxplain.errors import ModelError
@@ -28,7 +29,10 @@ class Decision(nn.Module):
             raise ModelError(
                 f"classes: found healthy {healthy} and diseased {diseased}, expected two different indices"
             )
-        self.classifier = copy.deepcopy(classifier).eval().requires_grad_(False)
+        with torch.no_grad():  # a copy of TorchScript's weights would have a gradient to the original ones
+            self.classifier = copy.deepcopy(classifier).eval()
+        for parameter in self.classifier.parameters():  # TorchScript has no requires_grad_ of its own
+            parameter.requires_grad_(False)
         self.healthy, self.diseased = healthy, diseased
 
     def forward(self, x: Tensor) -> Tensor:

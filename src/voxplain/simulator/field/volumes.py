@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -45,6 +46,19 @@ class RegionChange:
         return 100 * self.change / self.before
 
 
+def told_apart(names: Mapping[int, str]) -> dict[int, str]:
+    """Names of labels, with the label behind a name that another one has, or that is another one's number.
+
+    >>> told_apart({17: "hippocampus", 53: "hippocampus", 4: "ventricle", 2: "1"})
+    {17: 'hippocampus (17)', 53: 'hippocampus (53)', 4: 'ventricle', 2: '1 (2)'}
+    """
+    counts = Counter(names.values())
+    return {
+        label: f"{name} ({label})" if counts[name] > 1 or (name.isdecimal() and int(name) != label) else name
+        for label, name in names.items()
+    }
+
+
 def volume_changes(
     determinant: npt.NDArray[np.floating],
     label: npt.NDArray[np.integer],
@@ -57,7 +71,7 @@ def volume_changes(
         determinant: (*S) of the forward map, on the grid of the image before the warp; see `jacobian`.
         label: (*S) of the atlas on the same grid.
         geometry: of that grid.
-        names: of labels; others are called by their number.
+        names: of labels; others are called by their number. Labels of one name stay apart, see `told_apart`.
 
     Raises:
         GeometryError: arrays of other shapes than the grid's.
@@ -81,7 +95,7 @@ def volume_changes(
     count = np.bincount(region)
     total = np.bincount(region, flat)
     folded = np.bincount(region, flat <= 0)
-    known = dict(names or {})
+    known = told_apart(names or {})
     out = tuple(
         RegionChange(
             int(v), known.get(int(v), str(int(v))), float(n * size), float(t * size), unit, float(100 * f / n)

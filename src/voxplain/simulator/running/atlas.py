@@ -14,6 +14,7 @@ from voxplain.case.label_names import label_names
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample
 from voxplain.simulator.field import RegionChange, volume_changes
+from voxplain.simulator.field.volumes import told_apart
 from voxplain.simulator.running.home import Floats
 from voxplain.simulator.settings.config import AtlasSettings
 
@@ -52,7 +53,7 @@ class Atlas:
 
     def names(self, sample: Sample) -> Mapping[int, str]:
         """Of labels, as the settings give them, else as the file does."""
-        return {**label_names(self.file(sample)), **self._asked.names}
+        return told_apart({**label_names(self.file(sample)), **self._asked.names})
 
     def file(self, sample: Sample) -> Path:
         """Where the labels of an image are.

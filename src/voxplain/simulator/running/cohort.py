@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from voxplain.case import Geometry, read_case
 from voxplain.errors import InputError
 from voxplain.inherent.data import Reader, Sample
+from voxplain.inherent.data.sample import listed
 from voxplain.simulator.running.case_files import LOG_JACOBIAN
 from voxplain.simulator.running.common import CommonGrid
 from voxplain.simulator.running.home import Floats
@@ -192,6 +193,18 @@ def _told(images: Sequence[Member], column: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(m.sample.meta.get(column, "")) if column else "" for m in images))
 
 
+def left_out(chosen: Sequence[Member]) -> list[str]:
+    """In a sentence each, regions that some images lack, which are therefore not tested."""
+    having = [(m.sample.id, {row["region"] for row in m.record["regions"]}) for m in chosen]
+    every = list(dict.fromkeys(row["region"] for m in chosen for row in m.record["regions"]))
+    lacking = {name: [sample for sample, own in having if name not in own] for name in every}
+    return [
+        f"Region {name} is not tested: {len(those)} of {len(chosen)} images have none of it ({listed(those)})."
+        for name, those in lacking.items()
+        if those
+    ]
+
+
 def _volumes(patients: Sequence[Sequence[Member]], names: Sequence[str], kind: str) -> NDArray[np.float64]:
     """(patients, R) mean over images and trainings."""
     out = np.zeros((len(patients), len(names)))
@@ -203,7 +216,7 @@ def _volumes(patients: Sequence[Sequence[Member]], names: Sequence[str], kind: s
 
 
 def _regions(chosen: Sequence[Member]) -> tuple[tuple[str, ...], str]:
-    """Regions that all images have, in the first one's order."""
+    """Regions that all images have, in the first one's order; see `left_out` for the others."""
     every = [{row["region"] for row in member.record["regions"]} for member in chosen]
     first: list[dict[str, Any]] = chosen[0].record["regions"]
     names = tuple(row["region"] for row in first if all(row["region"] in others for others in every))

@@ -104,16 +104,25 @@ class _Asked:
                 self._subject(emptied(place), subject, reader)
             show(f"seed {self.seed}, {part} images", subject.index + 1, len(samples))
 
+    def _check_shape(self, sample: Sample, found: tuple[int, ...]) -> None:
+        wanted = self.task.shape
+        if found[0] != wanted[0]:
+            raise InputError(
+                f"image of {sample.id}: has {found[0]} channels, the simulator learned on {wanted[0]}; give the same scans "
+                "of every subject, with ; between"
+            )
+        if found != wanted:
+            raise InputError(
+                f"image of {sample.id}: has the size {found[1:]} after preparation, the simulator learned on {wanted[1:]}; "
+                "give prepare.size, or images of one grid"
+            )
+
     def _subject(self, place: Path, subject: Subject, reader: Reader) -> None:
         sample, told = subject.sample, self.task.settings.explain
         ready = prepared(sample, self.task.preparation, reader)
+        self._check_shape(sample, tuple(ready.image.shape))
         # read before anything is computed: an atlas that does not fit is told at once
         labels = None if self.atlas is None else self.atlas(sample, reader)
-        if tuple(ready.image.shape) != self.task.shape:
-            raise InputError(
-                f"image of {sample.id}: has the shape {tuple(ready.image.shape)} after preparation, the simulator learned "
-                f"on {self.task.shape}; give prepare.size, or images of one grid"
-            )
         home = Home(ready)
         path = self.explainer.explain(ready.image.to(self.device), told.target)
         write_files(place, path, home, told.files if self.first else ())

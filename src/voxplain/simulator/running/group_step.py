@@ -22,7 +22,7 @@ from voxplain.inherent.training.record import digest
 from voxplain.simulator.group import GroupMap, agreement, group_difference, group_map
 from voxplain.simulator.page import write_page
 from voxplain.simulator.running.case_files import is_whole
-from voxplain.simulator.running.cohort import Cohort, Member, Space, check_apart, gathered, members
+from voxplain.simulator.running.cohort import Cohort, Member, Space, check_apart, gathered, left_out, members
 from voxplain.simulator.running.common import CommonGrid, common_grid, warps_of
 from voxplain.simulator.running.divided import divided_by
 from voxplain.simulator.running.group_files import regions_alone, write_test
@@ -115,6 +115,7 @@ class _Tests:
             title = f"{decision} towards {towards}"
             if chosen:
                 cohort = gathered(chosen, space, self.task.settings.group.by)
+                self.notes += [f"{title}: {note}" for note in left_out(chosen)]
                 self._mean(space, title, chosen, cohort)
                 if values is not None:
                     self._difference(space, title, chosen, cohort, values)
