@@ -124,6 +124,7 @@ def test_slices_beside_a_finding_have_the_class_that_is_told(tmp_path, classes, 
     path = config(tmp_path, tmp_path / "volumes.csv", data=data | ({"healthy": told} if told else {}))
     task = prepare_task(load_inherent(path))
     assert task.healthy is not None and task.samples.classes[task.healthy] == expected
+    assert set(task.samples.classes) == {"mass", expected}  # no class without a slice
     for sample in task.samples:
         beside = task.samples.classes[sample.label]
         assert beside == ("mass" if sample.slice[1] == 1 and int(sample.group[1:]) % 3 else beside)

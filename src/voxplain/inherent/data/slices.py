@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -72,6 +73,8 @@ def slices_of(
         parts += [samples.parts[number]] * len(found) if samples.parts is not None else []
     _check_planes(codes, axis)
     note = _note(len(samples), len(items), axis, labels_from_masks, least)
+    if labels_from_masks and not samples.multi_label:
+        items, classes, note = _without_empty(items, classes, healthy, note)
     own = tuple(parts) if samples.parts is not None else None
     return Samples(
         tuple(items), classes, own, (*samples.notes, note), samples.patients_known, samples.mask_values,
@@ -162,6 +165,18 @@ def _label(
     if len(marked) > 1:
         return tuple(k for k in volume.label if marked[k])
     return volume.label if marked.any() else ()
+
+
+def _without_empty(
+    items: list[Sample], classes: tuple[str, ...], healthy: int, note: str
+) -> tuple[list[Sample], tuple[str, ...], str]:
+    """Classes of volumes without a finding are no classes of slices, which are all healthy there."""
+    used = sorted({healthy, *(item.label for item in items if isinstance(item.label, int))})
+    gone = [name for k, name in enumerate(classes) if k not in used]
+    if not gone:
+        return items, classes, note
+    kept = [replace(item, label=used.index(item.label)) for item in items if isinstance(item.label, int)]
+    return kept, tuple(classes[k] for k in used), f"{note}; no slice shows anything of {', '.join(gone)}"
 
 
 def _note(volumes: int, slices: int, axis: int | str, labels_from_masks: bool, least: int) -> str:
