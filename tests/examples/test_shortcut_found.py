@@ -19,6 +19,8 @@ from voxplain.report.cohort import Asked, cohort_page
 from voxplain.report.cohort.shown.findings import findings
 from voxplain.study import load_aggregate, run_study
 
+pytestmark = pytest.mark.long
+
 SETTINGS = """
 models:
   shortcut: &net

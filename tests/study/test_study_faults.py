@@ -94,6 +94,7 @@ def test_a_killed_worker_is_replaced_and_its_task_done(place: Place) -> None:
     assert [place.status(f"{c}/map-slow")[0] for c in ("0", "1")] == ["ok", "ok"]
 
 
+@pytest.mark.long
 def test_what_the_system_ends_for_its_memory_is_tried_alone_and_then_given_up(lone: Place) -> None:
     place = lone
     place.write("[killed, gradient]", more="run: {workers: 2}\n")
@@ -108,6 +109,7 @@ def test_what_the_system_ends_for_its_memory_is_tried_alone_and_then_given_up(lo
     assert place.status("0/map-gradient")[0] == "ok"
 
 
+@pytest.mark.long
 def test_memory_that_runs_out_is_waited_for_and_then_told(place: Place) -> None:
     """A worker may take 2.5 GiB; 3 GiB are had when nothing else runs, 300 GiB never."""
     place.write("['greedy:gib=3', gradient]", more="run: {workers: 2, memory: 2.5}\n")
@@ -200,6 +202,7 @@ def test_two_runs_share_the_work(tmp_path: Path) -> None:
     assert place.made == {"0": 1, "1": 1, "2": 1, "3": 1}
 
 
+@pytest.mark.long
 def test_shards_do_their_part_and_the_last_compares(tmp_path: Path) -> None:
     place = Place(tmp_path, cases=3)
     # the second is refused everywhere, since the image has one channel: nobody ever settles it with a marker
@@ -236,6 +239,7 @@ def test_a_model_that_cannot_be_loaded_is_one_line_before_any_work(place: Place)
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.long
 def test_working_copies_are_dropped_and_made_again_only_when_needed(place: Place) -> None:
     place.write("[slow]", more="run: {workers: 1}\nmaps: {working: drop}\n")
     assert place.run().code == 0
@@ -247,6 +251,7 @@ def test_working_copies_are_dropped_and_made_again_only_when_needed(place: Place
     assert place.made == {"0": 2, "1": 2}
 
 
+@pytest.mark.long
 def test_more_metrics_later_cost_only_themselves(place: Place) -> None:
     place.write("[slow]", "[complexity]", "run: {workers: 1}\n")
     assert place.run().code == 0
@@ -259,6 +264,7 @@ def test_more_metrics_later_cost_only_themselves(place: Place) -> None:
     assert place.made == {"0": 1, "1": 1}
 
 
+@pytest.mark.long
 def test_what_was_done_before_is_told_wherever_it_stands(place: Place) -> None:
     """A metric that all maps share is new, and comes before those that are done already."""
     metrics = "[complexity, {}'sensitivity_average:draws=1']"
@@ -300,6 +306,7 @@ def test_a_class_that_no_model_has_is_one_line_before_any_case(place: Place) -> 
     assert not (place.folder / "out" / "ledger").exists()
 
 
+@pytest.mark.long
 def test_an_image_that_vanishes_meanwhile_is_that_case_s_trouble_alone(place: Place) -> None:
     """The worker that is killed afterwards comes back, though a file of the settings is gone."""
     place.write("['slow:wait=3', gradient]", more="run: {workers: 1}\n")
@@ -360,6 +367,7 @@ def test_a_target_that_is_nowhere_ends_in_a_page_that_says_so(place: Place) -> N
     assert "absent" in page
 
 
+@pytest.mark.long
 def test_a_method_added_later_is_compared_with_maps_that_were_dropped(place: Place) -> None:
     more = "run: {workers: 1}\nmaps: {working: drop}\n"
     place.write("[slow]", more=more)
