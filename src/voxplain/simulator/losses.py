@@ -24,9 +24,9 @@ class LossSettings(Section):
         "matched: as far as the drawn logit lies away, 1 is the distance of the classes; full: always 1",
     )
     margin: float = setting(12.5, "of the hinge", "logits", gt=0)
-    size: float = setting(500.0, "of the squared motion, as a share of the image's edge", ge=0)
+    size: float = setting(3000.0, "of the squared motion, as a share of the image's edge", ge=0)
     bending: float = setting(
-        1e-3, "of the motion's bending energy, lengths as shares of the image's edge", ge=0
+        6e-3, "of the motion's bending energy, lengths as shares of the image's edge", ge=0
     )
     gradient: float = setting(0.0, "of the motion's absolute differences between neighbours, in voxels", ge=0)
     cycle: float = setting(0.0, "of the squared difference to the image after going there and back", ge=0)
