@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
 from voxplain.counterfactual.settings.features import FeatureSettings
-from voxplain.counterfactual.training.settings import EncoderTraining, StyleTraining
+from voxplain.counterfactual.training.settings import EncoderTraining, StyleTraining, WarmTraining
 from voxplain.inherent.settings.config import DataSettings, SplitSettings
 from voxplain.settings.fields import Device, Existing
 from voxplain.settings.prepare import PrepareSettings
@@ -154,6 +154,10 @@ class CounterfactualSettings(Section):
     training: StyleTraining = Field(
         default_factory=StyleTraining,
         description="how it learns; from penalty on a StyleGAN's alone, and of pca only seed, judged and cache",
+    )
+    warm: WarmTraining = Field(
+        default_factory=WarmTraining,
+        description="how a StyleGAN starts: its parts learn to copy images; not used by others",
     )
     encoder: EncoderTraining = Field(
         default_factory=EncoderTraining,

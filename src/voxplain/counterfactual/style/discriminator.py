@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from voxplain.counterfactual.style.layers import Conv, Linear, halved, leaky
+from voxplain.counterfactual.style.scale import ImageScale
 from voxplain.counterfactual.style.synthesis import doublings
 
 _HALF = 2**-0.5
@@ -33,14 +34,14 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.body, outputs, coarse = encoder_body(shape, levels, width, most)
-        self.group = group
+        self.scale, self.group = ImageScale(shape), group
         self.last = Conv(len(coarse), outputs + 1, outputs)
         voxels = int(torch.tensor(coarse).prod())
         self.hidden, self.score = Linear(outputs * voxels, outputs), Linear(outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, *S) to (N,): above 0 is real."""
-        x = self.body(x)
+        x = self.body(self.scale.inward(x))
         x = leaky(self.last(torch.cat([x, spread(x, self.group)], 1)))
         out: Tensor = self.score(leaky(self.hidden(x.flatten(1))))
         return out[:, 0]

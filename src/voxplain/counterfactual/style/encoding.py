@@ -23,7 +23,8 @@ class EncoderTask(GeneratorTask):
         encoder: trained in place.
         generator: which decodes; not changed.
         settings: how.
-        codes, copies, looks: weights of codes of fakes (whitened, squared), of voxels of real images, and of their features.
+        codes, copies, looks: weights of codes of fakes (whitened, squared), of voxels of real
+            images, in units of their spread, and of their features.
     """
 
     columns = ("copy error", "code error")
@@ -55,9 +56,10 @@ class EncoderTask(GeneratorTask):
         of_fakes, of_reals = found.split(len(images))
         statistics = self.generator.statistics
         code = (statistics.whiten(of_fakes) - statistics.whiten(wanted)).square().mean()
-        copied = self.generator.decode(of_reals)
-        voxels = F.l1_loss(copied, images)
-        look = F.l1_loss(self._features(copied), self._features(images))
+        scale = self.generator.synthesis.scale
+        copied, wanted_copy = scale.inward(self.generator.decode(of_reals)), scale.inward(images)
+        voxels = F.l1_loss(copied, wanted_copy)
+        look = F.l1_loss(self._features(copied), self._features(wanted_copy))
         far = (statistics.whiten(of_reals).square().mean(1) - 2).clamp_min(0).mean()
         loss = codes * code + copies * voxels + looks * look + 0.01 * far
         for group in self._optimiser.param_groups:  # falls to a tenth, so that the last codes are settled

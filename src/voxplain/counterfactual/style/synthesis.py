@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from voxplain.counterfactual.style.layers import enlarged, leaky
 from voxplain.counterfactual.style.modulated import ModulatedConv
+from voxplain.counterfactual.style.scale import ImageScale
 from voxplain.errors import InputError
+
+_FAINT = 0.1
 
 
 class Synthesis(nn.Module):
@@ -39,6 +42,7 @@ class Synthesis(nn.Module):
         channels, *size = shape
         self.shape, self.levels = tuple(shape), doublings(size, levels)
         self.dims, self.styles = len(size), styles
+        self.scale = ImageScale(shape)
         widths = [min(most, width * 2 ** (self.levels - k)) for k in range(self.levels + 1)]
         self.constant = nn.Parameter(torch.randn(widths[0], *(n // 2**self.levels for n in size)))
         self.blocks = nn.ModuleList(
@@ -69,7 +73,7 @@ class Synthesis(nn.Module):
             image = own if image is None else enlarged(image) + own
             used += count
         assert image is not None
-        return image
+        return self.scale.outward(image)
 
 
 def doublings(size: Sequence[int], levels: int | None = None) -> int:
@@ -111,6 +115,8 @@ class _Block(nn.Module):
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(o)) for _, o in pairs)
         self.strengths = nn.ParameterList(nn.Parameter(torch.zeros(())) for _ in pairs)
         self.image = ModulatedConv(dims, outputs, channels, styles, 1, demodulate=False)
+        # levels add up: what nothing was learned of yet must not outshine what differs between images
+        nn.init.normal_(self.image.weight, std=_FAINT)
         self.image_bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, w: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from voxplain.counterfactual.measure.compared import compared
 from voxplain.counterfactual.style.augment import Augment
+from voxplain.counterfactual.style.copying import Copying
 from voxplain.counterfactual.style.discriminator import Discriminator
+from voxplain.counterfactual.style.encoder import StyleEncoder
 from voxplain.counterfactual.style.losses import (
     fooling,
     gradient_penalty,
@@ -27,15 +29,23 @@ from voxplain.inherent.training.history import Row
 
 BETAS = (0.0, 0.99)
 _PATH_DECAY, _RAMP = 0.01, 0.05
+_AS_REAL, _CODES = (
+    0.5,
+    0.5,
+)  # weights of copies that look real, and of codes of fakes, beside the copies' error
 _FOLLOW_EVERY = 4  # steps between looks at whether the discriminator learns by heart
 
 
 class StyleTask(GeneratorTask):
     """Mapping, synthesis and discriminator, and the average of the first two, which is what is kept.
 
+    With an encoder, images are copied, too, and their copies must look real: what is generated stays near to what there is,
+    and has codes. Every generated image has the same style in all layers then, since codes have.
+
     Args:
         mapping, synthesis, discriminator: trained in place.
         settings: how.
+        encoder: trained in place, too, where ``settings.copies`` is above 0; its average is kept as well.
         features: that rounds are measured by; see `compared`.
     """
 
@@ -44,10 +54,15 @@ class StyleTask(GeneratorTask):
 
     def __init__(
         self, mapping: Mapping, synthesis: Synthesis, discriminator: Discriminator, settings: StyleTraining,
-        features: nn.Module | None = None,
+        features: nn.Module | None = None, encoder: StyleEncoder | None = None,
     ) -> None:  # fmt: skip
         self.mapping, self.synthesis, self.discriminator = mapping, synthesis, discriminator
-        self.kept = nn.ModuleDict({"mapping": copy.deepcopy(mapping), "synthesis": copy.deepcopy(synthesis)})
+        self.encoder = encoder if settings.copies else None
+        self._own: dict[str, nn.Module] = {"mapping": mapping, "synthesis": synthesis}
+        if self.encoder is not None:
+            self._own["encoder"] = self.encoder
+            self._copying = Copying(self.encoder, synthesis, mapping)
+        self.kept = nn.ModuleDict({name: copy.deepcopy(module) for name, module in self._own.items()})
         self.kept.requires_grad_(False)
         self.settings = settings
         rate = settings.learning_rate
@@ -58,6 +73,7 @@ class StyleTask(GeneratorTask):
             settings.path_every if settings.path else 0,
         )
         self._d = self._adam([*discriminator.parameters()], rate, settings.penalty_every)
+        self._e = None if self.encoder is None else self._adam([*self.encoder.parameters()], rate, 0)
         self.augment = Augment(settings.chance, target=settings.target, mirror=settings.mirror)
         self.penalty = settings.penalty
         if self.penalty is None:
@@ -67,20 +83,19 @@ class StyleTask(GeneratorTask):
         self._features = features
 
     def modules(self) -> ReadOnly[str, nn.Module]:
-        return {
-            "mapping": self.mapping,
-            "synthesis": self.synthesis,
-            "discriminator": self.discriminator,
-            "kept": self.kept,
-        }
+        return {**self._own, "discriminator": self.discriminator, "kept": self.kept}
 
     def optimisers(self) -> ReadOnly[str, torch.optim.Optimizer]:
-        return {"generator": self._g, "critic": self._d}
+        return {
+            "generator": self._g,
+            "critic": self._d,
+            **({} if self._e is None else {"encoder": self._e}),
+        }
 
     def learn(self, images: Tensor, step: int, seed: int, averaged: Averaged) -> Row:
         seen = step * self.settings.batch
         row = self._criticise(images, step, seed, averaged)
-        row |= self._generate(len(images), images.device, step, seed, averaged)
+        row |= self._generate(images, step, seed, averaged)
         self._follow(step)
         self._average(seen)
         return row
@@ -108,7 +123,10 @@ class StyleTask(GeneratorTask):
     def _criticise(self, images: Tensor, step: int, seed: int, averaged: Averaged) -> Row:
         told, due = self.settings, step % self.settings.penalty_every == 0
         with torch.no_grad():
-            fakes = self.synthesis(self._styles(len(images), images.device, seed + 1, step), noise=seed + 2)
+            fakes = self.synthesis(self._styles(len(images), images.device, seed + 1), noise=seed + 2)
+            if self._copies(step) and self.encoder is not None:  # half of what it is to tell from images
+                half = len(images) // 2
+                fakes = torch.cat([fakes[half:], self.synthesis(self.encoder(images[:half]))])
         reals = self.augment(images, seed=seed + 3).detach().requires_grad_(due)
         of_reals = self.discriminator(reals)
         loss = telling(of_reals, self.discriminator(self.augment(fakes, seed=seed + 4)))
@@ -116,6 +134,8 @@ class StyleTask(GeneratorTask):
         if due and self.penalty:
             with torch.autocast(images.device.type, enabled=False):
                 penalty = gradient_penalty(self.discriminator(reals.float()), reals)
+            # a slope per unit of the images' spread, so that their own unit does not matter
+            penalty = penalty * self.discriminator.scale.spread.square()
             loss = loss + penalty * (self.penalty / 2 * told.penalty_every)
             row["penalty"] = float(penalty.detach())
         self._d.zero_grad(set_to_none=True)
@@ -125,38 +145,59 @@ class StyleTask(GeneratorTask):
         self._signs = [self._signs[0] + float(of_reals.detach().sign().sum()), self._signs[1] + len(images)]
         return row
 
-    def _generate(self, count: int, device: torch.device, step: int, seed: int, averaged: Averaged) -> Row:
-        told = self.settings
+    def _generate(self, images: Tensor, step: int, seed: int, averaged: Averaged) -> Row:
+        told, device = self.settings, images.device
         self.discriminator.requires_grad_(False)
-        w = self._styles(count, device, seed + 5, step)
+        w = self._styles(len(images), device, seed + 5)
         fakes = self.synthesis(w, noise=seed + 6)
         loss = fooling(self.discriminator(self.augment(fakes, seed=seed + 7)))
         row = {"generator loss": float(loss.detach())}
         if told.path and step % told.path_every == 0:
             with torch.autocast(device.type, enabled=False):
-                half = max(count // 2, 1)
-                styles = self._styles(half, device, seed + 8, step, mixed=False)
-                lengths = path_lengths(self.synthesis(styles, noise=seed + 9), styles, seed=seed + 10)
+                half = max(len(images) // 2, 1)
+                styles = self._styles(half, device, seed + 8, mixed=False)
+                made = self.synthesis.scale.inward(self.synthesis(styles, noise=seed + 9))
+                lengths = path_lengths(made, styles, seed=seed + 10)
             self.path_mean += _PATH_DECAY * (float(lengths.detach().mean()) - self.path_mean)
             loss = loss + (lengths - self.path_mean).square().mean() * (told.path * told.path_every)
             row["path length"] = float(lengths.detach().mean())
-        self._g.zero_grad(set_to_none=True)
+        copied = self._copies(step)
+        if copied:
+            cost, parts = self._copy(images, fakes.detach(), w.detach(), seed + 11)
+            loss, row = loss + cost * told.copies_every, row | parts
+        learned = [o for o in (self._g, self._e if copied else None) if o is not None]
+        for optimiser in learned:
+            optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        averaged(self.mapping)
-        averaged(self.synthesis)
-        self._g.step()
+        for module in self._own.values() if copied else (self.mapping, self.synthesis):
+            averaged(module)
+        for optimiser in learned:
+            optimiser.step()
         self.discriminator.requires_grad_(True)
         return row
 
-    def _styles(
-        self, count: int, device: torch.device, seed: int, step: int, *, mixed: bool = True
-    ) -> Tensor:
+    def _copies(self, step: int) -> bool:
+        return self.encoder is not None and step % self.settings.copies_every == 0
+
+    def _copy(self, images: Tensor, fakes: Tensor, w: Tensor, seed: int) -> tuple[Tensor, Row]:
+        """What copies of images cost, which are to look real, too, and codes of fakes, which are known."""
+        assert self.encoder is not None
+        copies, cost, parts = self._copying(images, seed=seed)
+        cost = self.settings.copies * cost
+        cost = cost + _AS_REAL * fooling(self.discriminator(self.augment(copies, seed=seed + 1)))
+        codes = ((self.encoder(fakes) - w) / (w.std(0) + 1e-8)).square().mean()
+        row = {name: float(value.detach()) for name, value in parts.items()}
+        return cost + _CODES * codes, row | {"code loss": float(codes.detach())}
+
+    def _styles(self, count: int, device: torch.device, seed: int, *, mixed: bool = True) -> Tensor:
         """(N, D), or (N, layers, D) where levels from a drawn one on have another style."""
         generator = torch.Generator().manual_seed(seed)
         z = torch.randn(2 * count, self.mapping.size, generator=generator).to(device)
         chance, cut = torch.rand(count, generator=generator), torch.rand(count, generator=generator)
-        if not (mixed and self.settings.mixing):
+        if not (mixed and self.settings.mixing) or self.encoder is not None:
             w: Tensor = self.mapping(z[:count])
+            if mixed:
+                self.mapping.track(w)
             return w
         w, other = self.mapping(z).chunk(2)
         self.mapping.track(w)
@@ -177,7 +218,7 @@ class StyleTask(GeneratorTask):
         # an average over the first images would remember what nothing was learned from yet
         half_life = min(told.average, max(seen * _RAMP, 1e-8))
         decay = 0.5 ** (told.batch / half_life)
-        for own, module in (("mapping", self.mapping), ("synthesis", self.synthesis)):
+        for own, module in self._own.items():
             for kept, now in zip(self.kept[own].parameters(), module.parameters(), strict=True):
                 kept.lerp_(now, 1 - decay)
             for copied, own_buffer in zip(self.kept[own].buffers(), module.buffers(), strict=True):

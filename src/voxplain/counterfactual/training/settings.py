@@ -35,6 +35,17 @@ class GeneratorTraining(Section):
     progress: bool = setting(True, "show how far training is")
 
 
+class WarmTraining(GeneratorTraining):
+    """The start of a StyleGAN: its synthesis and encoder learn to copy."""
+
+    steps: int = setting(
+        1000, "of the optimiser; 0: none, as published, where the generator never sees an image", ge=0
+    )
+    learning_rate: float = setting(
+        0.06, "Adam's for the synthesis, at its highest; a twentieth for the encoder", gt=0
+    )
+
+
 class EncoderTraining(GeneratorTraining):
     """That of a StyleGAN's encoder."""
 
@@ -51,6 +62,13 @@ class StyleTraining(GeneratorTraining):
     mixing: float = setting(
         0.5, "share of fakes with two styles, so that levels do not lean on each other", ge=0, le=1
     )
+    copies: float = setting(
+        1.0,
+        "weight of the copies' squared error, in the images' spread, which keeps generator and encoder together; 0: as "
+        "published, the generator learns from the discriminator alone",
+        ge=0,
+    )
+    copies_every: int = setting(2, "steps between copies, each counted that often", ge=1)
     average: float = setting(
         5000.0, "images in which the kept average of the weights forgets a half", "images", gt=0
     )
