@@ -71,6 +71,7 @@ def test_an_unknown_source_is_told():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_simulator_finds_the_prescribed_millilitres_of_what_the_classifier_uses(tmp_path):
     pytest.importorskip("nilearn")
     make(tmp_path, "mni", subjects=60, spacing=8.0, fine=4.0, seed=5)

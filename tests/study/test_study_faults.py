@@ -72,6 +72,7 @@ def test_methods_that_raise_abort_leave_or_hang_harm_no_other(lone: Place) -> No
     assert not place.workers()
 
 
+@pytest.mark.long
 def test_what_failed_is_tried_again_and_nothing_else(lone: Place) -> None:
     place = lone
     place.write("[slow, hang]", more="run: {workers: 2, timeout: 8}\n")
@@ -126,7 +127,7 @@ def test_memory_that_runs_out_is_waited_for_and_then_told(place: Place) -> None:
     assert place.status("1/map-gradient")[0] == "ok"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupted_run_leaves_no_process_and_goes_on(place: Place, how: signal.Signals) -> None:
     place.write("['slow:wait=1.5', gradient]", more="run: {workers: 1}\n")
     # a shell starts what runs in its background with SIGINT ignored, and that is inherited
@@ -192,6 +193,7 @@ def test_a_full_disk_is_one_line_and_what_is_finished_stays(place: Place) -> Non
     assert finished.items() <= done(place).items()
 
 
+@pytest.mark.long
 def test_two_runs_share_the_work(tmp_path: Path) -> None:
     place = Place(tmp_path, cases=4)
     place.write("['slow:wait=1']", more="run: {workers: 1}\n")
@@ -320,6 +322,7 @@ def test_an_image_that_vanishes_meanwhile_is_that_case_s_trouble_alone(place: Pl
     assert place.status("1/ask")[0] == "failed"
 
 
+@pytest.mark.long
 def test_what_is_there_can_be_compared_in_the_middle(place: Place) -> None:
     place.write("['slow:wait=2', gradient]", more="run: {workers: 1}\n")
     process = place.start()

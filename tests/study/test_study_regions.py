@@ -334,6 +334,7 @@ def test_a_study_with_nothing_to_do_is_refused(tmp_path: Path, monkeypatch: pyte
     assert "methods: found none, and no regions" in ran.err
 
 
+@pytest.mark.long
 def test_what_a_worker_warns_of_is_told_noted_and_not_lost_when_the_run_goes_on(tmp_path: Path) -> None:
     """Several tasks of a case read the same empty file."""
     place = cohort(tmp_path)
