@@ -11,6 +11,7 @@ import numpy as np
 
 import voxplain
 from voxplain.case.atomic import write_whole
+from voxplain.counterfactual.page.patterns import pattern_remarks
 from voxplain.counterfactual.page.remark import Remark
 from voxplain.counterfactual.page.words import ALIKE, remarks
 from voxplain.inherent.page.numbers import Table
@@ -60,6 +61,7 @@ def write_page(
         notes=task.samples.notes,
         facts=_facts(task),
         checks=_checks(summary.facts),
+        patterns=pattern_remarks(summary.facts["patterns"]),
         controls=_controls(summary.facts["controls"], summary.controls),
         confounders=_confounders(summary.facts["confounders"]),
         means=[(mean.title, Picture(mean.file, mean.alt, mean.caption)) for mean in means],
