@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from voxplain.counterfactual.page.numbers import number
 from voxplain.counterfactual.page.remark import Remark
 
 AGREES = 0.7  # from which on patterns are said to be alike; a StyleGAN with wrong maps had 0.54 and 0.35
@@ -28,12 +29,12 @@ def pattern_warnings(found: Mapping[str, Mapping[str, float | None]]) -> tuple[s
 def _remark(name: str, told: Mapping[str, Any]) -> Remark:
     if told["agreement"] is None:
         text = (
-            f"Images are too few to tell whether {_WHAT} are the same in {name} and in real images (r {_signed(told['r'])}; "
+            f"Images are too few to tell whether {_WHAT} are the same in {name} and in real images (r {number(told['r'])}; "
             f"a perfect generator would have about {told['limit']:.2f}): ask about more, by direction.images and "
             "direction.samples."
         )
         return Remark("info", f"{name}: too few", text)
-    numbers = f"r {_signed(told['agreement'])} without noise, {_signed(told['r'])} with it"
+    numbers = f"r {number(told['agreement'])} without noise, {number(told['r'])} with it"
     if told["agreement"] < AGREES:
         text = (
             f"In the generator's {name}, {_WHAT} are others than in real images ({numbers}): what the classifier answers to "
@@ -42,7 +43,3 @@ def _remark(name: str, told: Mapping[str, Any]) -> Remark:
         return Remark("bad", f"{name}: other pattern", text)
     text = f"In the generator's {name}, {_WHAT} are those of real images ({numbers})."
     return Remark("good", f"{name}: same pattern", text)
-
-
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
