@@ -120,7 +120,7 @@ def _ask(task: CounterfactualTask, generator: DiffusionGenerator, device: torch.
         copies = scored(decision, made)
     patterns = Patterns.empty(task.shape)
     patterns.pair(batch[:COPIED], real[:COPIED], made, copies)
-    patterns.real.add(batch[COPIED:], real[COPIED:])
+    patterns.real.add(batch[COPIED:], real[COPIED : len(batch)])
     seeds = range(told.seed + 1, told.seed + 1 + told.nulls)
     goals = [random_goal(generator.plausible, batch, real, seed=seed).weights for seed in seeds]
     # a goal is of what the denoiser sees

@@ -15,8 +15,8 @@ from voxplain.counterfactual.direction.queries import scored
 from voxplain.counterfactual.explain import typical_scores
 from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.measure.pattern import Patterns
-from voxplain.counterfactual.running.answers import Answers, known_answers
 from voxplain.counterfactual.running.families.tensors import read_tensors, write_tensors
+from voxplain.counterfactual.running.kept_answers import Answers, known_answers
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import TrainedGenerator
 from voxplain.errors import InputError, ModelError

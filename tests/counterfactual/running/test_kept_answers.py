@@ -14,8 +14,8 @@ from logit_server import served
 from safetensors.torch import load_file
 
 from voxplain.cli.app import run
-from voxplain.counterfactual.running import answers as answers_file
-from voxplain.counterfactual.running.answers import Answers
+from voxplain.counterfactual.running import kept_answers
+from voxplain.counterfactual.running.kept_answers import Answers
 
 SHARED = {"classes": ["healthy", "diseased"], "spatial_dims": 2}
 FEW = {"device": "cpu", "cases": 0, "most": 1, "files": []}
@@ -40,7 +40,7 @@ class Counted(torch.nn.Module):
 
 
 def test_a_stream_of_answers_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(answers_file, "EVERY", 5)
+    monkeypatch.setattr(kept_answers, "EVERY", 5)
     images, path = torch.randn(20, 1, 3, 3), tmp_path / "a.safetensors"
     wanted = 2 * images.flatten(1).mean(1, keepdim=True)
 
