@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from voxplain.counterfactual.running.families.tensors import read_tensors, write_tensors
 from voxplain.errors import InputError
 
-EVERY = (
-    256  # answers, after which they are written; what raises is preceded by writing, whatever their number
-)
+EVERY = 256  # answers, after which they are written; before an error is raised they are, too
 
 
 class Answers:
@@ -39,8 +37,8 @@ class Answers:
         rest = images[len(known) :]
         if len(rest):
             found: Tensor = self._classifier(rest)
-            if not isinstance(found, Tensor) or found.ndim != 2 or not bool(torch.isfinite(found).all()):
-                return found  # no answer to keep; whoever asked says what is wrong with it
+            if not _is_answer(found, len(rest)):
+                return found  # whoever asked says what is wrong with it
             self._known = torch.cat([self._known.reshape(-1, found.shape[1]), found.detach().cpu()])
         self._given += len(images)
         if len(self._known) - self._written >= EVERY:
@@ -63,6 +61,12 @@ class Answers:
     def _write(self) -> None:
         write_tensors(self._path, self._kind, {"outputs": self._known})
         self._written = len(self._known)
+
+
+def _is_answer(found: Tensor, count: int) -> bool:
+    """What may be kept: finite (N, K)."""
+    whole = isinstance(found, Tensor) and found.ndim == 2 and len(found) == count
+    return whole and bool(torch.isfinite(found).all())
 
 
 def known_answers(path: Path, kind: str) -> Tensor:
