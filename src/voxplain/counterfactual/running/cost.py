@@ -29,16 +29,17 @@ def of_one_image(task: CounterfactualTask) -> int:
     return path + target + nulls * (STEPS + 2) + PASTED + 1
 
 
-def cost_told(task: CounterfactualTask, images: int, rank: int, *, queried: bool) -> str:
+def cost_told(task: CounterfactualTask, images: int, rank: int, *, answered: int | None) -> str:
     """One line for a black box, before it is asked.
 
     Args:
         task: with its settings.
         images: how many are to be explained.
         rank: coordinates of the family.
-        queried: whether the queries for the direction are still to be asked.
+        answered: how many queries for the direction were asked before; None of all of them.
     """
-    first, each = (of_queries(task) if queried else 0) + of_attributes(task, rank), of_one_image(task)
+    left = 0 if answered is None else of_queries(task) - answered
+    first, each = left + of_attributes(task, rank), of_one_image(task)
     what = "the direction and single coordinates" if task.settings.attributes.most else "the direction"
     return (
         f"{task.asked.source}: is asked about at most {first + images * each:,} images, {first:,} for {what} and "

@@ -12,6 +12,7 @@ from voxplain.counterfactual.diffusion import DiffusionGenerator
 from voxplain.counterfactual.diffusion.explain import DiffusionExplainer, Mask
 from voxplain.counterfactual.diffusion.nulls import LinearGoal, guided_nulls, random_goal
 from voxplain.counterfactual.direction.queries import Queries, scored
+from voxplain.counterfactual.measure.pattern import Patterns, check_patterns
 from voxplain.counterfactual.path import CounterfactualPath
 from voxplain.counterfactual.running.families.tensors import read_tensors, write_tensors
 from voxplain.counterfactual.running.inquiry import Inquiry
@@ -59,7 +60,9 @@ class GuidedInquiry(Inquiry):
             write_tensors(task.places.queries, _kind(task, trained), stored)
         real = stored["real"]
         # no family of codes is asked about, so queries have no coordinates
-        self.asked = GuidedAsked(Queries(real[:, None][:, :0], real), real, stored["copies"])
+        patterns = Patterns.read(stored)
+        check_patterns(patterns, task.settings.direction.least_pattern)
+        self.asked = GuidedAsked(Queries(real[:, None][:, :0], real), real, stored["copies"], patterns)
         spread = float(real.std())
         if not spread > 0:
             raise InputError(
@@ -94,7 +97,7 @@ def scan_of(task: CounterfactualTask) -> int:
 
 def _kind(task: CounterfactualTask, trained: TrainedGenerator) -> str:
     told = task.settings
-    return f"guided {digest([queries_key(task, trained), told.generator.parameters, told.direction.nulls])}"
+    return f"guided, with patterns, {digest([queries_key(task, trained), told.generator.parameters, told.direction.nulls])}"
 
 
 def _stored(task: CounterfactualTask, trained: TrainedGenerator) -> dict[str, Tensor] | None:
@@ -113,9 +116,13 @@ def _ask(task: CounterfactualTask, generator: DiffusionGenerator, device: torch.
     batch = torch.stack([images[int(i)] for i in chosen]).to(device)
     with torch.no_grad():
         real = torch.cat([scored(decision, part) for part in torch.split(batch, 64)])
-        copies = scored(decision, generator.decode(generator.encode(batch[:COPIED])))
+        made = generator.decode(generator.encode(batch[:COPIED]))
+        copies = scored(decision, made)
+    patterns = Patterns.empty(task.shape)
+    patterns.pair(batch[:COPIED], real[:COPIED], made, copies)
+    patterns.real.add(batch[COPIED:], real[COPIED : len(batch)])
     seeds = range(told.seed + 1, told.seed + 1 + told.nulls)
     goals = [random_goal(generator.plausible, batch, real, seed=seed).weights for seed in seeds]
     # a goal is of what the denoiser sees
     scaled = torch.stack(goals) * generator.denoiser.spread
-    return {"real": real.cpu(), "copies": copies.cpu(), "goals": scaled.cpu()}
+    return {"real": real.cpu(), "copies": copies.cpu(), "goals": scaled.cpu(), **patterns.tensors()}

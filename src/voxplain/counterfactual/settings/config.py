@@ -80,6 +80,13 @@ class DirectionSettings(Section):
     least_agreement: float = setting(
         0.5, "cosine with directions of images drawn again, 2.5 % quantile, that ridge must have", ge=-1, le=1
     )
+    least_pattern: float = setting(
+        0.7,
+        "correlation that covariances of voxels with the logit, over samples and over copies, must have with those over "
+        "real images; less is refused where images are enough to tell",
+        ge=-1,
+        le=1,
+    )
     confounders: tuple[str, ...] = setting(
         (),
         "what must not change along it: columns of the data table, numbers or categories, or brightness, contrast",
