@@ -5,12 +5,15 @@ from __future__ import annotations
 from voxplain.counterfactual.dose import asked_at_most
 from voxplain.counterfactual.explain import SHARES
 from voxplain.counterfactual.measure.change import PASTED
+from voxplain.counterfactual.running.guided_cost import asked_first, asked_of_one
 from voxplain.counterfactual.running.nulls import STEPS
 from voxplain.counterfactual.running.task import CounterfactualTask
 
 
 def of_queries(task: CounterfactualTask) -> int:
     """Samples, training images, and the generator's copies of these."""
+    if task.settings.generator.family == "diffusion":
+        return asked_first(task)
     told = task.settings.direction
     return told.samples + 2 * min(told.images, len(task.split.train))
 
@@ -23,6 +26,8 @@ def of_attributes(task: CounterfactualTask, rank: int) -> int:
 
 def of_one_image(task: CounterfactualTask) -> int:
     """The path, random directions and COUT of one image, at most."""
+    if task.settings.generator.family == "diffusion":
+        return asked_of_one(task)
     told, nulls = task.settings.explain, task.settings.direction.nulls
     path = 2 + asked_at_most(told.limit) + len(SHARES)
     target = 1 if told.target == "typical" else 0

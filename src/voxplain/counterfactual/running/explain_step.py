@@ -35,10 +35,10 @@ from voxplain.counterfactual.running.cost import cost_told, of_attributes, of_qu
 from voxplain.counterfactual.running.global_view import write_global
 from voxplain.counterfactual.running.guided_cost import guided_cost
 from voxplain.counterfactual.running.image_metrics import metrics_of
-from voxplain.counterfactual.running.inquiry import Inquiry, inquiry_of
+from voxplain.counterfactual.running.inquiry import Inquiry, inquiry_of, is_asked
 from voxplain.counterfactual.running.likeness import Likeness
 from voxplain.counterfactual.running.masks import places_for
-from voxplain.counterfactual.running.queries_step import queries_key, stored_queries
+from voxplain.counterfactual.running.queries_step import queries_key
 from voxplain.counterfactual.running.realism_step import realism_of
 from voxplain.counterfactual.running.records import NEW, Record, read_record, write_table
 from voxplain.counterfactual.running.summary import summary_of
@@ -157,7 +157,7 @@ class _Asking:
         self.tally = tally_of(self.who.decision)
         if self.tally is not None and tell is not None:
             rank = self.trained.generator.statistics.rank
-            tell(cost_told(task, images, rank, queried=stored_queries(task, self.trained) is None))
+            tell(cost_told(task, images, rank, queried=not is_asked(task, self.trained)))
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
         self.trained = self.trained.to(self.device)

@@ -18,7 +18,7 @@ from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.path import CounterfactualPath
 from voxplain.counterfactual.running.nulls import Nulls, nulls_of
 from voxplain.counterfactual.running.own import Own, own_of
-from voxplain.counterfactual.running.queries_step import Asked, Found, asked_of, direction_of
+from voxplain.counterfactual.running.queries_step import Asked, Found, asked_of, direction_of, stored_queries
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import TrainedGenerator
 
@@ -101,6 +101,15 @@ class LinearInquiry(Inquiry):
             self.generator, self.task.asked.decision, self.found.nulls, x, dose=path.dose, sign=sign, limit=told.limit,
             reinject=told.reinject,
         )  # fmt: skip
+
+
+def is_asked(task: CounterfactualTask, trained: TrainedGenerator) -> bool:
+    """Whether what must be asked before any image is explained was asked already."""
+    if isinstance(trained.generator, DiffusionGenerator):
+        from voxplain.counterfactual.running.guided import stored_guided
+
+        return stored_guided(task, trained) is not None
+    return stored_queries(task, trained) is not None
 
 
 def inquiry_of(task: CounterfactualTask, trained: TrainedGenerator, device: torch.device) -> Inquiry:
