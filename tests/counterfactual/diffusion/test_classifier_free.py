@@ -81,18 +81,21 @@ def test_the_formula_is_that_of_the_paper_bit_by_bit():
 
 def test_from_pure_noise_a_dose_is_a_standard_deviation_of_logits_and_reaches_it():
     begins = float(score(X[None])[0])
-    path = explainer(80, limit=4.0, scan=2).explain(X, begins + 2 * SPREAD)
-    assert path.reached and path.monotone and path.dose == pytest.approx(2, rel=0.05)
+    path = explainer(40, limit=4.0, scan=2).explain(X, begins + 2 * SPREAD)
+    assert path.reached and path.monotone and path.dose == pytest.approx(2, rel=0.1)
     wanted = (WORLD.covariance @ WEIGHTS / SPREAD * 2).reshape(SHAPE)
-    assert (path.map("difference") - wanted).norm() < 0.05 * wanted.norm()
+    assert (path.map("difference") - wanted).norm() < 0.1 * wanted.norm()
     assert path.diagnostics["direction"] == "classifier-free guidance"
 
 
 @pytest.mark.parametrize(("depth", "noise"), [(0.5, 0.0), (0.5, VARIANCE), (1.0, VARIANCE)])
 def test_images_move_as_the_conditional_flow_does(depth, noise):
-    told = explainer(300, depth, noise)
+    told = explainer(200, depth, noise)
     begins = float(score(X[None])[0])
-    for doses, target in ((torch.tensor([0.5, 2.0]), begins + 1.5 * SPREAD), (torch.tensor([-1.0]), begins - 3 * SPREAD)):
+    for doses, target in (
+        (torch.tensor([0.5, 2.0]), begins + 1.5 * SPREAD),
+        (torch.tensor([-1.0]), begins - 3 * SPREAD),
+    ):
         way = told.way(X, None, begins, target)
         moved = told.frames(way, X, doses.double()) - X
         for dose, found in zip(doses, moved, strict=True):
@@ -171,7 +174,9 @@ def test_a_near_target_does_not_make_the_way_endless():
 def test_what_cannot_be_is_told():
     from diffusion_world import generator as without
 
-    with pytest.raises(InputError, match=r"generator: was trained without conditions, expected conditional: true"):
+    with pytest.raises(
+        InputError, match=r"generator: was trained without conditions, expected conditional: true"
+    ):
         without(5, 1.0).told(torch.zeros(1))
     with pytest.raises(InputError, match=r"condition: found a logit that is not finite"):
         generator(5, 1.0).told(torch.tensor([float("nan")]))

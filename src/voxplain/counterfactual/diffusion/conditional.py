@@ -19,7 +19,9 @@ def conditional_unet(
 
     It takes (N, C, *S), times (N,), and as ``class_labels`` (N, 2) from `ConditionalDenoiser.told`.
     """
-    made = unet(shape, widths=widths, residual=residual, attention=attention, classes=1)
+    # MONAI adds what is told to channels before they are normalised; of groups of one channel nothing of it would be left
+    groups = min(8, max(1, min(widths) // 2))
+    made = unet(shape, widths=widths, residual=residual, attention=attention, classes=1, groups=groups)
     width = 4 * widths[0]  # of MONAI's embedding of time
     made.class_embedding = nn.Sequential(nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width))
     return made

@@ -14,7 +14,7 @@ from voxplain.errors import InputError
 
 def unet(
     shape: Sequence[int], *, widths: Sequence[int] = (16, 32, 64), residual: int = 1, attention: bool = True,
-    classes: int | None = None,
+    classes: int | None = None, groups: int = 8,
 ) -> nn.Module:  # fmt: skip
     """MONAI's U-Net of diffusion models (Rombach et al., CVPR 2022), which halves the size between its widths.
 
@@ -24,6 +24,7 @@ def unet(
         residual: blocks per width.
         attention: whether places at the smallest size look at each other.
         classes: that it is told; None of a network that is told none.
+        groups: of channels that are normalised together, a divisor of all widths.
 
     Raises:
         InputError: a size that cannot be halved as often, widths that have no groups.
@@ -39,7 +40,7 @@ def unet(
     heads = (False,) * (len(widths) - 1) + (attention,)
     made: nn.Module = DiffusionModelUNet(
         spatial_dims=len(size), in_channels=channels, out_channels=channels, channels=tuple(widths),
-        attention_levels=heads, num_res_blocks=residual, num_head_channels=widths[-1], norm_num_groups=8,
+        attention_levels=heads, num_res_blocks=residual, num_head_channels=widths[-1], norm_num_groups=groups,
         num_class_embeds=classes,
     )  # fmt: skip
     return made
