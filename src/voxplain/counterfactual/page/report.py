@@ -205,7 +205,8 @@ def _attributes(lone: Sequence[AttributeShown]) -> Table | None:
 
 
 def _coordinate(facts: dict[str, Any]) -> str:
-    return f"{facts['coordinate']}, {facts['sense']}"
+    place = f" ({facts['place']})" if facts["place"] else ""
+    return f"{facts['coordinate']}{place}, {facts['sense']}"
 
 
 def _number(value: float | None) -> str:

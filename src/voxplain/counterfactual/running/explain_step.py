@@ -21,7 +21,7 @@ from voxplain.counterfactual.page.case_figure import case_figure, case_scene
 from voxplain.counterfactual.page.frames_figure import frames_figure
 from voxplain.counterfactual.page.report import write_page
 from voxplain.counterfactual.path import CounterfactualPath
-from voxplain.counterfactual.running.attributes_step import write_attributes
+from voxplain.counterfactual.running.attributes_step import coordinate_count, write_attributes
 from voxplain.counterfactual.running.case_files import (
     RECORD,
     at_dose,
@@ -156,7 +156,7 @@ class _Asking:
         self.trained = trained_generator(task)
         self.tally = tally_of(self.who.decision)
         if self.tally is not None and tell is not None:
-            rank = self.trained.generator.statistics.rank
+            rank = coordinate_count(task, self.trained.generator)
             tell(cost_told(task, images, rank, queried=not is_asked(task, self.trained)))
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
@@ -207,7 +207,9 @@ class _Asking:
         """What a black box was asked for all of it, and of that now; nothing of networks."""
         if self.tally is None:
             return ()
-        first = of_queries(self.task) + of_attributes(self.task, self.trained.generator.statistics.rank)
+        first = of_queries(self.task) + of_attributes(
+            self.task, coordinate_count(self.task, self.trained.generator)
+        )
         total = first + sum(int(record["asked"]) for _, record in records)
         now = f"{self.tally.images:,} now, in {self.tally.calls:,} calls"
         return (

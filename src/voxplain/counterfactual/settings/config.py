@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
+from voxplain.counterfactual.generator.coordinates import CoordinateSpace
 from voxplain.counterfactual.settings.features import FeatureSettings
 from voxplain.counterfactual.training.settings import EncoderTraining, StyleTraining
 from voxplain.inherent.settings.config import DataSettings, SplitSettings
@@ -140,6 +141,11 @@ class AttributeSettings(Section):
     """Which coordinates of the family change the answer, one after the other (AttFind)."""
 
     most: int = setting(0, "that are shown, those that change it most; 0: nobody asks", ge=0)
+    space: CoordinateSpace = setting(
+        "auto",
+        "styles: channels of the styles of a StyleGAN's layers, as published; codes: whitened codes; auto: styles where the "
+        "family has them",
+    )
     coordinates: int = setting(64, "that are asked about, those along which images vary most", ge=1)
     images: int = setting(32, "of the training part that each is tried on, both ways", "images", ge=2)
     step: float = setting(2.0, "by which a coordinate is moved", "standard deviations", gt=0)
@@ -192,6 +198,10 @@ class CounterfactualSettings(Section):
         if told is not None and told.black_box and self.direction.kind == "gradient":
             raise ValueError(
                 "direction.kind: found gradient for a black box, which gives none; expected ridge, labels or local"
+            )
+        if self.attributes.space == "styles" and self.generator.family not in ("stylegan", "module"):
+            raise ValueError(
+                f"attributes.space: found styles for {self.generator.family}, which has codes alone; expected codes or auto"
             )
         return self
 
