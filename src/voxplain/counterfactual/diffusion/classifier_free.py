@@ -41,6 +41,7 @@ class ConditionGuidance:
     Args:
         own: the noise that the denoiser sees when it is told the image's own logit.
         other: when it is told the other logit.
+        free: when it is told nothing. Nulls look by it: told the own logit, no clean image would have another one.
         schedule: of the levels.
         apart: other logit − own logit, in standard deviations of logits; a dose is a scale of dose / apart.
         null: a goal that knows nothing. Its gradient is followed instead, scaled to the length of the real push.
@@ -48,6 +49,7 @@ class ConditionGuidance:
 
     own: Noise
     other: Noise
+    free: Noise
     schedule: Schedule
     apart: float
     null: Goal | None = None
@@ -78,7 +80,7 @@ class ConditionGuidance:
     def _random(self, null: Goal, x: Tensor, level: int) -> Tensor:
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
-            seen = self.own(x, self.schedule.time(level))
+            seen = self.free(x, self.schedule.time(level))
             found = gradient_of(null, self.schedule.clean(seen, level, x), x)
         unit: Tensor = found / lengths(found).clamp_min(1e-30)
         return unit
@@ -105,4 +107,5 @@ class ClassifierFreeExplainer(DiffusionExplainer):
         # of a target that is near, the denoiser could hardly tell the way to it
         apart = way if abs(way) >= self.spread else math.copysign(self.spread, way)
         own, other = self.told(score).noise, self.told(score + apart).noise
-        return ConditionGuidance(own, other, self.generator.schedule, apart / self.spread)
+        free = self.generator.denoiser
+        return ConditionGuidance(own, other, free, self.generator.schedule, apart / self.spread)
