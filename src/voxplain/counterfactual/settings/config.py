@@ -199,7 +199,7 @@ class CounterfactualSettings(Section):
             raise ValueError(
                 "direction.kind: found gradient for a black box, which gives none; expected ridge, labels or local"
             )
-        if self.attributes.space == "styles" and self.generator.family not in ("stylegan", "module"):
+        if self.attributes.space == "styles" and self.generator.family != "stylegan":
             raise ValueError(
                 f"attributes.space: found styles for {self.generator.family}, which has codes alone; expected codes or auto"
             )
