@@ -269,13 +269,9 @@ def test_attributes_are_the_coordinates_that_the_score_reads():
         return 2 * u[:, 0] - u[:, 3] + 0.01 * u[:, 5]
 
     found = attributes(world, score, world.sample(50, seed=1), step=1.5)
-    assert [a.way.name for a in found] == ["attribute 0", "attribute 3"]
+    assert [a.name for a in found] == ["attribute 0", "attribute 3"]
     assert [a.effect for a in found] == pytest.approx([3.0, 1.5]) and [a.share for a in found] == [1, 1]
-    rises = [
-        float(world.statistics.whiten(a.way.vector[None] + world.statistics.mean)[0, k])
-        for a, k in zip(found, (0, 3), strict=True)
-    ]
-    assert rises == pytest.approx([1, -1])
+    assert [a.sign for a in found] == [1, -1]
 
 
 def test_an_attribute_has_an_interval_over_patients():
@@ -286,7 +282,7 @@ def test_an_attribute_has_an_interval_over_patients():
     def score(images):
         return world.statistics.whiten(world.encode(images))[:, 0] ** 2
 
-    found = {bool(a.way.vector[0] > 0): a for a in attributes(world, score, codes, step=1.0, among=1)}[True]
+    found = {a.sign > 0: a for a in attributes(world, score, codes, step=1.0, among=1)}[True]
     rises = 2 * world.statistics.whiten(codes)[:, 0] + 1
     error = float(rises.std() / 200**0.5)
     assert found.coordinate == 0 and found.effect == pytest.approx(float(rises.mean()))
@@ -295,5 +291,5 @@ def test_an_attribute_has_an_interval_over_patients():
     )
     pairs = [str(n // 2) for n in range(200)]
     doubled = attributes(world, score, codes[::2].repeat_interleave(2, 0), step=1.0, among=1, groups=pairs)
-    wide = {bool(a.way.vector[0] > 0): a for a in doubled}[True].interval
+    wide = {a.sign > 0: a for a in doubled}[True].interval
     assert wide[1] - wide[0] == pytest.approx(2**0.5 * 3.92 * error, rel=0.2)  # twins are one patient

@@ -59,5 +59,6 @@ def attributes_table(lone: Sequence[AttributeShown]) -> Table | None:
 
 
 def coordinate_name(facts: dict[str, Any]) -> str:
-    """Its number and sense."""
-    return f"{facts['coordinate']}, {facts['sense']}"
+    """Its number, where it lies, and its sense."""
+    place = f" ({facts['place']})" if facts["place"] else ""
+    return f"{facts['coordinate']}{place}, {facts['sense']}"

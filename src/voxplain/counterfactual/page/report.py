@@ -64,7 +64,7 @@ def write_page(
 def _facts(task: CounterfactualTask) -> dict[str, object]:
     told = task.settings
     parts = {name: f"{len(part)} images" for name, part in task.split.parts().items()}
-    way = "guidance" if told.generator.family == "diffusion" else told.direction.kind
+    way = f"{told.explain.guidance} guidance" if told.generator.family == "diffusion" else told.direction.kind
     return {
         "data": str(told.data.source), **parts, "image": " × ".join(str(n) for n in task.shape),
         "decision": f"{task.asked.names[1]} above 0, {task.asked.names[0]} below",

@@ -13,14 +13,15 @@ from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.classifier.black_box import tally_of
 from voxplain.counterfactual.classifier.key import decision_key, stamp
 from voxplain.counterfactual.path import CounterfactualPath
+from voxplain.counterfactual.running.attributes_step import coordinate_count
 from voxplain.counterfactual.running.case_files import RECORD, emptied
 from voxplain.counterfactual.running.cost import cost_told, of_attributes, of_queries
 from voxplain.counterfactual.running.image_facts import facts_of
 from voxplain.counterfactual.running.image_files import write_image
-from voxplain.counterfactual.running.inquiry import Inquiry, inquiry_of
+from voxplain.counterfactual.running.inquiry import Inquiry, answered_first, inquiry_of
 from voxplain.counterfactual.running.likeness import Likeness
 from voxplain.counterfactual.running.masks import places_for
-from voxplain.counterfactual.running.queries_step import answered, queries_key
+from voxplain.counterfactual.running.queries_step import queries_key
 from voxplain.counterfactual.running.records import Record, read_record
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import trained_generator
@@ -60,8 +61,8 @@ class Asking:
         self.trained = trained_generator(task)
         self.tally = tally_of(self.who.decision)
         if self.tally is not None and tell is not None:
-            rank = self.trained.generator.statistics.rank
-            tell(cost_told(task, images, rank, answered=answered(task, self.trained)))
+            count = coordinate_count(task, self.trained.generator)
+            tell(cost_told(task, images, count, answered=answered_first(task, self.trained)))
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
         self.device = torch.device(kind)
         self.trained = self.trained.to(self.device)
@@ -114,7 +115,8 @@ class Asking:
         """What a black box was asked for all of it, and of that now; nothing of networks."""
         if self.tally is None:
             return ()
-        first = of_queries(self.task) + of_attributes(self.task, self.trained.generator.statistics.rank)
+        count = coordinate_count(self.task, self.trained.generator)
+        first = of_queries(self.task) + of_attributes(self.task, count)
         total = first + sum(int(record["asked"]) for _, record in records)
         now = f"{self.tally.images:,} now, in {self.tally.calls:,} calls"
         return (

@@ -20,7 +20,7 @@ from voxplain.counterfactual.path import CounterfactualPath
 from voxplain.counterfactual.running.direction_step import Found, direction_of
 from voxplain.counterfactual.running.nulls import Nulls, nulls_of
 from voxplain.counterfactual.running.own import Own, own_of
-from voxplain.counterfactual.running.queries_step import Asked, asked_of
+from voxplain.counterfactual.running.queries_step import Asked, answered, asked_of
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import TrainedGenerator
 
@@ -104,6 +104,15 @@ class LinearInquiry(Inquiry):
             self.generator, self.task.asked.decision, self.found.nulls, x, dose=path.dose, sign=sign, limit=told.limit,
             reinject=told.reinject,
         )  # fmt: skip
+
+
+def answered_first(task: CounterfactualTask, trained: TrainedGenerator) -> int | None:
+    """How many answers are kept of what is asked before any image is explained; None where all are."""
+    if isinstance(trained.generator, DiffusionGenerator):
+        from voxplain.counterfactual.running.guided import stored_guided
+
+        return 0 if stored_guided(task, trained) is None else None
+    return answered(task, trained)
 
 
 def inquiry_of(task: CounterfactualTask, trained: TrainedGenerator, device: torch.device) -> Inquiry:

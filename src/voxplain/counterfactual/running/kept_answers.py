@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from voxplain.counterfactual.running.families.tensors import read_tensors, write_tensors
 from voxplain.errors import InputError
 
-EVERY = 256  # answers, after which they are written; before an error is raised they are, too
+EVERY = 256  # answers, after which they are written; in the end they are, too, be it an error
 
 
 class Answers:
     """Asks a classifier, unless it has answered before; whoever asks must do so in the same order each time.
 
-    Used as a context: what is left by an error, or by an interruption, is written.
+    Used as a context: what is left in the end, or by an error or an interruption, is written.
 
     Args:
         path: of the file, which is whole at any time.
@@ -51,7 +51,7 @@ class Answers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and len(self._known) > self._written:
+        if len(self._known) > self._written:
             self._write()
 
     def forget(self) -> None:

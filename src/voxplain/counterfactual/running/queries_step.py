@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.counterfactual.classifier.key import decision_key
 from voxplain.counterfactual.direction import Queries
 from voxplain.counterfactual.direction.queries import scored
 from voxplain.counterfactual.explain import typical_scores
@@ -96,11 +95,7 @@ def stored_queries(task: CounterfactualTask, trained: TrainedGenerator) -> dict[
 def queries_key(task: CounterfactualTask, trained: TrainedGenerator) -> str:
     """Of what decides the answers."""
     told = task.settings.direction
-    asked = task.settings.classifier
-    assert asked is not None
-    image = torch.zeros(task.shape)
-    who = decision_key(asked, task.asked.decision, image)
-    return digest([trained.weights, who, list(task.asked.names), told.samples, told.images, told.seed])
+    return digest([trained.weights, task.who, list(task.asked.names), told.samples, told.images, told.seed])
 
 
 def asked_images(task: CounterfactualTask) -> list[int]:
