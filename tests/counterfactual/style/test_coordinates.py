@@ -23,6 +23,7 @@ def made():
     """The constant has a channel per place of 4 × 4, the first convolution leaves them, the coarse image is shown."""
     torch.manual_seed(0)
     mapping, synthesis = Mapping(6, 2), Synthesis((1, 8, 8), 6, levels=1, width=8, most=16)
+    synthesis.scale.set(torch.full((1, 8, 8), 0.5), torch.tensor(2.0))
     with torch.no_grad():
         synthesis.constant.copy_(DELTA)
         for parameter in synthesis.blocks[0].convs[0].weight, synthesis.blocks[1].image.weight:
@@ -65,11 +66,11 @@ def test_one_channel_changes_one_place_and_is_found(made):
     assert torch.equal(moved[:, 0, ~inside], plain[:, 0, ~inside]) and bool(
         (moved != plain)[:, 0, inside].all()
     )
-    # by hand: the style's spread, the layer's weight of 1 and its scale, and what is left of the constant's 1
+    # by hand: the style's spread, the layer's weight of 1 and its scale, what is left of the constant's 1, and the images' scale
     layer = made.synthesis.blocks[0].image
     spread = layer.style(made.sample(1024, seed=0))[:, CHANNEL].std()
-    left = plain[0, 0, 0, 0] / layer.style(codes)[0, CHANNEL] / layer.scale
-    wanted = 2 * spread * layer.scale * left * 100
+    left = (plain[0, 0, 0, 0] - 0.5) / 2 / layer.style(codes)[0, CHANNEL] / layer.scale
+    wanted = 2 * spread * layer.scale * left * 2 * 100
     assert found.effect == pytest.approx(float(wanted), rel=1e-3) and found.share == 1
     rises = (moved - plain)[:, 0, inside].mean(1)
     assert found.sign == (1 if float(rises.mean()) > 0 else -1)

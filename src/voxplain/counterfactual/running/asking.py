@@ -58,14 +58,13 @@ class Asking:
         told, self.task, self.who = task.settings.explain, task, task.asked
         if "video" in told.files:
             ffmpeg()  # that there is none is told before anything is asked
-        self.trained = trained_generator(task)
+        kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
+        self.device = torch.device(kind)
+        self.trained = trained_generator(task).to(self.device)
         self.tally = tally_of(self.who.decision)
         if self.tally is not None and tell is not None:
             count = coordinate_count(task, self.trained.generator)
             tell(cost_told(task, images, count, answered=answered_first(task, self.trained)))
-        kind = ("cuda" if torch.cuda.is_available() else "cpu") if told.device == "auto" else told.device
-        self.device = torch.device(kind)
-        self.trained = self.trained.to(self.device)
         self.who.decision.to(self.device)
         self.inquiry = inquiry_of(task, self.trained, self.device)
         self.asked, self.found = self.inquiry.asked, self.inquiry.found
