@@ -17,7 +17,9 @@ from voxplain.counterfactual.style.generator import StyleGenerator
 from voxplain.counterfactual.style.modulated import ModulatedConv
 from voxplain.counterfactual.style.pivot import pivoted
 from voxplain.counterfactual.style.task import StyleTask
+from voxplain.counterfactual.style.warming import WarmTask
 from voxplain.counterfactual.training import GeneratorLoop, GeneratorTraining, StyleTraining
+from voxplain.counterfactual.training.settings import WarmTraining
 from voxplain.errors import InputError
 from voxplain.inherent.data import Sample
 from voxplain.inherent.data.prepared import Images
@@ -63,7 +65,23 @@ def autoencoder_task():
     return AutoencoderTask(autoencoder(SHAPE, widths=(8, 8), latent=2), SHAPE, GeneratorTraining(batch=8))
 
 
-TASKS = {"style": style_task, "encoder": encoder_task, "autoencoder": autoencoder_task}
+def joint_task():
+    """A StyleGAN that copies beside the game."""
+    torch.manual_seed(0)
+    parts = Mapping(6), Synthesis(SHAPE, 6, width=4, most=8), Discriminator(SHAPE, width=4, most=8)
+    return StyleTask(*parts, StyleTraining(batch=8), encoder=StyleEncoder(SHAPE, 6, width=4, most=8))
+
+
+def warm_task():
+    made = joint_task()
+    assert made.encoder is not None
+    return WarmTask(made.mapping, made.synthesis, made.encoder, WarmTraining(steps=17, batch=8))
+
+
+TASKS = {
+    "style": style_task, "joint": joint_task, "warm": warm_task, "encoder": encoder_task,
+    "autoencoder": autoencoder_task,
+}  # fmt: skip
 
 
 class Stop(Exception):
