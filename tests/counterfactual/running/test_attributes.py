@@ -55,8 +55,10 @@ def test_of_a_stylegan_channels_of_its_styles_are_asked_about(trained, capsys):
     short = {"device": "cpu", "progress": False, "steps": 2, "round": 2, "batch": 8, "judged": 8}
     told = {
         "generator": {"family": "stylegan", "parameters": {"width": 4, "most": 8, "styles": 6}}, "out": "styles",
-        "training": short, "encoder": short, "classifier": box,
-        "direction": {"samples": 60, "images": 20, "nulls": 2, "least_r2": -99.0, "least_agreement": -1.0},
+        "training": short, "warm": short, "encoder": short, "classifier": box,
+        "direction": {
+            "samples": 60, "images": 20, "nulls": 2, "least_r2": -99.0, "least_agreement": -1.0, "least_pattern": -1.0,
+        },
         "attributes": {"most": 2, "coordinates": 9, "images": 5, "step": 3.0},
         "explain": {"device": "cpu", "most": 1, "cases": 0, "files": []},
     }  # fmt: skip

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from counterfactual_files import config, made
 from logit_server import served
+from safetensors.torch import load_file
 
 from voxplain.case import read_case, read_mask
 from voxplain.cli.app import run
+from voxplain.counterfactual.running import conditions
 
 PARAMETERS = {"widths": [8, 8], "attention": False, "conditional": True, "steps": 4, "depth": 0.5, "scan": 2}
 TRAINING = {"device": "cpu", "progress": False, "steps": 4, "round": 2, "batch": 8, "judged": 8}
@@ -42,14 +44,21 @@ def numbers(pattern, said):
     return [int(n.replace(",", "")) for n in re.search(pattern, said).groups()]
 
 
-def test_an_endpoint_is_asked_as_often_as_was_told_and_never_twice(root, capsys):
+def test_an_endpoint_is_asked_as_often_as_was_told_and_never_twice(root, capsys, monkeypatch):
+    monkeypatch.setattr(conditions, "_BATCH", 5)
     with served(box) as server:
         path = settings(root, server.url)
+        server.most = 25  # then it dies
+        assert run(["counterfactual", "train", path]) == 2
+        said, told = capsys.readouterr().out, load_file(root / "out/generator/answers.safetensors")["outputs"]
+        parts, kept = sum(numbers(r"\((\d+) train, (\d+) validation", said)), len(told)
+        assert numbers(r"is asked about (\d+) images, once", said) == [parts] and 5 <= kept <= 25
+        server.asked, server.most = 0, None
         assert run(["counterfactual", "train", path]) == 0
-        said = capsys.readouterr().out
-        parts = sum(numbers(r"\((\d+) train, (\d+) validation", said))
-        assert numbers(r"is asked about (\d+) images, once", said) == [parts]
-        assert parts <= server.asked < parts + 40  # those that try it out
+        assert numbers(r"is asked about (\d+) images, once", capsys.readouterr().out) == [parts - kept]
+        assert parts - kept <= server.asked < parts - kept + 40  # those that try it out
+        found = load_file(root / "out/generator/answers.safetensors")["outputs"]
+        assert len(found) == parts and found[:kept].equal(told)
         before = server.asked
         assert run(["counterfactual", "train", path, "--set", "training.steps=6"]) == 0
         assert server.asked < before + 40 and "is asked about" not in capsys.readouterr().out

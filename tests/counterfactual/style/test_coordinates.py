@@ -66,7 +66,7 @@ def test_one_channel_changes_one_place_and_is_found(made):
     assert torch.equal(moved[:, 0, ~inside], plain[:, 0, ~inside]) and bool(
         (moved != plain)[:, 0, inside].all()
     )
-    # by hand: the style's spread, the layer's weight of 1 and its scale, what is left of the constant's 1, and the images' scale
+    # by hand: the style's spread, the layer's weight of 1 and its scale, what is left of the constant's 1, the images' unit
     layer = made.synthesis.blocks[0].image
     spread = layer.style(made.sample(1024, seed=0))[:, CHANNEL].std()
     left = (plain[0, 0, 0, 0] - 0.5) / 2 / layer.style(codes)[0, CHANNEL] / layer.scale
