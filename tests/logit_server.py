@@ -25,11 +25,13 @@ class Served:
         asked: images so far.
         sizes: images per request.
         ahead: answers that are given instead of the next ones; a number is seconds of silence.
+        most: images, after which it answers with status 500; None never.
     """
 
     def __init__(self) -> None:
         self.url, self.asked, self.sizes = "", 0, list[int]()
         self.ahead: list[Answer | float] = []
+        self.most: int | None = None
 
 
 @contextmanager
@@ -45,6 +47,8 @@ def served(predict: Callable[[np.ndarray], Any]) -> Iterator[Served]:
             if isinstance(step, float):
                 time.sleep(step)
                 step = None
+            if step is None and state.most is not None and state.asked + len(images) > state.most:
+                step = 500, b"gone"
             if step is None:
                 state.asked += len(images)
                 state.sizes.append(len(images))

@@ -8,35 +8,25 @@ subject, the tables plain.csv and marked.csv, the classifiers plain.safetensors 
 
 from __future__ import annotations
 
-import argparse
-import csv
-import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 # As a script, its own folder is importable, but not the package that it is part of.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from safetensors.torch import save
 from vessels.record import Record
 
-from atrophy.cohort import PARTS, Item, Size, atlas, items, pair, seen
-from atrophy.training import right, trained
+from atrophy.cohort import Item, Size, atlas, items, pair, seen
+from atrophy.making import Tell, command, table, write_classifier
 from voxplain.case import read_case, write_array, write_case
 from voxplain.case.atomic import write_whole
-from voxplain.errors import VoxplainError
 
 MADE = Path(__file__).resolve().parent / "made"
 COHORTS = {"plain": "images", "marked": "marked"}  # tables and classifiers, with the folder of their images
 COLUMNS = ("id", "image", "label", "patient", "part", "site", "atlas", "truth")
 VERSION = 1  # another number makes everything anew
-
-Tell = Callable[[str, int, int], object]
 
 
 def make(out: Path, size: Size, *, seed: int = 0, tell: Tell = lambda *_: None) -> dict[str, Any]:
@@ -82,76 +72,37 @@ def _write_data(out: Path, people: Sequence[Item], size: Size, seed: int, tell: 
         write_array(out / "truth" / file, growth, case.geometry)
         tell("subjects", done, len(people))
     for name, folder in COHORTS.items():
-        write_whole(out / f"{name}.csv", _csv(people, folder).encode())
+        write_whole(out / f"{name}.csv", table(COLUMNS, (_row(item, folder) for item in people)))
 
 
-def _csv(people: Sequence[Item], folder: str) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for item in people:
-        paths = {
-            key: f"{place}/{item.id}.nii.gz"
-            for key, place in (("image", folder), ("atlas", "atlas"), ("truth", "truth"))
-        }
-        about = {"id": item.id, "label": item.label, "patient": item.id, "part": item.part, "site": item.site}
-        writer.writerow(paths | about)
-    return text.getvalue()
+def _row(item: Item, folder: str) -> dict[str, str]:
+    paths = {
+        key: f"{place}/{item.id}.nii.gz"
+        for key, place in (("image", folder), ("atlas", "atlas"), ("truth", "truth"))
+    }
+    about = {"id": item.id, "label": item.label, "patient": item.id, "part": item.part, "site": item.site}
+    return paths | about
 
 
 def _train(out: Path, name: str, people: Sequence[Item], size: Size, seed: int, tell: Tell) -> dict[str, Any]:
-    images = {
-        item.id: read_case(out / COHORTS[name] / f"{item.id}.nii.gz").image.reshape(1, *size.shape)
+    images = [
+        (
+            item.part,
+            read_case(out / COHORTS[name] / f"{item.id}.nii.gz").image.reshape(1, *size.shape),
+            item.ill,
+        )
         for item in people
-    }
-    parts = {part: [item for item in people if item.part == part] for part in PARTS}
-
-    def of(part: str) -> tuple[list[Any], list[bool]]:
-        return [images[item.id] for item in parts[part]], [item.ill for item in parts[part]]
-
-    network = trained(
-        *of("train"),
-        steps=size.steps,
-        seed=seed,
-        progress=lambda done, steps: tell(f"{name} classifier", done, steps),
+    ]
+    told = f"{name} classifier"
+    return write_classifier(
+        out / f"{name}.safetensors", images, size, seed, lambda done, steps: tell(told, done, steps)
     )
-    tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
-    write_whole(out / f"{name}.safetensors", save(tensors))
-    return {
-        "right": {part: round(right(network, *of(part)), 3) for part in PARTS},
-        "torch": torch.__version__,
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the options, make what is missing, print how good the classifiers are."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=MADE)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--subjects", type=int, default=Size().subjects)
-    parser.add_argument(
-        "--shape", type=int, nargs="+", default=Size().shape, help="two voxel counts, or three"
-    )
-    parser.add_argument("--steps", type=int, default=Size().steps, help="of each classifier's training")
-    chosen = parser.parse_args(argv)
-    console, rows = Console(), {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-
-        def tell(what: str, done: int, of: int) -> None:
-            if what not in rows:
-                rows[what] = bar.add_task(what, total=of)
-            bar.update(rows[what], completed=done)
-
-        try:
-            size = Size(tuple(chosen.shape), chosen.subjects, chosen.steps)
-            made = make(chosen.out, size, seed=chosen.seed, tell=tell)["made"]
-        except VoxplainError as error:
-            raise SystemExit(f"make.py: {error}") from None
-    for name in COHORTS:
-        told = ", ".join(f"{100 * share:.0f} % of {part}" for part, share in made[name]["right"].items())
-        console.print(f"{name} classifier: right in {told}", highlight=False)
-    console.print(f"{chosen.out}", highlight=False)
+    called = {name: f"{name} classifier" for name in COHORTS}
+    command(make, called, MADE, Size(), (__doc__ or "").splitlines()[0], argv)
 
 
 if __name__ == "__main__":

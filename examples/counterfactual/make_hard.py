@@ -8,11 +8,8 @@ hard.safetensors, and made.json.
 
 from __future__ import annotations
 
-import argparse
-import csv
-import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,25 +18,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-import torch
-from atrophy.cohort import PARTS, Size, items
-from atrophy.training import right, trained
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from safetensors.torch import save
+from atrophy.cohort import Size, items
+from atrophy.making import Tell, command, table, write_classifier
 from vessels.record import Record
 
 from voxplain.case import write_case
 from voxplain.case.atomic import write_whole
-from voxplain.errors import VoxplainError
 from voxplain.phantom.disease import mixed_subject
 
 MADE = Path(__file__).resolve().parent / "made" / "hard"
 COLUMNS = ("id", "image", "twin", "label", "kind", "patient", "part")
 SIZE = Size(shape=(32, 32), subjects=1000, steps=1200)
 VERSION = 1  # another number makes everything anew
-
-Tell = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -70,9 +60,13 @@ def make(out: Path, size: Size = SIZE, *, seed: int = 0, tell: Tell = lambda *_:
     if not (whole and weights):
         subjects = _subjects(out, size, seed, tell, write=not whole)
         if not whole:
-            write_whole(out / "hard.csv", _csv([made.row for made in subjects]).encode())
+            write_whole(out / "hard.csv", table(COLUMNS, [made.row for made in subjects]))
             record.add("data", files, {"subjects": len(subjects)})
-        record.add("hard", ["hard.safetensors"], _train(out, subjects, size, seed, tell))
+        images = [(made.row["part"], made.image, made.row["label"] == "diseased") for made in subjects]
+        trained = write_classifier(
+            out / "hard.safetensors", images, size, seed, lambda done, steps: tell("classifier", done, steps)
+        )
+        record.add("hard", ["hard.safetensors"], trained)
     return record.content()
 
 
@@ -93,59 +87,9 @@ def _subjects(out: Path, size: Size, seed: int, tell: Tell, *, write: bool) -> l
     return found
 
 
-def _csv(rows: Sequence[dict[str, str]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _train(out: Path, subjects: Sequence[Made], size: Size, seed: int, tell: Tell) -> dict[str, Any]:
-    def of(part: str) -> tuple[list[np.ndarray], list[bool]]:
-        chosen = [made for made in subjects if made.row["part"] == part]
-        return [made.image for made in chosen], [made.row["label"] == "diseased" for made in chosen]
-
-    network = trained(
-        *of("train"),
-        steps=size.steps,
-        seed=seed,
-        progress=lambda done, steps: tell("classifier", done, steps),
-    )
-    tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
-    write_whole(out / "hard.safetensors", save(tensors))
-    return {
-        "right": {part: round(right(network, *of(part)), 3) for part in PARTS},
-        "torch": torch.__version__,
-    }
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the options, make what is missing, print how good the classifier is."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=MADE)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--subjects", type=int, default=SIZE.subjects)
-    parser.add_argument("--shape", type=int, nargs="+", default=SIZE.shape, help="two voxel counts, or three")
-    parser.add_argument("--steps", type=int, default=SIZE.steps, help="of the classifier's training")
-    chosen = parser.parse_args(argv)
-    console, rows = Console(), {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-
-        def tell(what: str, done: int, of: int) -> None:
-            if what not in rows:
-                rows[what] = bar.add_task(what, total=of)
-            bar.update(rows[what], completed=done)
-
-        try:
-            size = Size(tuple(chosen.shape), chosen.subjects, chosen.steps)
-            made = make(chosen.out, size, seed=chosen.seed, tell=tell)["made"]
-        except VoxplainError as error:
-            raise SystemExit(f"make_hard.py: {error}") from None
-    told = ", ".join(f"{100 * share:.0f} % of {part}" for part, share in made["hard"]["right"].items())
-    console.print(f"classifier: right in {told}", highlight=False)
-    console.print(f"{chosen.out}", highlight=False)
+    command(make, {"hard": "classifier"}, MADE, SIZE, (__doc__ or "").splitlines()[0], argv)
 
 
 if __name__ == "__main__":

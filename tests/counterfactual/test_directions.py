@@ -17,6 +17,7 @@ from voxplain.counterfactual.direction import (
 )
 from voxplain.counterfactual.direction.direction import cosine, direction, random_direction
 from voxplain.counterfactual.direction.least_squares import PENALTIES
+from voxplain.counterfactual.direction.nearness import nearness, width_for
 from voxplain.counterfactual.generator import LatentStatistics
 from voxplain.errors import InputError, ModelError
 
@@ -162,6 +163,47 @@ def test_a_bent_score_has_its_own_direction_at_each_place():
         assert cosine(found, wanted, world.statistics) > 0.97
 
 
+def test_the_width_of_local_directions_leaves_as_many_queries_as_a_model_needs():
+    """Kish's number, of 40 coordinates, where the median distance lets all queries count alike."""
+    rng = np.random.default_rng(4)
+    away = np.linalg.norm(rng.normal(size=(2500, 40)) - rng.normal(size=40), axis=1)
+
+    def counted(width):
+        weights = np.exp(-0.5 * (away / width) ** 2)
+        return weights.sum() ** 2 / (weights**2).sum()
+
+    assert counted(np.median(away)) > 0.98 * 2500
+    assert counted(width_for(away, 40)) == pytest.approx(250, rel=1e-6)
+    assert counted(width_for(away, 100)) == pytest.approx(400, rel=1e-6)
+    assert width_for(away, 700) == np.inf and width_for(np.zeros(30), 2) == np.inf
+    assert np.array_equal(nearness(away, np.inf), np.ones(2500))
+    # where a query is too far from all others for any weight above 0, the nearest counts
+    assert nearness(away + 1e4, 1.0).max() == 1
+
+
+@pytest.mark.parametrize(("size", "least"), [(8, 0.93), (30, 0.75)])
+def test_local_directions_follow_a_curve_in_many_dimensions(size, least):
+    """Of u₀² + u₁ the gradient is (2u₀, 1), which ridge, one for all places, cannot be; by default widths, too."""
+    world = Linear(size=size)
+    codes = world.sample(1500, seed=0)
+    u = world.statistics.whiten(codes)
+    queries = Queries(codes, u[:, 0] ** 2 + u[:, 1])
+    one, found = ridge_direction(queries, world.statistics, least_r2=-1, draws=0), []
+    places = world.statistics.whiten(world.sample(8, seed=1))
+    for n, place in enumerate(places):
+        place[0] = 2 * (-1) ** n
+        slope = torch.zeros(size).double()
+        slope[:2] = torch.tensor([2 * place[0], 1.0])
+        wanted = direction("slope", world.statistics.factor @ slope, world.statistics)
+        local = local_direction(
+            queries, world.statistics, world.statistics.colour(place[None])[0], least_r2=-1
+        )
+        assert local.facts["effective queries"] == pytest.approx(150, rel=1e-3)
+        found.append((cosine(local, wanted, world.statistics), cosine(one, wanted, world.statistics)))
+    local, overall = np.mean(found, 0)
+    assert local > least and overall < 0.35
+
+
 def test_agreement_falls_with_fewer_and_noisier_queries():
     world = Linear(size=8)
     rng = np.random.default_rng(2)
@@ -227,13 +269,9 @@ def test_attributes_are_the_coordinates_that_the_score_reads():
         return 2 * u[:, 0] - u[:, 3] + 0.01 * u[:, 5]
 
     found = attributes(world, score, world.sample(50, seed=1), step=1.5)
-    assert [a.way.name for a in found] == ["attribute 0", "attribute 3"]
+    assert [a.name for a in found] == ["attribute 0", "attribute 3"]
     assert [a.effect for a in found] == pytest.approx([3.0, 1.5]) and [a.share for a in found] == [1, 1]
-    rises = [
-        float(world.statistics.whiten(a.way.vector[None] + world.statistics.mean)[0, k])
-        for a, k in zip(found, (0, 3), strict=True)
-    ]
-    assert rises == pytest.approx([1, -1])
+    assert [a.sign for a in found] == [1, -1]
 
 
 def test_an_attribute_has_an_interval_over_patients():
@@ -244,7 +282,7 @@ def test_an_attribute_has_an_interval_over_patients():
     def score(images):
         return world.statistics.whiten(world.encode(images))[:, 0] ** 2
 
-    found = {bool(a.way.vector[0] > 0): a for a in attributes(world, score, codes, step=1.0, among=1)}[True]
+    found = {a.sign > 0: a for a in attributes(world, score, codes, step=1.0, among=1)}[True]
     rises = 2 * world.statistics.whiten(codes)[:, 0] + 1
     error = float(rises.std() / 200**0.5)
     assert found.coordinate == 0 and found.effect == pytest.approx(float(rises.mean()))
@@ -253,5 +291,5 @@ def test_an_attribute_has_an_interval_over_patients():
     )
     pairs = [str(n // 2) for n in range(200)]
     doubled = attributes(world, score, codes[::2].repeat_interleave(2, 0), step=1.0, among=1, groups=pairs)
-    wide = {bool(a.way.vector[0] > 0): a for a in doubled}[True].interval
+    wide = {a.sign > 0: a for a in doubled}[True].interval
     assert wide[1] - wide[0] == pytest.approx(2**0.5 * 3.92 * error, rel=0.2)  # twins are one patient

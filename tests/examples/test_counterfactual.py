@@ -45,9 +45,12 @@ def test_the_mark_is_what_the_marked_classifiers_series_change(tmp_path):
 def test_the_other_settings_are_settings(tmp_path):
     (tmp_path / "there").touch()
     there = str(tmp_path / "there")
-    for name, family in (("plain", "pca"), ("pneumonia", "pca"), ("stylegan", "stylegan")):
+    families = {"plain": "pca", "pneumonia": "pca", "stylegan": "stylegan"}
+    families |= {"diffusion": "diffusion", "diffusion_black_box": "diffusion"}
+    for name, family in families.items():
         told = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
-        told["classifier"]["weights"] = there
+        if "weights" in told["classifier"]:
+            told["classifier"]["weights"] = there
         told["data"] = {**told["data"], "source": there} if isinstance(told["data"], dict) else there
         found = load_counterfactual(settings=told)
         assert found.generator.family == family

@@ -29,7 +29,7 @@ def train(config: Config, *, overrides: Overrides = None) -> int:
     task = _task(config, overrides)
     counts = ", ".join(f"{len(part)} {name}" for name, part in task.split.parts().items())
     print(f"{len(task.samples)} images ({counts}), {' × '.join(map(str, task.shape))}")
-    found = train_generator(task)
+    found = train_generator(task, tell=print)
     told = ", ".join(f"{name} {found.row[name]:.3g}" for name in ("kid", "diversity", "copy error"))
     print(f"{task.settings.generator.family}: {told}; {task.places.generator}")
     if found.warning:

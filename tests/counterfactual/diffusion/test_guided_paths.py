@@ -43,7 +43,7 @@ def test_from_pure_noise_a_dose_is_a_standard_deviation_of_plausible_images():
 
 def test_without_a_dose_comes_the_copy_and_with_what_is_left_the_image():
     told = explainer(0.5, reinject=False)
-    way = told.way(X, None)
+    way = told.way(X, None, float(score(X[None])), 0.0)
     copy = told.generator.decode(told.generator.encode(X[None]))[0]
     assert torch.equal(way.copy, copy) and not torch.equal(copy, X)
     torch.testing.assert_close(told.frames(way, X, torch.zeros(1))[0], copy)
@@ -112,8 +112,8 @@ def test_random_guidance_flips_where_it_reaches_and_not_where_it_does_not():
         along = other @ WORLD.covariance @ WEIGHTS / SPREAD**2
         return images.flatten(1) @ (other - along * WEIGHTS)
 
-    assert guided_nulls(told, [score, across], x, dose=1.5, sign=1.0, where=None) == (0.5, 0.5)
-    assert guided_nulls(told, [score], x, dose=0.5, sign=1.0, where=None) == (0.0, 1.0)
+    assert guided_nulls(told, [score, across], x, dose=1.5, target=0.0, where=None) == (0.5, 0.5)
+    assert guided_nulls(told, [score], x, dose=0.5, target=0.0, where=None) == (0.0, 1.0)
 
 
 def test_codes_are_as_far_from_their_mean_as_images_from_theirs():

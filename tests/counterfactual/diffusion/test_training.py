@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from voxplain.counterfactual.diffusion import Denoiser, unet
+from voxplain.counterfactual.diffusion import ConditionalDenoiser, Denoiser, conditional_unet, unet
+from voxplain.counterfactual.diffusion.conditional import logit_scale, with_logits, without_logits
 from voxplain.counterfactual.diffusion.denoiser import scale_of
 from voxplain.counterfactual.diffusion.task import DiffusionTask
 from voxplain.counterfactual.training import GeneratorLoop, StyleTraining
@@ -110,3 +111,39 @@ def test_sizes_and_images_that_cannot_be_are_told():
 def test_volumes_of_several_channels_keep_their_shape():
     x = torch.randn(2, 2, 4, 8, 4)
     assert Denoiser(unet((2, 4, 8, 4), widths=(8, 8)), "linear_beta")(x, 500).shape == x.shape
+
+
+def test_what_is_said_of_images_is_learned_with_and_without_it():
+    """Images of one brightness each: told the logit, which is the brightness, even pure noise tells the image."""
+    images = torch.stack([IMAGES[i] for i in range(32)])
+    logits = images.flatten(1).mean(1)
+    both = with_logits(images, logits)
+    assert all(map(torch.equal, without_logits(both), (images, logits)))
+    torch.manual_seed(0)
+    denoiser = ConditionalDenoiser(
+        conditional_unet(SHAPE, widths=(8, 8), attention=False),
+        "cosine",
+        **scale_of(images),
+        **logit_scale(logits),
+    )
+    made = DiffusionTask(denoiser, SHAPE, StyleTraining(batch=32, learning_rate=5e-3), dropped=0.2)
+    seen, velocity = [], denoiser.velocity
+    denoiser.velocity = lambda x, times, told=None: (seen.append(told), velocity(x, times, told))[1]
+    for step in range(80):
+        assert set(made.learn(both, step, step, lambda module: None)) == {"loss"}
+    told = torch.cat(seen)
+    assert float((told[:, 1] == 0).double().mean()) == pytest.approx(0.2, abs=0.03)
+    assert bool((told[told[:, 1] == 0] == 0).all())
+    known = told[told[:, 1] == 1][:, 0]
+    assert float(known.mean()) == pytest.approx(0, abs=0.1) and float(known.std()) == pytest.approx(
+        1, abs=0.1
+    )
+    noise, late = torch.randn(32, *SHAPE, generator=torch.Generator().manual_seed(1)), torch.full((32,), 990)
+    with torch.no_grad():
+        found = [
+            -velocity(noise, late, told).flatten(1).mean(1)
+            for told in (denoiser.told(logits, torch.ones(32, dtype=torch.bool)), None)
+        ]
+    inside = denoiser.inside(images).flatten(1).mean(1)
+    near = [float((image - inside).square().mean()) for image in found]
+    assert near[0] < 0.5 * near[1]

@@ -48,3 +48,31 @@ def test_effects_are_those_of_the_components_and_the_page_shows_them(trained, ca
     capsys.readouterr()
     assert run(["counterfactual", "explain", str(path)]) == 0
     assert record.stat().st_mtime_ns == before and len(json.loads(record.read_text())["attributes"]) == 3
+
+
+def test_of_a_stylegan_channels_of_its_styles_are_asked_about(trained, capsys):
+    box = {"source": "nets.py:box", "black_box": True, "classes": ["healthy", "diseased"], "spatial_dims": 2}
+    short = {"device": "cpu", "progress": False, "steps": 2, "round": 2, "batch": 8, "judged": 8}
+    told = {
+        "generator": {"family": "stylegan", "parameters": {"width": 4, "most": 8, "styles": 6}}, "out": "styles",
+        "training": short, "warm": short, "encoder": short, "classifier": box,
+        "direction": {
+            "samples": 60, "images": 20, "nulls": 2, "least_r2": -99.0, "least_agreement": -1.0, "least_pattern": -1.0,
+        },
+        "attributes": {"most": 2, "coordinates": 9, "images": 5, "step": 3.0},
+        "explain": {"device": "cpu", "most": 1, "cases": 0, "files": []},
+    }  # fmt: skip
+    path = str(config(trained, **told))
+    assert run(["counterfactual", "train", path]) == 0
+    assert run(["counterfactual", "explain", path]) == 0
+    # 60 samples, 16 images and their copies; 9 coordinates both ways, and none, in 5 images
+    assert (
+        f"{60 + 2 * 16 + 5 * (2 * 9 + 1)} for the direction and single coordinates" in capsys.readouterr().out
+    )
+    rows = read_rows(trained / "styles/explanation/attributes/attributes.csv")
+    assert 1 <= len(rows) <= 2 and all(row["place"].startswith("level ") for row in rows)
+    assert f"({rows[0]['place']})" in (trained / "styles/report.html").read_text()
+    capsys.readouterr()
+    told |= {"generator": {"folder": "out/generator"}, "attributes": {"most": 2, "space": "styles"}}
+    assert run(["counterfactual", "explain", str(config(trained, **told))]) == 2
+    assert "attributes.space: found styles for pca" in " ".join(capsys.readouterr().err.split())

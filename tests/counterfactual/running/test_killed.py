@@ -27,6 +27,7 @@ def settings(root: Path, family: str, out: str) -> Path:
         root,
         generator={"family": family, "parameters": parameters[family]},
         training=SHORT,
+        warm=SHORT,
         encoder=SHORT,
         out=out,
     )

@@ -37,6 +37,13 @@ def constant():
     made.decode = lambda codes: 0.3 + 1e-4 * codes.reshape(-1, 1, 1, 1).expand(-1, 1, 16, 16)
     return made
 
+def rolled(components=9):
+    import torch
+    made = linear(components)
+    plain = made.decode
+    made.decode = lambda codes: torch.roll(plain(codes), (8, 8), (-1, -2))
+    return made
+
 def broken():
     made = linear(1)
     made.decode = lambda codes: codes
@@ -48,7 +55,7 @@ def quarters():
 """
 COMPONENTS = {"components": 9}
 SHORT = {"device": "cpu", "progress": False, "batch": 4, "steps": 8, "round": 4, "judged": 16}
-ANY = {"samples": 30, "images": 20, "nulls": 1, "least_r2": -1e9, "least_agreement": -1}
+ANY = {"samples": 30, "images": 20, "nulls": 1, "least_r2": -1e9, "least_agreement": -1, "least_pattern": -1}
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +139,24 @@ def test_a_generator_that_makes_one_image_again_and_again_is_told(root, capsys):
     assert said in (root / "constant/report.html").read_text()
 
 
+def test_a_generator_that_puts_what_decides_elsewhere_is_refused_and_shown_when_it_is_asked_for(root, capsys):
+    """Copies are shifted by half their size, so that the classifier answers to what lies there."""
+    source = own("rolled", weights="linear.safetensors", parameters=COMPONENTS)
+    told = {"samples": 200, "images": 40, "nulls": 1, "least_r2": -1e9, "least_agreement": -1}
+    path = config(root, generator=source, out="rolled", direction=told)
+    assert run(["counterfactual", "train", str(path)]) == 0
+    capsys.readouterr()
+    assert run(["counterfactual", "explain", str(path)]) == 2
+    said = "generator: the logit goes together with other voxels of its samples"
+    assert said in capsys.readouterr().err
+    words = ["--set", "direction.least_pattern=-1", "--set", "explain.most=1", "--set", "explain.files=[]"]
+    assert run(["counterfactual", "explain", str(path), *words]) == 0
+    (warning,) = (root / "rolled/explanation").glob("summary.json")
+    found = json.loads(warning.read_text())["patterns"]["samples"]
+    assert found["agreement"] < 0.5 < found["limit"]
+    assert "In the generator&#39;s samples, the voxels" in (root / "rolled/report.html").read_text()
+
+
 def test_features_of_ones_own_are_what_rounds_are_measured_by(root):
     """KID with the means of quarters, written out over all pairs."""
     features = {"features": "nets.py:quarters"}
@@ -166,8 +191,8 @@ def test_refinement_and_tuning_copy_better_and_train_nothing_anew(root):
     for name, more in cases.items():
         generator = {"family": "stylegan", "parameters": {**sizes, **more}, "folder": "styles"}
         path = config(
-            root, generator=generator, training=SHORT, encoder=SHORT, out=name, direction=ANY,
-            explain={"device": "cpu", "most": 1, "cases": 1, "files": []},
+            root, generator=generator, warm={"steps": 0}, training={**SHORT, "copies": 0}, encoder=SHORT, out=name,
+            direction=ANY, explain={"device": "cpu", "most": 1, "cases": 1, "files": []},
         )  # fmt: skip
         if name == "refined":  # nobody measured it with these yet
             assert run(["counterfactual", "explain", str(path)]) == 2

@@ -123,6 +123,22 @@ def test_the_page_holds_flips_beside_random_flips(done):
     assert "data:image/gif;base64," in page and "http" not in page.replace("http-equiv", "")
 
 
+def test_patterns_are_covariances_of_the_images_themselves(done):
+    """Each voxel's covariance with the logit, of eight images at a time, from the files alone."""
+    table = [row for row in read_rows(done / "subjects.csv") if row["part"] == "train"]
+    order = np.random.default_rng([0, 0xA5C]).permutation(len(table))[:40]
+    x = np.stack([read_case(done / table[i]["image"]).image[:, ::-1, ::-1, 0] for i in order]).astype(float)
+    y = rule(done).logit(torch.from_numpy(x.astype(np.float32))).numpy().astype(float)
+    blocks = [slice(n, n + 8) for n in range(0, len(x), 8)]
+    assert len(x) % 8 != 1
+    wanted = sum(np.tensordot(y[b] - y[b].mean(), x[b] - x[b].mean(0), 1) for b in blocks)
+    found = load_file(done / "out/explanation/queries.safetensors")["pattern of real"].numpy()
+    np.testing.assert_allclose(found, wanted - wanted.mean(), atol=1e-4 * np.abs(wanted).max())
+    told = json.loads((done / "out/explanation/summary.json").read_text())["patterns"]
+    assert told["copies"]["r"] > 0.9 and set(told) == {"copies", "samples"}
+    assert "In the generator&#39;s copies, the voxels" in (done / "out/report.html").read_text()
+
+
 def test_new_images_get_a_page_of_their_own_and_nothing_is_done_twice(done):
     before = {p: p.stat().st_mtime_ns for place in places(done) for p in place.iterdir()}
     assert run(["counterfactual", "explain", str(done / "settings.yaml")]) == 0

@@ -41,10 +41,17 @@ class Decision(nn.Module):
         Raises:
             ModelError: the classifier gives no logits of these classes.
         """
-        out = self.classifier(x)
-        if not isinstance(out, Tensor) or out.ndim != 2 or len(out) != len(x):
+        return self.of(self.classifier(x), len(x))
+
+    def of(self, out: Tensor, count: int) -> Tensor:
+        """(N,) the decision from the classifier's outputs (N, K) for so many images.
+
+        Raises:
+            ModelError: they are no logits of these classes.
+        """
+        if not isinstance(out, Tensor) or out.ndim != 2 or len(out) != count:
             found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-            raise ModelError(f"classifier: gives {found} for {len(x)} images, expected logits ({len(x)}, K)")
+            raise ModelError(f"classifier: gives {found} for {count} images, expected logits ({count}, K)")
         if out.shape[1] == 1:
             return out[:, 0]
         if max(self.healthy, self.diseased) >= out.shape[1]:

@@ -13,8 +13,9 @@ from voxplain.errors import InputError
 
 
 def unet(
-    shape: Sequence[int], *, widths: Sequence[int] = (16, 32, 64), residual: int = 1, attention: bool = True
-) -> nn.Module:
+    shape: Sequence[int], *, widths: Sequence[int] = (16, 32, 64), residual: int = 1, attention: bool = True,
+    classes: int | None = None, groups: int = 8,
+) -> nn.Module:  # fmt: skip
     """MONAI's U-Net of diffusion models (Rombach et al., CVPR 2022), which halves the size between its widths.
 
     Args:
@@ -22,6 +23,8 @@ def unet(
         widths: channels from full size down, multiples of 8.
         residual: blocks per width.
         attention: whether places at the smallest size look at each other.
+        classes: that it is told; None of a network that is told none.
+        groups: of channels that are normalised together, a divisor of all widths.
 
     Raises:
         InputError: a size that cannot be halved as often, widths that have no groups.
@@ -37,7 +40,8 @@ def unet(
     heads = (False,) * (len(widths) - 1) + (attention,)
     made: nn.Module = DiffusionModelUNet(
         spatial_dims=len(size), in_channels=channels, out_channels=channels, channels=tuple(widths),
-        attention_levels=heads, num_res_blocks=residual, num_head_channels=widths[-1], norm_num_groups=8,
+        attention_levels=heads, num_res_blocks=residual, num_head_channels=widths[-1], norm_num_groups=groups,
+        num_class_embeds=classes,
     )  # fmt: skip
     return made
 
@@ -72,15 +76,19 @@ class Denoiser(nn.Module):
         """The images of what the network knows."""
         return x * self.spread + self.centre
 
-    def velocity(self, x: Tensor, times: Tensor) -> Tensor:
-        """Of noisy images (N, C, *S) at times (N,)."""
+    def velocity(self, x: Tensor, times: Tensor, told: Tensor | None = None) -> Tensor:
+        """Of noisy images (N, C, *S) at times (N,); what is told of them is for those who know conditions."""
         found: Tensor = self.network(x, times)
         return found
 
     def forward(self, x: Tensor, time: int) -> Tensor:
         """The noise, of variance 1, in images (N, C, *S) that are all at one time."""
-        kept = self.alphas[time]
         velocity = self.velocity(x, torch.full((len(x),), time, device=x.device))
+        return self.noise_of(velocity, x, time)
+
+    def noise_of(self, velocity: Tensor, x: Tensor, time: int) -> Tensor:
+        """The noise in images (N, C, *S) at a time, of their velocity."""
+        kept = self.alphas[time]
         return kept.sqrt() * velocity + (1 - kept).sqrt() * x
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from voxplain.counterfactual.diffusion.generator import DiffusionGenerator
-from voxplain.counterfactual.diffusion.guidance import Goal, Guidance
+from voxplain.counterfactual.diffusion.guidance import Goal, Guidance, Led
 from voxplain.counterfactual.diffusion.inversion import denoised
 from voxplain.counterfactual.diffusion.places import changed_most
 from voxplain.counterfactual.direction.queries import Scorer, scored
@@ -50,6 +50,7 @@ class DiffusionExplainer:
     share: float = 0.1
     margin: int = 1
     boundary: float = 0.0
+    name: ClassVar[str] = "guidance"
 
     def explain(self, x: Tensor, target: float, mask: Mask = None) -> CounterfactualPath:
         """The series of images from x to a score, and beyond.
@@ -68,42 +69,52 @@ class DiffusionExplainer:
         sign = 1.0 if target >= begins else -1.0
         where = mask
         if isinstance(where, str):
-            free = self.way(x, None)
+            free = self.way(x, None, begins, target)
             dose = self._calibrated(free, x, target, sign).dose
             moved = self.frames(free, x, sign * dose.to(x))[0] - x
             where = changed_most(moved, share=self.share, margin=self.margin)
-        way = self.way(x, where)
+        way = self.way(x, where, begins, target)
         found = self._calibrated(way, x, target, sign)
         doses = found.dose.to(x) * torch.tensor(SHARES, device=x.device)
         images = self.frames(way, x, sign * doses)
         images[0] = x if self.reinject else way.copy
         with torch.no_grad():
             scores = scored(self.scorer, images)
-        return self._path(x, way, images, doses, scores, target, found)
+        return self._path(x, way, images, doses, scores, target, found, begins)
 
     def back(self, path: CounterfactualPath) -> Tensor:
         """(C, *S) what comes of the end of a path, pushed back as hard from its own noise in the same places."""
         sign = 1.0 if path.target >= float(path.scores[0]) else -1.0
-        end, places = path.frames[SHARES.index(1.0)], path.maps.get("places")
-        way = self.way(end, None if places is None else places > 0)
-        return self.frames(way, end, -sign * path.doses[SHARES.index(1.0)][None])[0]
+        at, places = SHARES.index(1.0), path.maps.get("places")
+        end, where = path.frames[at], None if places is None else places > 0
+        way = self.way(end, where, float(path.scores[at]), float(path.scores[0]))
+        return self.frames(way, end, -sign * path.doses[at][None])[0]
 
-    def way(self, x: Tensor, where: Tensor | None) -> Way:
+    def told(self, score: float) -> DiffusionGenerator:
+        """The family as it copies an image of this score; all alike where it knows nothing of scores."""
+        return self.generator
+
+    def guidance(self, score: float, target: float) -> Led:
+        """How steps lean, of an image of a score on its way to another one, which a gradient need not know."""
+        return Guidance(self.generator.denoiser, self.generator.schedule, self._goal, spread=self.spread)
+
+    def way(self, x: Tensor, where: Tensor | None, score: float, target: float) -> Way:
         """The image's noise, its copy, and how it is guided.
 
         Args:
             x: (C, *S).
             where: (1, *S) bool, or None of all places.
+            score: of the image.
+            target: the score to reach.
         """
-        generator = self.generator
+        generator = self.told(score)
         latents = generator.latents(x[None])
         kept = None if where is None else (where[None], latents)
-        down = partial(denoised, generator.denoiser, generator.schedule, level=generator.level, kept=kept)
+        down = partial(denoised, generator.noise, generator.schedule, level=generator.level, kept=kept)
         copy = generator.denoiser.outside(down(x=latents[-1]))[0]
         if where is not None:
             copy = torch.where(where, copy, x)
-        guidance = Guidance(generator.denoiser, generator.schedule, self._goal)
-        return Way(latents[-1], down, guidance, copy, where)
+        return Way(latents[-1], down, self.guidance(score, target), copy, where)
 
     def frames(self, way: Way, x: Tensor, doses: Tensor) -> Tensor:
         """(F, C, *S) at signed doses (F,)."""
@@ -113,7 +124,7 @@ class DiffusionExplainer:
 
     def _guided(self, way: Way, x: Tensor, doses: Tensor) -> Tensor:
         begin = way.noise.expand(len(doses), *x.shape)
-        moved = way.down(x=begin, guide=way.guidance.by(doses / self.spread))
+        moved = way.down(x=begin, guide=way.guidance.by(doses))
         images = self.generator.denoiser.outside(moved)
         images = images + (x - way.copy) if self.reinject else images
         # the scale of the denoiser rounds, what lies outside must not
@@ -132,19 +143,19 @@ class DiffusionExplainer:
         return calibrate(score, wanted, limit=self.limit, scan=self.scan, tolerance=tolerance)
 
     def _path(
-        self, x: Tensor, way: Way, images: Tensor, doses: Tensor, scores: Tensor, target: float, found: Calibrated
+        self, x: Tensor, way: Way, images: Tensor, doses: Tensor, scores: Tensor, target: float, found: Calibrated,
+        begins: float,
     ) -> CounterfactualPath:  # fmt: skip
         at = SHARES.index(1.0)
         with torch.no_grad():
             as_copied = float(scored(self.scorer, way.copy[None])[0])
-            begins = float(scored(self.scorer, x[None])[0])
         change, plausible = images[at] - images[0], self.generator.plausible
         before, after = (float(plausible.distance(image.flatten()[None])[0]) for image in (x, images[at]))
         kept = (as_copied > self.boundary) == (begins > self.boundary)
         dose = float(found.dose)
         facts: dict[str, Fact] = {
             "logit before": float(scores[0]), "logit after": float(scores[at]), "dose": dose,
-            "reached": bool(found.reached), "monotone": bool(found.monotone), "direction": "guidance",
+            "reached": bool(found.reached), "monotone": bool(found.monotone), "direction": self.name,
             "logit of the copy": as_copied, "error of the copy": float((x - way.copy).abs().mean()),
             "change": float(change.abs().mean()), "distance before": before, "distance after": after,
             "typical distance": plausible.rank**0.5,
@@ -173,10 +184,10 @@ class Way:
 
     noise: Tensor
     down: Callable[..., Tensor]
-    guidance: Guidance
+    guidance: Led
     copy: Tensor
     where: Tensor | None
 
     def led_by(self, null: Goal) -> Way:
         """The same way, pushed as hard towards another goal."""
-        return replace(self, guidance=replace(self.guidance, null=null))
+        return replace(self, guidance=self.guidance.led_by(null))

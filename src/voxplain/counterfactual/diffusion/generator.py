@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import torch
 from torch import Tensor, nn
 
+from voxplain.counterfactual.diffusion.conditional import ConditionalDenoiser
 from voxplain.counterfactual.diffusion.denoiser import Denoiser
 from voxplain.counterfactual.diffusion.inversion import denoised, inverted
-from voxplain.counterfactual.diffusion.schedule import Schedule, begin
+from voxplain.counterfactual.diffusion.schedule import Noise, Schedule, begin
 from voxplain.counterfactual.generator.statistics import LatentStatistics
 from voxplain.errors import InputError
 
@@ -33,12 +36,18 @@ class DiffusionGenerator(nn.Module):
         self.denoiser, self.shape = denoiser, tuple(shape)
         self.register_buffer("mean", plausible.mean)
         self.register_buffer("factor", plausible.factor)
+        self._told: Noise | None = None  # a module would be one of its own parts
         self.schedule = Schedule(denoiser.kind, steps)
         self.level = self.schedule.level(depth)
         self.requires_grad_(False).eval()
 
     mean: Tensor
     factor: Tensor
+
+    @property
+    def noise(self) -> Noise:
+        """That the denoiser sees, told nothing or, of `told`, a logit."""
+        return self.denoiser if self._told is None else self._told
 
     @property
     def plausible(self) -> LatentStatistics:
@@ -53,6 +62,21 @@ class DiffusionGenerator(nn.Module):
         wider = (kept * (lengths / spread) ** 2 + 1 - kept).sqrt()
         return LatentStatistics(kept**0.5 * self.denoiser.inside(self.mean), self.factor / lengths * wider)
 
+    def told(self, logits: Tensor) -> DiffusionGenerator:
+        """The same, whose codes and images are those of images of which a classifier says this.
+
+        Args:
+            logits: one of all images, or of each of the images (N,), 64 at most, that it will be given.
+
+        Raises:
+            InputError: its denoiser knows no conditions.
+        """
+        if not isinstance(self.denoiser, ConditionalDenoiser):
+            raise InputError("generator: was trained without conditions, expected conditional: true")
+        other = copy(self)
+        other._told = self.denoiser.given(logits)
+        return other
+
     def encode(self, images: Tensor) -> Tensor:
         return self.latents(images)[-1].flatten(1)
 
@@ -63,14 +87,14 @@ class DiffusionGenerator(nn.Module):
                 f"images: found shape {tuple(images.shape[1:])}, expected {self.shape} as it was trained on"
             )
         parts = [
-            inverted(self.denoiser, self.schedule, self.denoiser.inside(part), self.level)
+            inverted(self.noise, self.schedule, self.denoiser.inside(part), self.level)
             for part in torch.split(images, _BATCH)
         ]
         return [torch.cat(level) for level in zip(*parts, strict=True)]
 
     def decode(self, codes: Tensor) -> Tensor:
         parts = torch.split(codes.reshape(-1, *self.shape), _BATCH)
-        found = [denoised(self.denoiser, self.schedule, part, self.level) for part in parts]
+        found = [denoised(self.noise, self.schedule, part, self.level) for part in parts]
         return self.denoiser.outside(torch.cat(found))
 
     def sample(self, count: int, *, seed: int) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +14,16 @@ from voxplain.counterfactual.diffusion.schedule import Noise, Schedule
 from voxplain.errors import ModelError
 
 Goal = Callable[[Tensor], Tensor]  # clean images (N, C, *S) on the denoiser's scale to (N,)
+
+
+class Led(Protocol):
+    """What makes steps lean."""
+
+    def by(self, doses: Tensor) -> Guide:
+        """Steps at doses (N,), below 0 the other way."""
+
+    def led_by(self, null: Goal) -> Led:
+        """As hard, towards a goal that knows nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +38,7 @@ class Guidance:
         noise: that the denoiser sees.
         schedule: of the levels.
         goal: what is to rise.
+        spread: of the logits; a dose is a scale of dose / spread.
         null: another goal. Its gradient is taken instead, scaled to the length of the goal's: the same push elsewhere.
 
     Raises:
@@ -37,13 +49,15 @@ class Guidance:
     schedule: Schedule
     goal: Goal
     null: Goal | None = None
+    spread: float = 1.0
 
-    def by(self, scale: Tensor) -> Guide:
+    def by(self, doses: Tensor) -> Guide:
         """Steps that are guided.
 
         Args:
-            scale: s, (N,), of each image; below 0 the goal is to fall.
+            doses: s · spread, (N,), of each image; below 0 the goal is to fall.
         """
+        scale = doses / self.spread
 
         def step(x: Tensor, level: int) -> Tensor:
             with torch.enable_grad():
@@ -56,16 +70,24 @@ class Guidance:
 
         return step
 
+    def led_by(self, null: Goal) -> Guidance:
+        return replace(self, null=null)
+
     def _push(self, x: Tensor, clean: Tensor) -> Tensor:
         if self.null is None:
-            return _gradient(self.goal, clean, x)
-        wanted = _lengths(_gradient(self.goal, clean, x, again=True))
-        found = _gradient(self.null, clean, x)
-        pushed: Tensor = found * wanted / _lengths(found).clamp_min(1e-30)
+            return gradient_of(self.goal, clean, x)
+        wanted = lengths(gradient_of(self.goal, clean, x, again=True))
+        found = gradient_of(self.null, clean, x)
+        pushed: Tensor = found * wanted / lengths(found).clamp_min(1e-30)
         return pushed
 
 
-def _gradient(goal: Goal, clean: Tensor, x: Tensor, *, again: bool = False) -> Tensor:
+def gradient_of(goal: Goal, clean: Tensor, x: Tensor, *, again: bool = False) -> Tensor:
+    """(N, C, *S) of a goal on clean images that come of x.
+
+    Raises:
+        ModelError: there is none.
+    """
     reached = goal(clean)
     if not reached.requires_grad:
         raise ModelError(
@@ -75,7 +97,7 @@ def _gradient(goal: Goal, clean: Tensor, x: Tensor, *, again: bool = False) -> T
     return torch.autograd.grad(reached.sum(), x, retain_graph=again)[0]
 
 
-def _lengths(x: Tensor) -> Tensor:
+def lengths(x: Tensor) -> Tensor:
     """(N, 1, …)."""
     found: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1).reshape(-1, *(1,) * (x.ndim - 1))
     return found

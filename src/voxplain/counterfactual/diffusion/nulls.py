@@ -50,7 +50,7 @@ def random_goal(plausible: LatentStatistics, images: Tensor, logits: Tensor, *, 
 
 
 def guided_nulls(
-    explainer: DiffusionExplainer, goals: Sequence[Goal], x: Tensor, *, dose: float, sign: float, where: Tensor | None
+    explainer: DiffusionExplainer, goals: Sequence[Goal], x: Tensor, *, dose: float, target: float, where: Tensor | None
 ) -> tuple[float, float]:  # fmt: skip
     """The share of random goals that flip an image at the dose, and at any up to the limit.
 
@@ -59,13 +59,14 @@ def guided_nulls(
         goals: random ones.
         x: (C, *S).
         dose: of the real guidance.
-        sign: 1 where the logit is to rise.
+        target: that the real guidance goes for.
         where: that may change, as for the real guidance.
     """
     doses = torch.cat([torch.tensor([dose]), torch.linspace(0, explainer.limit, STEPS + 1)[1:]]).to(x)
     with torch.no_grad():
-        before = scored(explainer.scorer, x[None]) > explainer.boundary
-    real, flips = explainer.way(x, where), []
+        score = float(scored(explainer.scorer, x[None])[0])
+    before, sign = score > explainer.boundary, 1.0 if target >= score else -1.0
+    real, flips = explainer.way(x, where, score, target), []
     for goal in goals:
         images = explainer.frames(real.led_by(goal), x, sign * doses)
         with torch.no_grad():

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxplain.counterfactual.direction.direction import Direction, direction
 from voxplain.counterfactual.direction.queries import Scorer, scored
+from voxplain.counterfactual.generator.coordinates import CoordinateSpace, coordinates_of
 from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.inherent.bootstrap import intervals, weighted_mean
 
@@ -20,17 +20,21 @@ class Attribute:
     """A coordinate and what it does.
 
     Args:
-        way: along it, in the sense in which the score rises.
+        name: of it.
+        sign: 1 where the score rises with it, −1 where it rises against it.
         effect: mean rise of the score by the step, over images.
         share: of the images whose score rises by at least the least effect.
         coordinate: its number; from the one along which images vary most in families that sort them.
+        place: where it lies, in words; empty where its number says all.
         interval: of the effect, were other patients drawn (95 %); NaN for fewer than three.
     """
 
-    way: Direction
+    name: str
+    sign: float
     effect: float
     share: float
     coordinate: int
+    place: str
     interval: tuple[float, float]
 
 
@@ -45,9 +49,10 @@ def attributes(
     count: int = 10,
     among: int | None = None,
     groups: Sequence[str] | None = None,
+    space: CoordinateSpace = "auto",
     seed: int = 0,
 ) -> list[Attribute]:
-    """AttFind (Lang et al., ICCV 2021) over whitened coordinates: those that move the score, the strongest first.
+    """AttFind (Lang et al., ICCV 2021) over coordinates of a family: those that move the score, the strongest first.
 
     Every coordinate is moved by itself, both ways, in every image. Models are only asked for scores.
 
@@ -61,23 +66,26 @@ def attributes(
         count: how many are kept at most.
         among: so many coordinates are asked about, the first ones; None asks about all.
         groups: (N,) patients, who are drawn again whole; by default each image is of its own.
+        space: whose coordinates, see `coordinates_of`.
         seed: of these draws.
+
+    Raises:
+        InputError: styles of a family without.
     """
-    statistics = generator.statistics
+    where = coordinates_of(generator, space)
     with torch.no_grad():
         before = scored(scorer, generator.decode(codes))
         unit = float(before.std()) or 1.0
         found = []
         patients = [str(n) for n in range(len(codes))] if groups is None else groups
-        for k in range(min(statistics.rank, among or statistics.rank)):
-            move = step * statistics.factor[:, k]
+        for k in range(min(where.count, among or where.count)):
             for sign in (1.0, -1.0):
-                rise = scored(scorer, generator.decode(codes + sign * move)) - before
+                rise = scored(scorer, where.moved(codes, k, sign * step)) - before
                 share = float((rise > least * unit).double().mean())
                 if share >= often:
-                    way = direction(f"attribute {k}", sign * move, statistics)
                     interval = _interval(rise, patients, seed)
-                    found.append(Attribute(way, float(rise.mean()), share, k, interval))
+                    told = (f"attribute {k}", sign, float(rise.mean()), share, k, where.place(k), interval)
+                    found.append(Attribute(*told))
     return sorted(found, key=lambda a: -a.effect)[:count]
 
 

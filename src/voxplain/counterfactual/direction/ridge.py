@@ -11,6 +11,7 @@ from torch import Tensor
 from voxplain.counterfactual.direction.confounders import Confounder, projector
 from voxplain.counterfactual.direction.direction import Direction, direction
 from voxplain.counterfactual.direction.least_squares import Doubles, arrays, ridge_fit
+from voxplain.counterfactual.direction.nearness import effective, nearness, width_for
 from voxplain.counterfactual.direction.queries import Queries
 from voxplain.counterfactual.generator.statistics import LatentStatistics
 from voxplain.errors import InputError
@@ -82,7 +83,7 @@ def local_direction(
         queries: best of codes near it.
         statistics: of the codes.
         code: where.
-        width: Mahalanobis distance at which a query counts e^(−½); by default the median distance of the queries.
+        width: Mahalanobis distance at which a query counts e^(−½) of the nearest; by default that of `width_for`.
         least_r2: below, there is no direction.
 
     Raises:
@@ -91,13 +92,12 @@ def local_direction(
     u, y = arrays(statistics.whiten(queries.codes)), arrays(queries.scores)
     _check_varied(y)
     away = np.linalg.norm(u - arrays(statistics.whiten(code[None])), axis=1)
-    reach = float(np.median(away)) if width is None else width
-    weights = np.exp(-0.5 * (away / reach) ** 2) if reach > 0 else np.ones(len(y))
+    weights = nearness(away, width_for(away, u.shape[1]) if width is None else width)
     beta, r2, penalty = ridge_fit(u, y, weights)
     if r2 < least_r2:
         raise InputError(f"direction 'local': found an R² of {r2:.2f}, expected at least {least_r2:.2f}")
     vector = statistics.factor.double() @ torch.from_numpy(beta).to(statistics.factor.device)
-    told = {"r2": r2, "queries": float(len(y)), "penalty": penalty}
+    told = {"r2": r2, "queries": float(len(y)), "effective queries": effective(weights), "penalty": penalty}
     return direction("local", vector.to(queries.codes.dtype), statistics, **told)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voxplain.counterfactual.generator.module import ModuleGenerator
 from voxplain.counterfactual.generator.statistics import LatentStatistics
 from voxplain.counterfactual.measure.compared import compared
 from voxplain.counterfactual.measure.features import RandomFeatures
@@ -47,7 +47,7 @@ def autoencoder(
     return made
 
 
-class AutoencoderGenerator(nn.Module):
+class AutoencoderGenerator(ModuleGenerator):
     """A trained autoencoder: codes are means of what its encoder says, flattened.
 
     Args:
@@ -57,8 +57,8 @@ class AutoencoderGenerator(nn.Module):
     """
 
     def __init__(self, network: nn.Module, shape: Sequence[int], statistics: LatentStatistics) -> None:
-        super().__init__()
-        self.network, self.shape, self.statistics = network, tuple(shape), statistics
+        super().__init__(shape, statistics)
+        self.network = network
         self.requires_grad_(False).eval()
         with torch.no_grad():
             self._latent = tuple(network.encode(torch.zeros(1, *shape))[0].shape[1:])  # type: ignore[operator]
@@ -70,28 +70,13 @@ class AutoencoderGenerator(nn.Module):
         codes = means_of(network, images)
         return cls(network, tuple(images.shape[1:]), LatentStatistics.of(codes, least=1e-4))
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Statistics move with the weights."""
-        statistics = self.statistics
-        self.statistics = LatentStatistics(fn(statistics.mean), fn(statistics.factor))
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
-
     def encode(self, images: Tensor) -> Tensor:
-        if tuple(images.shape[1:]) != self.shape:
-            raise InputError(
-                f"images: found shape {tuple(images.shape[1:])}, expected {self.shape} as it was trained on"
-            )
+        self.check(images)
         return means_of(self.network, images)
 
     def decode(self, codes: Tensor) -> Tensor:
         image: Tensor = self.network.decode(codes.reshape(-1, *self._latent))  # type: ignore[operator]
         return image
-
-    def sample(self, count: int, *, seed: int) -> Tensor:
-        """Codes of a normal distribution with the images' mean and covariance."""
-        normal = torch.randn(count, self.statistics.rank, generator=torch.Generator().manual_seed(seed))
-        return self.statistics.colour(normal.to(self.statistics.factor))
 
 
 class AutoencoderTask(GeneratorTask):

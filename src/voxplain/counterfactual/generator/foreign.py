@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from voxplain.counterfactual.generator.module import ModuleGenerator
 from voxplain.counterfactual.generator.statistics import LatentStatistics
-from voxplain.errors import InputError, ModelError
+from voxplain.errors import ModelError
 
 
-class ForeignGenerator(nn.Module):
+class ForeignGenerator(ModuleGenerator):
     """Codes are flattened, so that any shape of them is fine; where there is no `sample`, samples are normal.
 
     Args:
@@ -26,8 +27,8 @@ class ForeignGenerator(nn.Module):
     def __init__(
         self, made: Any, shape: Sequence[int], latent: Sequence[int], statistics: LatentStatistics
     ) -> None:
-        super().__init__()
-        self.made, self.shape, self.latent, self.statistics = made, tuple(shape), tuple(latent), statistics
+        super().__init__(shape, statistics)
+        self.made, self.latent = made, tuple(latent)
         self.requires_grad_(False).eval()
 
     @classmethod
@@ -44,23 +45,13 @@ class ForeignGenerator(nn.Module):
         found = _statistics(made, codes, source)
         return cls(made, images.shape[1:], latent, found)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Statistics move with the weights."""
-        statistics = self.statistics
-        self.statistics = LatentStatistics(fn(statistics.mean), fn(statistics.factor))
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
-
     def encode(self, images: Tensor) -> Tensor:
         """(N, C, *S) to (N, D).
 
         Raises:
             InputError: images of another shape.
         """
-        if tuple(images.shape[1:]) != self.shape:
-            raise InputError(
-                f"images: found shape {tuple(images.shape[1:])}, expected {self.shape} as was learned from"
-            )
+        self.check(images)
         with torch.no_grad():
             codes: Tensor = self.made.encode(images)
         return codes.flatten(1)
@@ -76,9 +67,7 @@ class ForeignGenerator(nn.Module):
         if own is not None:
             codes: Tensor = own(count, seed=seed)
             return codes.flatten(1)
-        statistics = self.statistics
-        normal = torch.randn(count, statistics.rank, generator=torch.Generator().manual_seed(seed))
-        return statistics.colour(normal.to(statistics.factor))
+        return super().sample(count, seed=seed)
 
 
 def check_generator(made: Any, images: Tensor, source: str) -> tuple[int, ...]:

@@ -13,6 +13,8 @@ import torch
 
 from voxplain.case.atomic import whole, write_whole
 from voxplain.counterfactual.direction import Attribute, attributes
+from voxplain.counterfactual.generator.coordinates import coordinates_of
+from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.page.attribute_figure import attribute_figure
 from voxplain.counterfactual.running.queries_step import Asked, asked_images
 from voxplain.counterfactual.running.task import CounterfactualTask
@@ -29,7 +31,7 @@ class AttributeShown:
     """One coordinate.
 
     Attributes:
-        facts: ``coordinate``, ``effect``, ``low``, ``high``, ``share``; JSON-able.
+        facts: ``coordinate``, ``sense``, ``place``, ``effect``, ``low``, ``high``, ``share``; JSON-able.
         file: of the figure.
         alt, caption: of the figure.
     """
@@ -66,6 +68,12 @@ def write_attributes(
     return tuple(stored)
 
 
+def coordinate_count(task: CounterfactualTask, generator: Generator) -> int:
+    """How many coordinates of the family could be asked about; 0 where nobody asks."""
+    told = task.settings.attributes
+    return coordinates_of(generator, told.space).count if told.most else 0
+
+
 def _stored(folder: Path, key: str) -> list[AttributeShown] | None:
     try:
         told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
@@ -85,7 +93,7 @@ def _asked(task: CounterfactualTask, trained: TrainedGenerator, asked: Asked) ->
     codes = asked.queries.codes[start : start + len(chosen)]
     return attributes(
         trained.generator, task.asked.decision, codes, step=told.step, count=told.most, among=told.coordinates,
-        groups=[task.samples[i].group for i in chosen], seed=task.settings.direction.seed,
+        groups=[task.samples[i].group for i in chosen], space=told.space, seed=task.settings.direction.seed,
     )  # fmt: skip
 
 
@@ -93,24 +101,21 @@ def _drawn(
     folder: Path, task: CounterfactualTask, trained: TrainedGenerator, found: Attribute, first: Prepared
 ) -> AttributeShown:
     generator, step = trained.generator, task.settings.attributes.step
-    middle, move = generator.statistics.mean, step * found.way.vector
+    where, middle = coordinates_of(generator, task.settings.attributes.space), generator.statistics.mean[None]
+    by = (-step * found.sign, 0.0, step * found.sign)
     with torch.no_grad():
-        less, mean, more = generator.decode(torch.stack([middle - move, middle, middle + move])).cpu()
-    name = f"coordinate-{found.coordinate:04d}-{'up' if _rises(found, trained) else 'down'}"
+        less, mean, more = (where.moved(middle, found.coordinate, far)[0].cpu() for far in by)
+    sense = "up" if found.sign > 0 else "down"
+    name = f"coordinate-{found.coordinate:04d}-{sense}"
     with whole(folder / f"{name}.npz", parents=True) as temporary:
         np.savez_compressed(temporary, less=less.numpy(), mean=mean.numpy(), more=more.numpy())
     low, high = (None if np.isnan(end) else end for end in found.interval)
     facts = {
-        "coordinate": found.coordinate, "sense": "up" if _rises(found, trained) else "down", "effect": found.effect,
+        "coordinate": found.coordinate, "sense": sense, "place": found.place, "effect": found.effect,
         "low": low, "high": high, "share": found.share,
     }  # fmt: skip
     ends = [first.restore(image) for image in (less, mean, more)]
-    title = f"Coordinate {found.coordinate}"
+    title = f"Coordinate {found.coordinate}" + (f": {found.place}" if found.place else "")
     figure = attribute_figure(ends[0], ends[1], ends[2], first.case.geometry, title, task.asked.names[1])
     file = write_whole(folder / f"{name}.png", png(figure, 100))
     return AttributeShown(facts, file, figure.alt, figure.caption)
-
-
-def _rises(found: Attribute, trained: TrainedGenerator) -> bool:
-    """Whether the answer rises with the coordinate, and not against it."""
-    return float(found.way.vector @ trained.generator.statistics.factor[:, found.coordinate]) > 0

@@ -18,7 +18,8 @@ from voxplain.counterfactual.direction import Direction, Queries, ask, ridge_dir
 from voxplain.counterfactual.explain import Way
 from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.running.case_files import GRID
-from voxplain.counterfactual.running.queries_step import Asked, way_of
+from voxplain.counterfactual.running.direction_step import way_of
+from voxplain.counterfactual.running.queries_step import Asked
 from voxplain.counterfactual.running.records import Record
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.errors import VoxplainError

@@ -15,10 +15,12 @@ from voxplain.counterfactual.diffusion import DiffusionGenerator
 from voxplain.counterfactual.diffusion.explain import DiffusionExplainer, Mask
 from voxplain.counterfactual.explain import LatentExplainer
 from voxplain.counterfactual.generator.protocol import Generator
+from voxplain.counterfactual.measure.pattern import check_patterns
 from voxplain.counterfactual.path import CounterfactualPath
+from voxplain.counterfactual.running.direction_step import Found, direction_of
 from voxplain.counterfactual.running.nulls import Nulls, nulls_of
 from voxplain.counterfactual.running.own import Own, own_of
-from voxplain.counterfactual.running.queries_step import Asked, Found, asked_of, direction_of
+from voxplain.counterfactual.running.queries_step import Asked, answered, asked_of
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.running.train_step import TrainedGenerator
 
@@ -75,6 +77,7 @@ class LinearInquiry(Inquiry):
     def __init__(self, task: CounterfactualTask, trained: TrainedGenerator, device: torch.device) -> None:
         self.task, self.asked = task, asked_of(task, trained, device)
         self._take(Own(trained.generator, direction_of(task, trained.generator, self.asked)))
+        check_patterns(self.asked.patterns, task.settings.direction.least_pattern)
 
     def _take(self, own: Own) -> None:
         told = self.task.settings.explain
@@ -101,6 +104,15 @@ class LinearInquiry(Inquiry):
             self.generator, self.task.asked.decision, self.found.nulls, x, dose=path.dose, sign=sign, limit=told.limit,
             reinject=told.reinject,
         )  # fmt: skip
+
+
+def answered_first(task: CounterfactualTask, trained: TrainedGenerator) -> int | None:
+    """How many answers are kept of what is asked before any image is explained; None where all are."""
+    if isinstance(trained.generator, DiffusionGenerator):
+        from voxplain.counterfactual.running.guided import stored_guided
+
+        return 0 if stored_guided(task, trained) is None else None
+    return answered(task, trained)
 
 
 def inquiry_of(task: CounterfactualTask, trained: TrainedGenerator, device: torch.device) -> Inquiry:

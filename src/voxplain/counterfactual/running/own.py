@@ -12,7 +12,8 @@ from torch import Tensor
 from voxplain.counterfactual.direction import ask
 from voxplain.counterfactual.direction.direction import cosine
 from voxplain.counterfactual.generator.protocol import Generator
-from voxplain.counterfactual.running.queries_step import Asked, Found, direction_of
+from voxplain.counterfactual.running.direction_step import Found, direction_of
+from voxplain.counterfactual.running.queries_step import Asked
 from voxplain.counterfactual.running.task import CounterfactualTask
 from voxplain.counterfactual.style.generator import StyleGenerator
 from voxplain.counterfactual.style.pivot import pivoted

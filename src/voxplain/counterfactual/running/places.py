@@ -38,6 +38,11 @@ class Places:
         """What the classifier was asked."""
         return self.explanation / "queries.safetensors"
 
+    @property
+    def answers(self) -> Path:
+        """What it said of a part of them, until all are asked."""
+        return self.explanation / "answers.safetensors"
+
     def page(self, prefix: str = "") -> Path:
         """The page; of new images with the prefix ``new_``."""
         return self.out / ("new.html" if prefix else "report.html")

@@ -10,10 +10,12 @@ import numpy as np
 
 from voxplain.counterfactual.direction import Direction
 from voxplain.counterfactual.direction.ridge import LEAST_R2
+from voxplain.counterfactual.page.patterns import pattern_warnings
 from voxplain.counterfactual.page.words import ALIKE
 from voxplain.counterfactual.running.confounding import Carried
 from voxplain.counterfactual.running.controls_step import Control
-from voxplain.counterfactual.running.queries_step import Asked, Found
+from voxplain.counterfactual.running.direction_step import Found
+from voxplain.counterfactual.running.queries_step import Asked
 from voxplain.counterfactual.running.records import OF_ORACLES, Record
 from voxplain.counterfactual.running.train_step import TrainedGenerator
 
@@ -72,6 +74,7 @@ def summary_of(
         "typical logits": list(asked.typical), "confounders": [_carried(c) for c in (found.carried if found else ())],
         **{name: trained.row[name] for name in _FAMILY if name in trained.row},
     }  # fmt: skip
+    facts["patterns"] = _patterns(asked)
     facts |= {f"median {name}": float(np.median([r[name] for r in records])) for name in _MEDIANS}
     facts |= {"own nearest": float(np.mean([r["own nearest"] for r in records])), "realism": list(realism)}
     facts["controls"] = [asdict(control) for control in controls]
@@ -82,11 +85,17 @@ def summary_of(
         f"same dose change {100 * alike:.0f} %, of any dose up to the limit {100 * ever:.0f} %."
     ) + ("" if found is None else f" R² {ridge['r2']:.2f}.")
     warnings = (
-        trained.warning, _random(flips, alike), _linear(ridge["r2"]), _copies(asked.kept), _withheld(records), _far(records),
-        _missed(records), _unseen(found), _foreign(records), _disagrees(oracle),
-        *map(_unreal, realism), *map(_alike, controls),
+        trained.warning, *pattern_warnings(facts["patterns"]), _random(flips, alike), _linear(ridge["r2"]),
+        _copies(asked.kept), _withheld(records), _far(records), _missed(records), _unseen(found), _foreign(records),
+        _disagrees(oracle), *map(_unreal, realism), *map(_alike, controls),
     )  # fmt: skip
     return Summary(facts, sentence, tuple(w for w in warnings if w), tuple(map(control_told, controls)))
+
+
+def _patterns(asked: Asked) -> dict[str, dict[str, float | None]]:
+    """Of copies and samples, where there are some."""
+    both = {"copies": asked.patterns.of_copies, "samples": asked.patterns.of_samples}
+    return {name: asdict(found) for name, found in both.items() if found is not None}
 
 
 def _carried(found: Carried) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from voxplain.counterfactual.classifier.decision import Decision
+from voxplain.counterfactual.classifier.key import decision_key
 from voxplain.counterfactual.classifier.load import load_classifier, name_classes
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
 from voxplain.counterfactual.running.families import check_parameters
@@ -75,6 +78,17 @@ class CounterfactualTask:
                 "network.safetensors}"
             )
         return self.classifier
+
+    @cached_property
+    def who(self) -> str:
+        """A short name for the classifier; a black box is asked about one image for it.
+
+        Raises:
+            InputError: the settings name nobody.
+        """
+        decision, told = self.asked.decision, self.settings.classifier
+        assert told is not None
+        return decision_key(told, decision, torch.zeros(self.shape))
 
 
 def prepare_task(settings: CounterfactualSettings) -> CounterfactualTask:

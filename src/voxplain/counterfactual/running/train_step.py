@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import voxplain
 from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.generator.protocol import Generator
 from voxplain.counterfactual.page.curves import write_curves
+from voxplain.counterfactual.running.conditions import answers_of
 from voxplain.counterfactual.running.families import family_of
 from voxplain.counterfactual.running.families.family import WEIGHTS, Learned
 from voxplain.counterfactual.running.judging import collapse
@@ -54,11 +56,17 @@ class TrainedGenerator:
         return self if move is None else replace(self, generator=move(device))
 
 
-def train_generator(task: CounterfactualTask) -> TrainedGenerator:
+def train_generator(
+    task: CounterfactualTask, *, tell: Callable[[str], None] | None = None
+) -> TrainedGenerator:
     """Train the generator, or go on where it was cut off; what is done is only loaded.
 
     The generator's folder gets ``generator.safetensors``, ``history.csv`` and ``.json``, ``samples/`` and, of networks,
     ``curves.png`` and checkpoints; the results' folder gets ``settings.yaml``.
+
+    Args:
+        task: with its settings.
+        tell: is given how often the classifier will be asked, before it is, where the family is told what it says.
 
     Raises:
         InputError: images that cannot be read or differ in shape, a folder that holds another training, a loss that is not
@@ -66,7 +74,7 @@ def train_generator(task: CounterfactualTask) -> TrainedGenerator:
     """
     folder = task.places.generator
     if _told(folder).get("key") != training_key(task):
-        _train(task, folder)
+        _train(task, folder, tell)
     header = f"voxplain {voxplain.__version__}: voxplain counterfactual train"
     write_whole(task.settings.out / "settings.yaml", as_yaml(task.settings, header).encode())
     return trained_generator(task)
@@ -102,15 +110,17 @@ def training_key(task: CounterfactualTask) -> str:
     return digest([_record(task), asked, *filter(None, [_later(task)])])
 
 
-def _train(task: CounterfactualTask, folder: Path) -> None:
+def _train(task: CounterfactualTask, folder: Path, tell: Callable[[str], None] | None) -> None:
     told = task.settings
     images = Images(task.samples, task.preparation, told.training.cache)
     with shown("reading images", told.training.progress) as show:
         images.fill([*task.split.train, *task.split.validation], show)
+    family = family_of(told.generator)
+    logits = answers_of(task, images, tell) if family.conditional else None
     learned = Learned(
-        told, images, task.split.train, task.split.validation, task.shape, _record(task), folder
+        told, images, task.split.train, task.split.validation, task.shape, _record(task), folder, logits
     )
-    rows = family_of(told.generator).train(learned)
+    rows = family.train(learned)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     write_history(folder, rows, columns)
     if len(rows) > 1:
@@ -126,6 +136,7 @@ def _record(task: CounterfactualTask) -> dict[str, Any]:
         "family": asked.family, "parameters": {k: v for k, v in asked.parameters.items() if k not in later},
         "shape": list(task.shape), "preparation": repr(task.preparation), "samples": labels_digest(task.samples),
         "split": digest(task.split.ids(task.samples)), **_brought(asked),
+        **({"classifier": [task.who, *task.asked.names]} if family_of(asked).conditional else {}),
     }  # fmt: skip
 
 

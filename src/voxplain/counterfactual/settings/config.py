@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
+from voxplain.counterfactual.generator.coordinates import CoordinateSpace
 from voxplain.counterfactual.settings.features import FeatureSettings
 from voxplain.counterfactual.training.settings import EncoderTraining, StyleTraining, WarmTraining
 from voxplain.inherent.settings.config import DataSettings, SplitSettings
@@ -26,8 +27,8 @@ class GeneratorSettings(Section):
     family: Family = setting(
         "pca",
         "pca: principal components, exact and without training, the baseline; autoencoder: MONAI's AutoencoderKL; stylegan: "
-        "a StyleGAN2 with an encoder; diffusion: MONAI's, guided by the classifier's gradient, not for black boxes; module: "
-        "your own",
+        "a StyleGAN2 with an encoder; diffusion: MONAI's, guided by the classifier's gradient or by conditions; "
+        "module: your own",
     )
     parameters: dict[str, Any] = setting(
         {},
@@ -80,6 +81,13 @@ class DirectionSettings(Section):
     least_agreement: float = setting(
         0.5, "cosine with directions of images drawn again, 2.5 % quantile, that ridge must have", ge=-1, le=1
     )
+    least_pattern: float = setting(
+        0.7,
+        "correlation that covariances of voxels with the logit, over samples and over copies, must have with those over "
+        "real images; less is refused where images are enough to tell",
+        ge=-1,
+        le=1,
+    )
     confounders: tuple[str, ...] = setting(
         (),
         "what must not change along it: columns of the data table, numbers or categories, or brightness, contrast",
@@ -101,6 +109,11 @@ class ExplainSettings(Section):
         6.0, "largest dose that is tried, in standard deviations of plausible images", gt=0
     )
     reinject: bool = setting(True, "keep of the image what the generator cannot copy")
+    guidance: Literal["gradient", "classifier-free"] = setting(
+        "gradient",
+        "of a diffusion: gradient, the classifier's, not of black boxes; classifier-free: by a denoiser that is told what "
+        "the classifier says of each training image (generator.parameters.conditional: true), of whatever gives logits",
+    )
     mask: str | None = setting(
         None,
         "of a diffusion: where alone something may change: auto, where most changes at first; mask, that of the data; or "
@@ -135,6 +148,11 @@ class AttributeSettings(Section):
     """Which coordinates of the family change the answer, one after the other (AttFind)."""
 
     most: int = setting(0, "that are shown, those that change it most; 0: nobody asks", ge=0)
+    space: CoordinateSpace = setting(
+        "auto",
+        "styles: channels of the styles of a StyleGAN's layers, as published; codes: whitened codes; auto: styles where the "
+        "family has them",
+    )
     coordinates: int = setting(64, "that are asked about, those along which images vary most", ge=1)
     images: int = setting(32, "of the training part that each is tried on, both ways", "images", ge=2)
     step: float = setting(2.0, "by which a coordinate is moved", "standard deviations", gt=0)
@@ -192,22 +210,44 @@ class CounterfactualSettings(Section):
             raise ValueError(
                 "direction.kind: found gradient for a black box, which gives none; expected ridge, labels or local"
             )
+        if self.attributes.space == "styles" and self.generator.family != "stylegan":
+            raise ValueError(
+                f"attributes.space: found styles for {self.generator.family}, which has codes alone; expected codes or auto"
+            )
         return self
 
     @model_validator(mode="after")
     def _guided(self) -> Self:
-        """A diffusion is guided by a gradient and may be bound to places; others have directions, and may not."""
+        """A diffusion is guided and may be bound to places; others have directions, and may not."""
         if self.generator.family != "diffusion":
+            if self.explain.guidance != "gradient":
+                raise ValueError(
+                    f"explain.guidance: found {self.explain.guidance} for {self.generator.family}, which has directions; "
+                    "expected none, or generator.family: diffusion"
+                )
             if self.explain.mask is not None:
                 raise ValueError(
                     f"explain.mask: found {self.explain.mask} for {self.generator.family}, which changes images as a whole; "
                     "expected none, or generator.family: diffusion"
                 )
             return self
-        if self.classifier is not None and self.classifier.black_box:
+        told = self.generator.parameters.get("conditional", False)
+        if self.explain.guidance == "classifier-free" and not told:
             raise ValueError(
-                "classifier.black_box: a black box gives no gradient, which guides a diffusion; expected generator.family: "
-                "pca, autoencoder or stylegan"
+                "explain.guidance: found classifier-free for a denoiser that is trained without conditions; expected "
+                "generator.parameters.conditional: true, and `voxplain counterfactual train`"
+            )
+        if told and self.classifier is None:
+            raise ValueError(
+                "generator.parameters.conditional: found true without a classifier, whose answers are the conditions; "
+                "expected classifier: {source: …}, for training, too"
+            )
+        box = self.classifier is not None and self.classifier.black_box
+        if box and self.explain.guidance == "gradient":
+            raise ValueError(
+                "explain.guidance: found gradient for classifier.black_box: a black box gives no gradient, which guides a "
+                "diffusion; expected explain.guidance: classifier-free with generator.parameters.conditional: true, or "
+                "generator.family: pca, autoencoder or stylegan"
             )
         for name, given in (
             ("direction.confounders", self.direction.confounders), ("attributes.most", self.attributes.most),
@@ -219,7 +259,7 @@ class CounterfactualSettings(Section):
                 )
         if "kind" in self.direction.model_fields_set:
             raise ValueError(
-                f"direction.kind: found {self.direction.kind} for a diffusion, which is guided by the classifier's "
-                "gradient; leave it out"
+                f"direction.kind: found {self.direction.kind} for a diffusion, which is guided (explain.guidance); "
+                "leave it out"
             )
         return self

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxplain.counterfactual.generator.statistics import LatentStatistics
+from voxplain.counterfactual.style.coordinates import StyleCoordinates
 from voxplain.counterfactual.style.encoder import StyleEncoder
 from voxplain.counterfactual.style.mapping import Mapping
 from voxplain.counterfactual.style.synthesis import Synthesis
@@ -17,6 +18,7 @@ from voxplain.errors import InputError, ModelError
 
 Space = Literal["w", "w+"]
 _DRAWN = 8192  # styles that statistics are of
+_MOVED = 1024  # styles that the spread of single channels is of
 
 
 class StyleGenerator(nn.Module):
@@ -58,6 +60,11 @@ class StyleGenerator(nn.Module):
     def statistics(self) -> LatentStatistics:
         """Of styles that the mapping gives to noise; in W+ of all layers together, which plausible images share."""
         return LatentStatistics.of(self.sample(_DRAWN, seed=self.seed))
+
+    @cached_property
+    def coordinates(self) -> StyleCoordinates:
+        """Single channels of style space."""
+        return StyleCoordinates(self.synthesis, self._layered(self.sample(_MOVED, seed=self.seed)))
 
     def encode(self, images: Tensor) -> Tensor:
         """Codes (N, D) of images (N, C, *S), of W+ (N, layers · D).

@@ -62,18 +62,49 @@ class Synthesis(nn.Module):
             w: (N, styles) for all layers, or (N, layers, styles).
             noise: seed of fresh noise; without, every layer has its own, which stays.
         """
+        return self.styled(self.scales(w), noise=noise)
+
+    def scales(self, w: Tensor) -> list[Tensor]:
+        """What each modulated convolution makes of its style: (N, inputs) each, level by level, the image's last."""
         each = w[:, None].expand(-1, self.layers, -1) if w.ndim == 2 else w
-        generator = None if noise is None else torch.Generator(w.device).manual_seed(noise)
-        x = self.constant.expand(len(w), *self.constant.shape)
+        found: list[Tensor] = []
+        used = 0
+        for block in self._blocks():
+            count = len(block.convs)
+            found += block.scales(each[:, used : used + count])
+            used += count
+        return found
+
+    def styled(self, scales: Sequence[Tensor], *, noise: int | None = None) -> Tensor:
+        """Images (N, C, *S) by the scales themselves, the coordinates of style space."""
+        generator = None if noise is None else torch.Generator(scales[0].device).manual_seed(noise)
+        x = self.constant.expand(len(scales[0]), *self.constant.shape)
         image: Tensor | None = None
         used = 0
-        for block in self.blocks:
-            count = len(block.convs)  # type: ignore[arg-type]
-            x, own = block(x, each[:, used : used + count], generator)
+        for block in self._blocks():
+            count = len(block.convs) + 1
+            x, own = block(x, scales[used : used + count], generator)
             image = own if image is None else enlarged(image) + own
             used += count
         assert image is not None
         return self.scale.outward(image)
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of each of `scales`."""
+        return [conv.weight.shape[1] for block in self._blocks() for conv in (*block.convs, block.image)]
+
+    @property
+    def scale_names(self) -> list[str]:
+        """What each of `scales` belongs to."""
+        return [
+            f"level {level}, {name}"
+            for level, block in enumerate(self._blocks())
+            for name in (*(f"convolution {k}" for k in range(len(block.convs))), "image")
+        ]
+
+    def _blocks(self) -> list[_Block]:
+        return [block for block in self.blocks if isinstance(block, _Block)]
 
 
 def doublings(size: Sequence[int], levels: int | None = None) -> int:
@@ -119,15 +150,27 @@ class _Block(nn.Module):
         nn.init.normal_(self.image.weight, std=_FAINT)
         self.image_bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor, w: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def scales(self, w: Tensor) -> list[Tensor]:
+        """Of the convolutions and of the image, of styles (N, convolutions, styles)."""
+        found = [_modulated(conv).style(w[:, k]) for k, conv in enumerate(self.convs)]
+        return [*found, self.image.style(w[:, -1])]
+
+    def forward(
+        self, x: Tensor, scales: Sequence[Tensor], generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
         if not self.first:
             x = enlarged(x)
         for k, conv in enumerate(self.convs):
-            x = conv(x, w[:, k])
+            x = _modulated(conv).styled(x, scales[k])
             x = x + self.strengths[k] * _noise(x, generator, k)
             x = leaky(x + _over(self.biases[k], x))
-        image = self.image(x, w[:, -1])
+        image = self.image.styled(x, scales[-1])
         return x, image + _over(self.image_bias, image)
+
+
+def _modulated(conv: nn.Module) -> ModulatedConv:
+    assert isinstance(conv, ModulatedConv)
+    return conv
 
 
 def _noise(x: Tensor, generator: torch.Generator | None, layer: int) -> Tensor:

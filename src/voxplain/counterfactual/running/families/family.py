@@ -29,6 +29,7 @@ class Learned:
         shape: (C, *S).
         told: what decides the weights, for folders of trainings.
         folder: for the family's files.
+        logits: (N,) what the classifier says of the images, of families that are told.
     """
 
     settings: CounterfactualSettings
@@ -38,6 +39,7 @@ class Learned:
     shape: tuple[int, ...]
     told: Mapping[str, Any]
     folder: Path
+    logits: Tensor | None = None
 
     def tensor(self, indices: Sequence[int]) -> Tensor:
         """(N, C, *S) of these images."""
@@ -71,6 +73,11 @@ class Family(ABC):
         Raises:
             InputError: names the parameter.
         """
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it learns what the classifier says of images, too."""
+        return False
 
     @abstractmethod
     def train(self, learned: Learned) -> list[Row]:
