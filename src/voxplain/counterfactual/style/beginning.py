@@ -16,7 +16,9 @@ from voxplain.counterfactual.style.mapping import Mapping
 from voxplain.counterfactual.style.synthesis import Synthesis
 from voxplain.inherent.data.prepared import Images
 
-MOST_VALUES = 2**27  # of coarse images that components are found of: half a gigabyte
+MOST_IMAGES = (
+    2048  # that components are found of: more of them take minutes and tell hardly more of some dozens
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ class Beginning:
         variance = square / len(indices) - float(centre.square().sum())
         # images that are all alike are refused below, by name
         spread = max(variance / centre.numel(), 1e-12) ** 0.5
-        most = max(MOST_VALUES // coarsened(first[None]).numel(), styles + 1)
+        most = max(MOST_IMAGES, 4 * styles)
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(indices), generator=generator)[:most].sort().values.tolist()
         small = torch.cat([coarsened(((images[indices[k]] - centre) / spread)[None].float()) for k in chosen])

@@ -60,7 +60,10 @@ class StyleTraining(GeneratorTraining):
     path: float = setting(2.0, "weight of the path length; 0 leaves it out", ge=0)
     path_every: int = setting(4, "steps between path lengths, each counted that often", ge=1)
     mixing: float = setting(
-        0.5, "share of fakes with two styles, so that levels do not lean on each other", ge=0, le=1
+        0.5,
+        "share of fakes with two styles, so that levels do not lean on each other; none beside copies",
+        ge=0,
+        le=1,
     )
     copies: float = setting(
         1.0,
