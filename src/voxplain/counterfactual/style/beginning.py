@@ -16,9 +16,8 @@ from voxplain.counterfactual.style.mapping import Mapping
 from voxplain.counterfactual.style.synthesis import Synthesis
 from voxplain.inherent.data.prepared import Images
 
-MOST_IMAGES = (
-    2048  # that components are found of: more of them take minutes and tell hardly more of some dozens
-)
+# that components are found of: more of them take minutes and tell hardly more of some dozens
+MOST_IMAGES = 2048
 
 
 @dataclass(frozen=True, eq=False)
