@@ -69,6 +69,9 @@ def stamped(dataset: Any, source: Source, origin: Origin) -> Any:
     for name in ("InstanceCreation", "Content", "Series"):
         setattr(dataset, f"{name}Date", day)
         setattr(dataset, f"{name}Time", time)
+    for item in dataset.get("ContributingEquipmentSequence", ()):
+        if "ContributionDateTime" in item:
+            item.ContributionDateTime = day + time
     if "ConversionType" in dataset:
         dataset.Laterality = ""  # asked for where the body part may be one of a pair, which is not known
     _settle_dimensions(dataset)
