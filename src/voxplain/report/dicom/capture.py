@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 import voxplain
 from voxplain.report.canvas import signed
 from voxplain.report.colours import OUTLINES, Scale, bar_colours, overlay, shade, window
-from voxplain.report.dicom.common import SERIES, new, short, stamped, who
-from voxplain.report.dicom.content import BANNER, Origin, Segment, VoxelMap, identifier
+from voxplain.report.dicom.common import SERIES, new, stamped, who
+from voxplain.report.dicom.content import BANNER, Origin, Segment, VoxelMap, identifier, short
 
 if TYPE_CHECKING:
     from voxplain.report.dicom.source import Source

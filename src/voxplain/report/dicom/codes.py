@@ -6,6 +6,8 @@ import hashlib
 import re
 from typing import Any, NamedTuple
 
+from voxplain.report.dicom.content import short
+
 SCHEME = "99VOXPLAIN"
 
 # Names as networks have them, folded; the values are keywords of pydicom's dictionary. Words with several meanings, such as
@@ -85,8 +87,8 @@ def private(meaning: str) -> Any:
     """A code of our own; its value is a hash of the meaning, so that it is the same everywhere."""
     from highdicom.sr import CodedConcept
 
-    text = " ".join(meaning.split())[:64] or "unnamed"
-    return CodedConcept(hashlib.sha256(meaning.encode()).hexdigest()[:12].upper(), SCHEME, text)
+    value = hashlib.sha256(meaning.encode()).hexdigest()[:12].upper()
+    return CodedConcept(value, SCHEME, short(meaning) or "unnamed")
 
 
 def scheme() -> Any:

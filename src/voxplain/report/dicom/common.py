@@ -7,7 +7,7 @@ from typing import Any
 import voxplain
 from voxplain.errors import InputError
 from voxplain.report.dicom.codes import scheme
-from voxplain.report.dicom.content import Origin, identifier
+from voxplain.report.dicom.content import Origin, identifier, short
 from voxplain.report.dicom.identity import name_patient
 from voxplain.report.dicom.source import Source
 
@@ -55,12 +55,6 @@ def who(series: str, number: int, sop: str, description: str, instance: int = 1)
     }
 
 
-def short(text: str, length: int = 64) -> str:
-    """Text for a field of limited length, without what would end a value."""
-    plain = " ".join(text.replace("\\", "/").split())
-    return plain if len(plain) <= length else plain[: length - 1] + "…"
-
-
 def stamped(dataset: Any, source: Source, origin: Origin) -> Any:
     """The finished object: fields of the patient, dates, no creator's name."""
     name_patient(dataset, source.header.dataset, keep=origin.keep_identity)
@@ -69,6 +63,8 @@ def stamped(dataset: Any, source: Source, origin: Origin) -> Any:
     for name in ("InstanceCreation", "Content", "Series"):
         setattr(dataset, f"{name}Date", day)
         setattr(dataset, f"{name}Time", time)
+    if "DateOfSecondaryCapture" in dataset:
+        dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = day, time
     for item in dataset.get("ContributingEquipmentSequence", ()):
         if "ContributionDateTime" in item:
             item.ContributionDateTime = day + time

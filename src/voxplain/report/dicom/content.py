@@ -82,3 +82,13 @@ def identifier(*parts: object) -> str:
             content = repr(part).encode()
         digest.update(len(content).to_bytes(8, "big") + content)
     return f"2.25.{int.from_bytes(digest.digest()[:15], 'big')}"
+
+
+def short(text: str, length: int = 64) -> str:
+    """Text for a field of limited length, as bytes too, since readers count either; without what would end a value."""
+    plain = " ".join(text.replace("\\", "/").split())
+    cut = plain
+    while len(cut.encode()) > length:
+        plain = plain[:-1]
+        cut = plain.rstrip() + "..."
+    return cut

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 import voxplain
 from voxplain.report.dicom.codes import private, term
-from voxplain.report.dicom.common import SERIES, new, short, stamped, who
-from voxplain.report.dicom.content import BANNER, Origin, Segment, VoxelMap, identifier
+from voxplain.report.dicom.common import SERIES, new, stamped, who
+from voxplain.report.dicom.content import BANNER, Origin, Segment, VoxelMap, identifier, short
 
 if TYPE_CHECKING:
     from voxplain.report.dicom.source import Source

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from voxplain.errors import InputError
 from voxplain.report.dicom.codes import private
-from voxplain.report.dicom.common import SERIES, measures, new, short, stamped, who
-from voxplain.report.dicom.content import BANNER, Origin, VoxelMap
+from voxplain.report.dicom.common import SERIES, measures, new, stamped, who
+from voxplain.report.dicom.content import BANNER, Origin, VoxelMap, short
 
 if TYPE_CHECKING:
     from voxplain.report.dicom.source import Source
@@ -33,7 +33,6 @@ def parametric_map(source: Source, voxel_map: VoxelMap, origin: Origin, *, numbe
     Raises:
         InputError: values that are not finite.
     """
-    from highdicom import VOILUTTransformation
     from highdicom.pm import ParametricMap
 
     frames = voxel_map.values.transpose(2, 1, 0).astype(np.float32)
@@ -52,7 +51,7 @@ def parametric_map(source: Source, voxel_map: VoxelMap, origin: Origin, *, numbe
         pixel_array=frames,
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_meaning(frames, voxel_map)],
-        voi_lut_transformations=[VOILUTTransformation(window_center=0.0, window_width=2 * limit)],
+        voi_lut_transformations=[_window(limit)],
         pixel_measures=measures(source),
         content_label="ATTRIBUTION",
         content_description=short(f"{BANNER}. {voxel_map.name}"),
@@ -78,6 +77,15 @@ def _meaning(frames: NDArray[np.float32], voxel_map: VoxelMap) -> Any:
         slope=1.0,
         intercept=0.0,
         quantity_definition=private("attribution"),
+    )
+
+
+def _window(limit: float) -> Any:
+    """From -limit to limit, grey at zero; exact, since a plain window may not be narrower than 1."""
+    from highdicom import VOILUTTransformation
+
+    return VOILUTTransformation(
+        window_center=0.0, window_width=float(f"{2 * limit:.8g}"), voi_lut_function="LINEAR_EXACT"
     )
 
 

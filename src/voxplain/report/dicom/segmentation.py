@@ -11,8 +11,8 @@ import voxplain
 from voxplain.errors import InputError
 from voxplain.report.colours import OUTLINES
 from voxplain.report.dicom.codes import term
-from voxplain.report.dicom.common import SERIES, measures, new, short, stamped, who
-from voxplain.report.dicom.content import BANNER, Origin, Segment, identifier
+from voxplain.report.dicom.common import SERIES, measures, new, stamped, who
+from voxplain.report.dicom.content import BANNER, Origin, Segment, identifier, short
 
 if TYPE_CHECKING:
     from voxplain.report.dicom.source import Source
