@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +52,7 @@ class Studied:
 
 @pytest.fixture(scope="module")
 def studied(tmp_path_factory):
-    """A series with a bright cube, and a study of it in its own processes."""
+    """A series with a bright cube, and a study of it."""
     folder = tmp_path_factory.mktemp("studied")
     pixels = np.random.default_rng(0).integers(-15, 15, (6, 10, 12)).astype(np.int16)
     pixels[1:4, 2:5, 3:8] += 100  # minus 3 in the values
@@ -68,11 +65,7 @@ def studied(tmp_path_factory):
         "maps: {pictures: 0}\nrun: {workers: 1}\nout: study\n",
         encoding="utf-8",
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "voxplain", "study", "study.yaml"],
-        cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert run(["study", str(folder / "study.yaml")]) == 0
     return Studied(folder)
 
 

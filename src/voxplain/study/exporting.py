@@ -164,7 +164,7 @@ def _check_image(results: _Results, source: Source) -> None:
 
 def _likeness(case: Case, channel: int, source: Source) -> float:
     """Correlation of a case's channel with the pixels of the series; 1 where they are the same."""
-    seen, pixels = source.fit(case.image[channel], case.geometry, f"case {case.id!r}"), source.values()
+    seen, pixels = source.fit(case.image[channel], case.geometry, f"case {case.id!r}"), source.values
     if np.array_equal(seen, pixels):
         return 1.0
     a, b = (x.astype(np.float64).ravel() - x.mean(dtype=np.float64) for x in (seen, pixels))

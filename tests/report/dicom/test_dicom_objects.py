@@ -308,7 +308,7 @@ def test_a_single_slice_and_channels(tmp_path):
 def refused(folder, error, words, **how):
     with pytest.raises(error, match=words) as caught:
         _, source = series_of(folder, **how)
-        source.values()
+        assert source.values is None, "it was read"
     assert "\n" not in str(caught.value) and "SECRET" not in str(caught.value)
 
 

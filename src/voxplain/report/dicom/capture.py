@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from voxplain.report.dicom.source import Source
 
 LONGEST = 512  # pixels of a slice's longer side
-MARGIN, HEAD, FOOT = 28, 58, 92  # pixels beside, above and below it
+MARGIN, HEAD, FOOT, LINE = 28, 58, 68, 20  # pixels beside, above and below it, and of a line of names
 WIDEST = 480  # the least width of a picture's text
 _LETTERS = ("LR", "PA", "SI")  # towards the positive and the negative end of x, y, z in LPS
 _OBLIQUE = 0.26  # sine of 15 degrees: from there on an edge gets a second letter
@@ -48,7 +48,7 @@ def captures(
         InputError: a map that is not finite or zero everywhere, images without pixels.
     """
     scale = Scale.of(voxel_map.values, name=voxel_map.name)
-    image = source.values()
+    image = source.values
     limits = window(image)
     found = []
     for instance, index in enumerate(key_slices(voxel_map.values, count), 1):
@@ -93,14 +93,15 @@ def draw_slice(
     picture = Image.fromarray(blended).resize((width, height), Image.Resampling.NEAREST)
     picture = Image.fromarray(_outlined(np.array(picture), segments, index))
     total = max(width + 2 * MARGIN, WIDEST)
-    canvas = Image.new("RGB", (total, HEAD + height + 2 * MARGIN + FOOT))
+    names = _names([s for s in zip(segments, OUTLINES, strict=False) if s[0].mask[:, :, index].any()], total)
+    canvas = Image.new("RGB", (total, HEAD + height + 2 * MARGIN + FOOT + LINE * len(names)))
     corner = ((total - width) // 2, HEAD + MARGIN)
     canvas.paste(picture, corner)
     pen = ImageDraw.Draw(canvas)
     pen.text((total // 2, 4), BANNER.upper(), fill="#ffb300", font=_font(20), anchor="ma")
     pen.text((total // 2, 32), short(voxel_map.name, 60), fill="#e8eaed", font=_font(15), anchor="ma")
     _write_sides(pen, source, corner, (width, height))
-    _write_foot(canvas, pen, source, voxel_map, segments, index, limit)
+    _write_foot(canvas, pen, source, voxel_map, names, index, limit)
     return np.asarray(canvas)
 
 
@@ -154,35 +155,48 @@ def _write_sides(pen: Any, source: Source, corner: tuple[int, int], size: tuple[
         pen.text(place, text, fill="#e8eaed", font=_font(18), anchor="mm")
 
 
+def _names(shown: Sequence[tuple[Segment, str]], width: int) -> list[list[tuple[int, str, str]]]:
+    """Lines of (x, name, colour) of the outlines that are in a slice."""
+    lines: list[list[tuple[int, str, str]]] = []
+    x = width
+    for segment, colour in shown:
+        text = short(segment.name, 32)
+        needed = round(_font(13).getlength(text)) + 14
+        if x + needed > width:
+            lines.append([])
+            x = 8
+        lines[-1].append((x, text, colour))
+        x += needed
+    return lines
+
+
 def _write_foot(
     canvas: Any,
     pen: Any,
     source: Source,
     voxel_map: VoxelMap,
-    segments: Sequence[Segment],
+    names: Sequence[Sequence[tuple[int, str, str]]],
     index: int,
     limit: float,
 ) -> None:
-    """Colour bar with its ends, the unit, names of the outlines, which slice it is."""
+    """Colour bar with its ends, names of the outlines, the unit, which slice it is."""
     from PIL import Image
 
     width, height = canvas.size
-    top = height - FOOT
+    top = height - FOOT - LINE * len(names)
     bar = (bar_colours(limit, 200)[:, :3] * 255).round().astype(np.uint8)
     canvas.paste(Image.fromarray(np.repeat(bar[None], 12, axis=0)), (width // 2 - 100, top))
     pen.text((width // 2 - 106, top + 6), signed(-limit), fill="#e8eaed", font=_font(13), anchor="rm")
     pen.text((width // 2 + 106, top + 6), signed(limit), fill="#e8eaed", font=_font(13), anchor="lm")
-    x = 8
-    for segment, colour in zip(segments, OUTLINES, strict=False):
-        text = short(segment.name, 24)
-        pen.text((x, top + 22), text, fill=colour, font=_font(13))
-        x += round(pen.textlength(text, font=_font(13))) + 14
+    for n, line in enumerate(names):
+        for x, text, colour in line:
+            pen.text((x, top + LINE + LINE * n), text, fill=colour, font=_font(13))
     lines = (
         short(f"{voxel_map.unit}: for (red) and against (blue)", 66),
         f"slice {index + 1} of {source.geometry.shape[2]}, voxplain {voxplain.__version__}",
     )
-    for n, line in enumerate(lines):
-        pen.text((8, top + 44 + 20 * n), line, fill="#9aa0a6", font=_font(13))
+    for n, text in enumerate(lines, len(names)):
+        pen.text((8, top + LINE + LINE * n), text, fill="#9aa0a6", font=_font(13))
 
 
 def _font(size: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Source:
         """The SeriesInstanceUID."""
         return self.header.text("SeriesInstanceUID")
 
+    @cached_property
     def values(self) -> NDArray[np.float32]:
         """The pixels (columns, rows, slices) in the file's unit.
 
