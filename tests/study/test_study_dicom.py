@@ -188,6 +188,26 @@ def test_an_image_that_is_gone_is_told(studied, tmp_path, capsys):
         export_dicom(study, tmp_path / "d", source=studied.series, kinds=["seg"])
 
 
+def test_classes_that_overlap_are_segments_and_what_has_no_map_is_told(studied, tmp_path):
+    """Networks of independent classes write one channel for each."""
+    study = copied(studied, tmp_path, studied.series)
+    (path,) = study.glob("predictions/*/*.nii.gz")
+    place = read_case(path).geometry
+    masks = np.random.default_rng(0).random((3, *place.shape)) > 0.5
+    write_array(path, masks.astype(np.int16), place)
+    marker = next(study.glob("ledger/*/*/map-gradient.json"))
+    marker.write_text(
+        marker.read_text(encoding="utf-8").replace('"status": "ok",\n    "for', '"status": "zero",\n    "for')
+    )
+    with pytest.warns(UserWarning, match=r"nothing to write of gradient of liver \(zero\)"):
+        files = export_dicom(study, tmp_path / "d", source=studied.series, kinds=["seg", "pm"])
+    assert [f.name for f in files] == ["seg.dcm", "pm-input_x_gradient-liver.dcm"]
+    segmented = hd.seg.segread(files[0])
+    assert [s.SegmentLabel for s in segmented.SegmentSequence] == ["liver", "odd thing"]
+    found = segmented.get_volume().array  # slices, rows, columns, segments
+    np.testing.assert_array_equal(found[::-1].transpose(3, 2, 1, 0), masks[1:])
+
+
 def test_an_image_without_a_series_can_be_given_one(studied, tmp_path, capsys):
     case = read_case(studied.series)
     write_case(tmp_path / "made", Case("a", case.image, case.geometry), format="dicom", seed=0)

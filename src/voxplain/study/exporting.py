@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SUFFIXES = ("nii.gz", "nii", "npz", "tif", "csv")
 # Readers round in different places; images of two people do not come close, on the same grid either.
 _SAME = 0.99
+_NAMED = 6  # maps that a warning names
 NO_SOURCE = (
     "source: none was given, expected the folder of the DICOM series that the image came from, as DICOM objects refer to"
     " one; for an image that never was DICOM, write_case(case, 'series/') makes a series of it first"
@@ -174,36 +175,38 @@ def _likeness(case: Case, channel: int, source: Source) -> float:
 
 def _maps(results: _Results, methods: Sequence[str], targets: Sequence[str]) -> list[VoxelMap]:
     """The maps that are there, of the methods and targets that are meant."""
-    from voxplain.report.dicom import VoxelMap
-
     folder = results.study / "ledger" / results.place
     known = sorted(path.stem.removeprefix("map-") for path in folder.glob("map-*.json"))
     chosen = [_one(results.study, "method", m, known) for m in methods] or known
     rows = {m: results.ledger.last(f"{results.place}/map-{m}") for m in chosen}
     there = sorted({str(row["target"]) for found in rows.values() for row in found.get("rows", ())})
     wanted = {_one(results.study, "target", t, there) for t in targets} or set(there)
-    made = []
+    made, without = [], []
     for method, found in rows.items():
         for row in found.get("rows", ()):
-            if row["target"] not in wanted or row["status"] != "ok":
+            if row["target"] not in wanted:
                 continue
-            path = results.file(f"maps/{results.place}/{method}/{row['target']}")
-            if path is None:
-                raise InputError(
-                    f"maps/{results.place}/{method}: has no map of {row['target']}, expected one; run with maps.save: true"
-                )
-            case = read_case(path)
-            made.append(
-                VoxelMap(
-                    case.image,
-                    case.geometry,
-                    method,
-                    str(row["target"]),
-                    str(found.get("unit") or "attribution"),
-                    found.get("parameters", {}),
-                )
-            )
+            if row["status"] == "ok":
+                made.append(_read_map(results, method, str(row["target"]), found))
+            else:
+                without.append(f"{method} of {row['target']} ({row['status']})")
+    if without:
+        told = ", ".join(without[:_NAMED]) + (", …" if len(without) > _NAMED else "")
+        warnings.warn(f"case {results.case!r}: nothing to write of {told}", stacklevel=3)
     return made
+
+
+def _read_map(results: _Results, method: str, target: str, found: Mapping[str, Any]) -> VoxelMap:
+    from voxplain.report.dicom import VoxelMap
+
+    path = results.file(f"maps/{results.place}/{method}/{target}")
+    if path is None:
+        raise InputError(
+            f"maps/{results.place}/{method}: has no map of {target}, expected one; run with maps.save: true"
+        )
+    case = read_case(path)
+    unit, parameters = str(found.get("unit") or "attribution"), found.get("parameters", {})
+    return VoxelMap(case.image, case.geometry, method, target, unit, parameters)
 
 
 def _segments(results: _Results, asked: Mapping[str, Any]) -> list[Segment]:
