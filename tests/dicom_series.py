@@ -85,7 +85,7 @@ def write_series(
             else:
                 setattr(image, keyword, value)
         # neither names nor their order follow the place
-        image.save_as(folder / f"IM{(7 * k) % 101:04d}", enforce_file_format=True)
+        image.save_as(folder / f"IM{(7 * k) % 997:04d}", enforce_file_format=True)
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = axes[0] * spacing[1], axes[1] * spacing[0]
     affine[:3, 2], affine[:3, 3] = towards, origin

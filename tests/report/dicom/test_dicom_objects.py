@@ -241,19 +241,22 @@ def test_nothing_is_told_of_the_patient(written):
 
 def test_the_patient_is_named_on_request_and_in_headers_alone(tmp_path, caplog, recwarn, capfd):
     caplog.set_level(logging.DEBUG)
-    # a name in another character set, which libraries quote in warnings
-    affine, source = series_of(tmp_path / "series", SpecificCharacterSet="ISO_IR 100", PatientName="Dö")
+    # a name in another character set, which libraries quote in warnings, and a code that they do not know
+    affine, source = series_of(
+        tmp_path / "series", SpecificCharacterSet="ISO_IR 100", PatientName="Dö", PatientSex="X"
+    )
     voxel_map, segments = results(affine)
     origin = Origin("net", WHEN, keep_identity=True)
     paths = write_dicom(tmp_path / "out", source, [voxel_map], segments, origin)
     for path in paths:
         dataset = pydicom.dcmread(path)
         assert (str(dataset.PatientName), dataset.PatientID) == ("Dö", "SECRET-77")
-        assert (dataset.PatientBirthDate, dataset.PatientSex) == ("19500102", "F")
+        assert (dataset.PatientBirthDate, dataset.PatientSex) == ("19500102", "X")
         assert (dataset.StudyDate, dataset.AccessionNumber) == ("20200304", "SECRET-ACC")
         assert "PatientIdentityRemoved" not in dataset
         assert "Dö" not in path.name
         assert b"SECRET hospital" not in path.read_bytes()
+    assert [str(image.PatientName) for image in source.images] == [""] * 6
     said = caplog.text + "".join(str(w.message) for w in recwarn) + "".join(capfd.readouterr())
     assert "Dö" not in said and "SECRET" not in said
 
@@ -303,6 +306,27 @@ def test_a_single_slice_and_channels(tmp_path):
     found = hd.imread(tmp_path / "out" / "pm-a-b.dcm")
     np.testing.assert_allclose(found.get_frames()[0].T, values.sum(0)[..., 0], rtol=1e-6)
     assert errors(tmp_path / "out" / "pm-a-b.dcm") == []
+
+
+def test_a_single_segment_of_a_series_that_says_little(tmp_path):
+    """Headers without what they may lack, and thickness that is not the distance of slices."""
+    how = {"PositionReferenceIndicator": None, "SeriesNumber": None, "PatientID": None, "PatientName": None}
+    for name, thickness in (("none", None), ("zero", 0), ("thick", 5)):
+        affine, source = series_of(tmp_path / name, SliceThickness=thickness, **how)
+        voxel_map, (segment, _) = results(affine)
+        out = tmp_path / f"{name}-out"
+        write_dicom(
+            out, source, [voxel_map], [segment], Origin("net", WHEN, keep_identity=True), kinds=["sr", "pm"]
+        )
+        assert [(file.name, errors(file)) for file in files(out) if errors(file)] == []
+        volume = hd.seg.segread(out / "seg.dcm").get_volume()
+        truth = at(places(volume.affine, volume.array.shape[:3])) > 0.4
+        np.testing.assert_array_equal(volume.array[..., 0], truth)
+        (group,) = hd.sr.srread(out / "sr.dcm").content.get_volumetric_roi_measurement_groups()
+        assert group.referenced_segment.referenced_segment_numbers == [1]
+        assert group.referenced_segment.source_series_for_segmentation.value == source.series
+        measures = pydicom.dcmread(out / "pm-gradient-liver.dcm").SharedFunctionalGroupsSequence[0]
+        assert measures.PixelMeasuresSequence[0].SpacingBetweenSlices == 2.5
 
 
 def refused(folder, error, words, **how):

@@ -95,7 +95,7 @@ def measures(source: Source) -> Any:
     from pydicom.valuerep import format_number_as_ds
 
     columns, rows, slices = (float(format_number_as_ds(float(s))) for s in source.geometry.spacing)
-    thickness = source.frames[0].header.dataset.get("SliceThickness") or slices
+    thickness = source.images[0].SliceThickness
     return PixelMeasuresSequence(
         pixel_spacing=(rows, columns), slice_thickness=float(thickness), spacing_between_slices=slices
     )

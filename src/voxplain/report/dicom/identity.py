@@ -59,14 +59,15 @@ def name_patient(dataset: Any, header: Any, *, keep: bool) -> None:
     The identifiers (UIDs) of study, series and images are always those of the series, as references need them.
     """
     for keyword in (*_REQUIRED, *_FURTHER):
+        # elements that were copied from the series' headers are theirs, too: setting them would set both
+        if keyword in dataset:
+            delattr(dataset, keyword)
         value = header.get(keyword) if keep else None
         if value not in (None, ""):
             # as text, so that a name is encoded anew, in the object's character set
             setattr(dataset, keyword, str(value))
         elif keyword in _REQUIRED:
             setattr(dataset, keyword, "")
-        elif keyword in dataset:
-            delattr(dataset, keyword)
     if not keep:
         dataset.PatientIdentityRemoved = "YES"
         dataset.DeidentificationMethod = "fields of patient and study not copied; UIDs kept"

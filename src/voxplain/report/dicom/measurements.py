@@ -110,6 +110,7 @@ def _group(
         AlgorithmIdentification,
         FindingSite,
         ReferencedSegment,
+        SourceSeriesForSegmentation,
         TrackingIdentifier,
         VolumetricROIMeasurementsAndQualitativeEvaluations as Group,
     )
@@ -123,7 +124,13 @@ def _group(
             uid=identifier("group", report, voxel_map.name, number),
             identifier=f"{segment.name}: {voxel_map.name}",
         ),
-        referenced_segment=ReferencedSegment.from_segmentation(segmentation, segment_number=number),
+        # not read from the frames, where highdicom looks in vain for a segmentation's only segment
+        referenced_segment=ReferencedSegment(
+            segmentation.SOPClassUID,
+            segmentation.SOPInstanceUID,
+            number,
+            source_series=SourceSeriesForSegmentation(source.series),
+        ),
         finding_type=known.kind,
         finding_sites=[FindingSite(known.kind, laterality=known.side)] if is_organ else None,
         algorithm_id=AlgorithmIdentification(

@@ -111,7 +111,10 @@ def read_source(folder: str | Path, *, series: str | int | None = None) -> Sourc
             f"{path}: its slices are tilted against their normal (gantry tilt), which viewers show wrongly;"
             " resample the series to a right-angled grid and explain that"
         )
-    return Source(path, tuple(frames), tuple(bare(f.header.dataset) for f in frames), geometry)
+    images = tuple(bare(f.header.dataset) for f in frames)
+    for image in images:
+        image.SliceThickness = image.get("SliceThickness") or float(f"{geometry.spacing[2]:.10g}")
+    return Source(path, tuple(frames), images, geometry)
 
 
 def _check(path: Path, headers: Sequence[Header]) -> None:

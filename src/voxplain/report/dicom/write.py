@@ -123,15 +123,15 @@ def _made(
 
 @contextmanager
 def _discreet() -> Iterator[None]:
-    """Libraries quote header values in warnings and logs."""
+    """Libraries quote header values in warnings and logs; loggers of their modules ask these two for their level."""
     loggers = [logging.getLogger(name) for name in ("highdicom", "pydicom")]
-    before = [logger.disabled for logger in loggers]
+    before = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             for logger in loggers:
-                logger.disabled = True
+                logger.setLevel(logging.CRITICAL + 1)
             yield
         finally:
-            for logger, was in zip(loggers, before, strict=True):
-                logger.disabled = was
+            for logger, level in zip(loggers, before, strict=True):
+                logger.setLevel(level)
