@@ -154,7 +154,7 @@ def _check_image(results: _Results, source: Source) -> None:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        case = read_case(paths, series=given.get("series"), fill_nan=given.get("fill_nan"))
+        case = read_case(paths, id=results.case, series=given.get("series"), fill_nan=given.get("fill_nan"))
     likeness = max(_likeness(case, channel, source) for channel in range(case.channels))
     if likeness < _SAME:
         raise InputError(
