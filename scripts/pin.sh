@@ -10,7 +10,7 @@ cp -r pyproject.toml README.md LICENSE src scripts/peers.txt "$room/"
 pip() { "$room/.venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 pip install "${TORCH:-torch}" hatchling editables
 pip install --no-build-isolation -e "$room[test,lint,demo,dicom,ray,train,matlab]"
-pip install --no-deps --requirement "$room/peers.txt"
+pip install --no-deps --requirement "$room/peers.txt" dcmqi
 {
     sed -n '/^#/p' constraints.txt
     # No local versions (torch 2.13.0+cpu -> 2.13.0) and not voxplain itself.

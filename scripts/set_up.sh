@@ -62,4 +62,6 @@ pip_install hatchling editables
 pip_install --no-build-isolation --editable ".[$extras]"
 echo "set-up: libraries that the tests compare with"
 pip_install --no-deps --requirement scripts/peers.txt
+# Programs in a wheel, which not every kind of machine has; dciodvfy, of Debian's dicom3tools, is for the system to bring.
+pip_install --no-deps dcmqi || echo "set-up: no dcmqi for this machine: tests that read DICOM with it are skipped"
 date > "$venv/.complete"

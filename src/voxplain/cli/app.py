@@ -65,6 +65,7 @@ def _register() -> None:
         config_command,
         counterfactual_command,
         demo_command,
+        dicom_command,
         explain_command,
         inherent_command,
         inspect_command,
@@ -81,6 +82,7 @@ def _register() -> None:
     app.add_typer(inherent_command.app, name="inherent")
     app.add_typer(simulate_command.app, name="simulate")
     app.add_typer(counterfactual_command.app, name="counterfactual")
+    app.command("dicom")(dicom_command.dicom)
     app.command("methods")(methods_command.methods)
     app.command("metrics")(metrics_command.metrics)
     app.command("inspect")(inspect_command.inspect)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voxplain.study.explaining.run import run as explain
+    from voxplain.study.exporting import export_dicom as export_dicom
     from voxplain.study.settings.config import ExplainSettings as ExplainSettings
     from voxplain.study.settings.load import (
         load_aggregate as load_aggregate,
@@ -20,6 +21,7 @@ __all__ = [
     "ExplainSettings",
     "StudySettings",
     "explain",
+    "export_dicom",
     "load_aggregate",
     "load_settings",
     "load_study",
@@ -30,6 +32,7 @@ _WHERE = {
     "ExplainSettings": ("settings.config", "ExplainSettings"),
     "StudySettings": ("settings.study_config", "StudySettings"),
     "explain": ("explaining.run", "run"),
+    "export_dicom": ("exporting", "export_dicom"),
     "load_aggregate": ("settings.load", "load_aggregate"),
     "load_settings": ("settings.load", "load_settings"),
     "load_study": ("settings.load", "load_study"),

@@ -77,6 +77,7 @@ def make_maps(held: Held, task: Task, key: str, map_key: str) -> dict[str, Any]:
         "pictures": pictures,
         "notes": notes,
         "parameters": attribution.parameters,
+        "unit": attribution.unit,
         "passes": asdict(attribution.passes),
         "seconds": attribution.seconds,
         "peak_mb": round(attribution.peak_bytes / 2**20, 1),

@@ -1,0 +1,251 @@
+"""A finished study's results of one case as DICOM objects: `voxplain dicom`."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxplain.case import Case, read_case
+from voxplain.case.formats import stem
+from voxplain.errors import InputError, suggest
+from voxplain.settings.reading import read_yaml
+from voxplain.study.ledger.ledger import Ledger
+from voxplain.study.planning.plan import folder_of
+
+if TYPE_CHECKING:
+    from voxplain.report.dicom import Segment, Source, VoxelMap
+
+_SUFFIXES = ("nii.gz", "nii", "npz", "tif", "csv")
+# Readers round in different places; images of two people do not come close, on the same grid either.
+_SAME = 0.99
+_NAMED = 6  # maps that a warning names
+NO_SOURCE = (
+    "source: none was given, expected the folder of the DICOM series that the image came from, as DICOM objects refer to"
+    " one; for an image that never was DICOM, write_case(case, 'series/') makes a series of it first"
+)
+
+
+@dataclass(frozen=True)
+class _Results:
+    """Of one model on one case."""
+
+    study: Path
+    model: str
+    case: str
+    given: Mapping[str, Any]
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.study)
+
+    @property
+    def place(self) -> str:
+        return folder_of(self.model, self.case)
+
+    def file(self, path: str) -> Path | None:
+        """The file of that name with any suffix that results have."""
+        found = (self.study / f"{path}.{suffix}" for suffix in _SUFFIXES)
+        return next((file for file in found if file.is_file()), None)
+
+
+def export_dicom(
+    study: str | Path,
+    out: str | Path,
+    *,
+    source: str | Path | None,
+    case: str | None = None,
+    model: str | None = None,
+    methods: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    kinds: Sequence[str] | None = None,
+    series: str | int | None = None,
+    slices: int = 3,
+    keep_identity: bool = False,
+) -> list[Path]:
+    """Write a case's maps, prediction and numbers as DICOM files that refer to the series that its image came from.
+
+    Args:
+        study: folder of a study.
+        out: a new folder.
+        source: folder of the series.
+        case: name of the case; not needed where there is one.
+        model: name of the network; as the case.
+        methods: whose maps; all by default.
+        targets: of which targets; all by default.
+        kinds: of ``sc``, ``seg``, ``pm``, ``sr``; all that there is something for by default.
+        series: which one, where the folder holds several.
+        slices: pictures of each map.
+        keep_identity: name the patient and the study as the series does; by default these fields stay empty.
+
+    Raises:
+        InputError: what was asked for is not there; the series is not that of the image.
+        GeometryError: the series is on another grid, or on none.
+        StorageError: the folder is not empty or cannot be written to.
+    """
+    from voxplain.report.dicom import Origin, read_source, write_dicom
+
+    if source is None:
+        raise InputError(NO_SOURCE)
+    results = _results(Path(study), case, model)
+    asked = results.ledger.last(f"{results.place}/ask")
+    if asked.get("status") != "ok":
+        raise InputError(
+            f"{study}: model {results.model!r} was not asked about case {results.case!r} yet; run the study"
+        )
+    found = read_source(source, series=series)
+    _check_image(results, found)
+    maps = _maps(results, methods, targets)
+    origin = Origin(
+        model=results.model,
+        when=_when(results, [f"{results.place}/ask", *(f"{results.place}/map-{m.method}" for m in maps)]),
+        model_version=str(asked.get("network", "unknown")),
+        keep_identity=keep_identity,
+    )
+    return write_dicom(out, found, maps, _segments(results, asked), origin, kinds=kinds, slices=slices)
+
+
+def _results(study: Path, case: str | None, model: str | None) -> _Results:
+    """What is meant, by names."""
+    if not (study / "study.yaml").is_file():
+        raise InputError(f"{study}: holds no study.yaml, expected the folder of a finished `voxplain study`")
+    settings = read_yaml(study / "study.yaml")
+    cases = {_name(given): given for given in settings.get("cases", ())}
+    chosen = _one(study, "case", case, cases)
+    return _Results(study, _one(study, "model", model, settings.get("models", ())), chosen, cases[chosen])
+
+
+def _name(given: Mapping[str, Any]) -> str:
+    image = given["image"]
+    return str(given.get("id") or stem(Path(image if isinstance(image, str) else image[0])))
+
+
+def _one(study: Path, what: str, asked: str | None, known: Iterable[str]) -> str:
+    names = [str(name) for name in known]
+    if asked is None and len(names) == 1:
+        return names[0]
+    if asked is None:
+        raise InputError(f"{what}: {study} has {len(names)}, expected one of them; {suggest('', names)}")
+    if asked not in names:
+        raise InputError(f"{what}: {study} has no {asked!r}; {suggest(asked, names)}")
+    return asked
+
+
+def _check_image(results: _Results, source: Source) -> None:
+    """That the series shows what the network has seen: a grid alone does not tell patients apart."""
+    given = results.given
+    if given.get("slice") is not None:
+        raise InputError(
+            f"case {results.case!r}: is one slice ({given['slice']}) of a volume, expected the whole volume"
+        )
+    paths = [Path(p) for p in ([given["image"]] if isinstance(given["image"], str) else given["image"])]
+    paths = [p if p.is_absolute() else results.study / p for p in paths]
+    if not all(path.exists() for path in paths):
+        warnings.warn(
+            f"case {results.case!r}: its image is not where it was, so nobody has checked that the series shows it",
+            stacklevel=3,
+        )
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        case = read_case(paths, id=results.case, series=given.get("series"), fill_nan=given.get("fill_nan"))
+    likeness = max(_likeness(case, channel, source) for channel in range(case.channels))
+    if likeness < _SAME:
+        raise InputError(
+            f"{source.path}: is another image than that of case {results.case!r} (correlation {likeness:.2f}),"
+            " expected the series that it came from"
+        )
+
+
+def _likeness(case: Case, channel: int, source: Source) -> float:
+    """Correlation of a case's channel with the pixels of the series; 1 where they are the same."""
+    seen, pixels = source.fit(case.image[channel], case.geometry, f"case {case.id!r}"), source.values
+    if np.array_equal(seen, pixels):
+        return 1.0
+    a, b = (x.astype(np.float64).ravel() - x.mean(dtype=np.float64) for x in (seen, pixels))
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / size if size else 0.0
+
+
+def _maps(results: _Results, methods: Sequence[str], targets: Sequence[str]) -> list[VoxelMap]:
+    """The maps that are there, of the methods and targets that are meant."""
+    folder = results.study / "ledger" / results.place
+    known = sorted(path.stem.removeprefix("map-") for path in folder.glob("map-*.json"))
+    chosen = [_one(results.study, "method", m, known) for m in methods] or known
+    rows = {m: results.ledger.last(f"{results.place}/map-{m}") for m in chosen}
+    there = sorted({str(row["target"]) for found in rows.values() for row in found.get("rows", ())})
+    wanted = {_one(results.study, "target", t, there) for t in targets} or set(there)
+    made, without = [], []
+    for method, found in rows.items():
+        for row in found.get("rows", ()):
+            if row["target"] not in wanted:
+                continue
+            if row["status"] == "ok":
+                made.append(_read_map(results, method, str(row["target"]), found))
+            else:
+                without.append(f"{method} of {row['target']} ({row['status']})")
+    if without:
+        told = ", ".join(without[:_NAMED]) + (", …" if len(without) > _NAMED else "")
+        warnings.warn(f"case {results.case!r}: nothing to write of {told}", stacklevel=3)
+    return made
+
+
+def _read_map(results: _Results, method: str, target: str, found: Mapping[str, Any]) -> VoxelMap:
+    from voxplain.report.dicom import VoxelMap
+
+    path = results.file(f"maps/{results.place}/{method}/{target}")
+    if path is None:
+        raise InputError(
+            f"maps/{results.place}/{method}: has no map of {target}, expected one; run with maps.save: true"
+        )
+    case = read_case(path)
+    unit, parameters = str(found.get("unit") or "attribution"), found.get("parameters", {})
+    return VoxelMap(case.image, case.geometry, method, target, unit, parameters)
+
+
+def _segments(results: _Results, asked: Mapping[str, Any]) -> list[Segment]:
+    """Predicted classes; none of a classifier."""
+    from voxplain.report.dicom import Segment
+
+    path = results.file(f"predictions/{results.place}")
+    if path is None or path.suffix == ".csv":
+        return []
+    prediction = read_case(path)
+    if prediction.channels > 1:
+        names = _class_names(results, asked, range(prediction.channels))
+        masks = {c: prediction.image[c] > 0 for c in range(prediction.channels)}
+    else:
+        labels = prediction.image[0].astype(np.int64)
+        masks = {int(label): labels == label for label in np.unique(labels[labels > 0])}
+        names = _class_names(results, asked, masks)
+    return [
+        Segment(names[c], mask, prediction.geometry)
+        for c, mask in masks.items()
+        if names[c].casefold() != "background"
+    ]
+
+
+def _class_names(results: _Results, asked: Mapping[str, Any], labels: Iterable[int]) -> dict[int, str]:
+    """Names as the network was loaded with them; a network of one output has the last of two."""
+    model = results.ledger.last(f"{results.place.split('/', maxsplit=1)[0]}/model")
+    known = [str(name) for name in model.get("classes", ())]
+    return {c: known[min(c, len(known) - 1)] if known and c <= len(known) else f"class {c}" for c in labels}
+
+
+def _when(results: _Results, tasks: Sequence[str]) -> datetime:
+    """When the last of these tasks was done (UTC), as the study's journal has it; else when the study was written."""
+    times, wanted = [], set(tasks)
+    journal = results.study / "log.jsonl"
+    for line in journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else ():
+        event = json.loads(line) if line.startswith("{") else {}
+        if event.get("event") == "settled" and event.get("status") == "ok" and event.get("task") in wanted:
+            times.append(datetime.fromisoformat(event["time"]))
+    if times:
+        return max(times).astimezone(UTC).replace(microsecond=0)
+    return datetime.fromtimestamp(int((results.study / "study.yaml").stat().st_mtime), UTC)
