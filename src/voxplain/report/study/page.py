@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from voxplain.metric.comparison import Comparison, Verdict
 from voxplain.report.page import MethodCard, Picture
+from voxplain.report.viewer import Packed
 
 Numbers = NDArray[np.float64]
 Facts = Mapping[str, object]
@@ -208,6 +209,7 @@ class StudyPage:
         notes: what a reader must know first.
         missing: what the study lacks, such as "3 of 480 tasks failed".
         methods: those that were run.
+        viewer: volumes to walk through, where there are any.
         settings: the resolved configuration, as a mapping or as the text of its file.
         versions: of the software.
         command: the command line that makes this page again.
@@ -222,6 +224,7 @@ class StudyPage:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     methods: tuple[MethodCard, ...] = ()
+    viewer: Packed | None = None
     settings: Facts | str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""

@@ -54,6 +54,7 @@ def describe_model(held: Held, task: Task) -> dict[str, Any]:
     return {
         "key": of_model(model, settings.source),
         "given": settings.given,
+        "classes": list(model.classes),
         "facts": {
             "network": type(model.module).__name__,
             "parameters": sum(p.numel() for p in model.module.parameters()),
