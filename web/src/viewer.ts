@@ -29,7 +29,7 @@ export class Viewer implements Deeds {
   private first = choice("Method", (n) => this.openMap(0, n));
   private second = choice("Beside it", (n) => this.openMap(1, n));
   private presets = choice("Window", (n) => this.preset(n));
-  private tools = choice("Dragging", (n) => (this.dragging = (["cross-hair", "window", "move"] as const)[n]));
+  private tools = choice("Dragging moves", (n) => (this.dragging = (["cross-hair", "window", "move"] as const)[n]));
   private low = make("input", { type: "number", step: "any", "aria-label": "Window from" });
   private high = make("input", { type: "number", step: "any", "aria-label": "Window to" });
   private sides = make("div", { class: "vx-sides" });
@@ -65,7 +65,7 @@ export class Viewer implements Deeds {
   private build(): void {
     const { state } = this;
     fill(this.cases.list, this.contents.cases.map((c, n) => [n, c.name]), 0);
-    fill(this.tools.list, [[0, "moves the cross-hair"], [1, "changes the window"], [2, "moves the picture"]], 0);
+    fill(this.tools.list, [[0, "cross-hair"], [1, "window"], [2, "picture"]], 0);
     this.cases.whole.hidden = this.contents.cases.length < 2;
     const typed = () => {
       const [low, high] = [this.low.valueAsNumber, this.high.valueAsNumber];
@@ -74,7 +74,7 @@ export class Viewer implements Deeds {
     this.low.addEventListener("change", typed);
     this.high.addEventListener("change", typed);
     const change = (what: (on: boolean) => void) => (on: boolean) => { what(on); this.redraw(); };
-    const convention = toggle("Left on the left", false, change((on) => (state.neurological = on)));
+    const convention = toggle("Neurological", false, change((on) => (state.neurological = on)));
     const buttons = make("div", { class: "vx-buttons" },
       toggle("Outlines", true, change((on) => (state.outlines = on))),
       toggle("Cross-hair", true, change((on) => (state.crosshair = on))),

@@ -214,7 +214,7 @@ def _image_lost(shown: Quantised) -> str:
     if shown.clipped:
         ends = (shown.offset, shown.offset + shown.scale * np.iinfo(shown.stored.dtype).max)
         text += f"; {shown.clipped} voxels beyond {ends[0]:.4g} to {ends[1]:.4g} cut to these ends"
-    return f"{text}."
+    return f"{text}.".replace("-", "−")
 
 
 def _reduced(by: Factors) -> list[str]:
