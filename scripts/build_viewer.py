@@ -103,11 +103,13 @@ def find_node() -> tuple[str, str]:
 def _run(command: list[str], web: Path, trouble: str) -> None:
     done = subprocess.run(command, cwd=web, capture_output=True, text=True, check=False)
     if done.returncode:
-        told = (done.stderr.strip() or done.stdout.strip()).splitlines()[:FIRST_LINES]  # npm says the cause first
+        told = (done.stderr.strip() or done.stdout.strip()).splitlines()[
+            :FIRST_LINES
+        ]  # npm says the cause first
         print("\n".join(told), file=sys.stderr)
         raise SystemExit(
-            f"viewer: {trouble} (exit code {done.returncode}, see above); set it right (npm config get registry), or leave the "
-            f"viewer out with {SKIP}=1"
+            f"viewer: {trouble} (exit code {done.returncode}, see above); set it right (npm config get registry), or leave "
+            f"the viewer out with {SKIP}=1"
         )
 
 

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 PATH = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(PATH is None, reason="Chromium is not installed (Debian: apt install chromium)")
+needs_chromium = pytest.mark.skipif(
+    PATH is None, reason="Chromium is not installed (Debian: apt install chromium)"
+)
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
@@ -113,7 +115,11 @@ class Page:
 
     def resize(self, width: int, height: int) -> None:
         self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
 
     def open(self, file: Path) -> None:
@@ -130,7 +136,15 @@ class Page:
     def press(self, key: str) -> None:
         """A key by its name; a character types itself."""
         text = {"text": key} if len(key) == 1 else {}
-        codes = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "PageUp": 33, "PageDown": 34, "Escape": 27}
+        codes = {
+            "ArrowLeft": 37,
+            "ArrowUp": 38,
+            "ArrowRight": 39,
+            "ArrowDown": 40,
+            "PageUp": 33,
+            "PageDown": 34,
+            "Escape": 27,
+        }
         code = codes.get(key, ord(key[0]))
         self.send("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)

@@ -27,7 +27,8 @@ export function fill(list: HTMLSelectElement, options: [number, string][], chose
 /** A slider in per cent, with its label and its value. */
 export function slider(label: string, value: number, onInput: (share: number) => void): { whole: HTMLElement; input: HTMLInputElement } {
   const input = make("input", { type: "range", min: "0", max: "100", step: "1", value: String(Math.round(100 * value)) });
-  const shown = make("output", {}, `${input.value} %`);
+  // no <output>: the label would name it, as its first control, and not the slider
+  const shown = make("span", {}, `${input.value} %`);
   input.addEventListener("input", () => {
     shown.textContent = `${input.value} %`;
     onInput(Number(input.value) / 100);

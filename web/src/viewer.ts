@@ -116,6 +116,9 @@ export class Viewer implements Deeds {
     const { state } = this;
     state.case = n;
     const of = this.case;
+    // what is on the screen belongs to another case, so that nobody may draw it or point at it any more
+    [this.panels, this.layers] = [[], []];
+    this.sides.replaceChildren();
     this.cases.list.value = String(n);
     fill(this.targets.list, of.targets.map((t, i) => [i, t.name]), 0);
     fill(this.presets.list, [...of.image.presets.map((p, i) => [i, p.name] as [number, string]), [ALONE, "by hand"]], 0);

@@ -93,8 +93,8 @@ class Grid:
         notes = []
         if self.view.tilt > 1:
             notes.append(
-                f"The grid is oblique by up to {self.view.tilt:.0f}°: planes follow the voxels, letters say the closest axis, "
-                "and millimetres are exact."
+                f"The grid is oblique by up to {self.view.tilt:.0f}°: planes follow the voxels, letters say the closest "
+                "axis, and millimetres are exact."
             )
         if self.view.sheared:
             notes.append("The grid is sheared, so angles in the pictures are not true.")

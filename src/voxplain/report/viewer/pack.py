@@ -1,7 +1,7 @@
 """Cases into the page: a description as JSON and volumes as text, in no more room than is given.
 
-The description (version 1) is what `web/src/format.ts` declares. A volume is the base64 of the zlib stream of its little-endian
-integers, the first axis fastest, on axes R, A, S; `value = offset + scale * stored`.
+The description (version 1) is what `web/src/format.ts` declares. A volume is the base64 of the zlib stream of its
+little-endian integers, the first axis fastest, on axes R, A, S; `value = offset + scale * stored`.
 """
 
 from __future__ import annotations
@@ -205,7 +205,9 @@ def _map_lost(stored: Quantised, made: ShownMap, limit: float) -> str:
     if stored.floor:
         parts.append(f"below {stored.floor:.2g} set to zero")
     if stored.clipped:
-        parts.append(f"{stored.clipped} voxels beyond ±{limit:.3g} cut to it, the map runs from {low:.3g} to {high:.3g}")
+        parts.append(
+            f"{stored.clipped} voxels beyond ±{limit:.3g} cut to it, the map runs from {low:.3g} to {high:.3g}"
+        )
     return ", ".join(parts).replace("-", "−")
 
 
@@ -221,6 +223,6 @@ def _reduced(by: Factors) -> list[str]:
     if max(by) == 1:
         return []
     return [
-        f"Shown on a coarser grid, one voxel for {by[0]} × {by[1]} × {by[2]}, to fit the page: the image is their mean, a map "
-        "their strongest value, labels their middle one. The files of the study have all of it."
+        f"Shown on a coarser grid, one voxel for {by[0]} × {by[1]} × {by[2]}, to fit the page: the image is their mean, a "
+        "map their strongest value, labels their middle one. The files of the study have all of it."
     ]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def shown_volumes(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged]) -> Packed | None:
-    """The targets that have pictures, within the room that settings give; None where maps are not kept or no room is given."""
+    """The targets that have pictures, within the settings' room; None where maps are not kept or there is no room."""
     maps = board.plan.settings.maps
     if not maps.save or not maps.viewer:
         return None
@@ -55,9 +55,7 @@ def _shown(
     board: Board, page: ModelComparison, one: Judged, targets: Sequence[str], *, several: bool
 ) -> ShownCase:
     position = board.plan.case_ids.index(one.case)
-    tasks = {
-        t.who: t for t in board.plan.tasks if t.kind == "map" and t.group == (one.model, position)
-    }
+    tasks = {t.who: t for t in board.plan.tasks if t.kind == "map" and t.group == (one.model, position)}
     case = case_of(board.plan, position)
     notes: list[str] = []
     if case.channels > 1:
@@ -91,7 +89,7 @@ def _map(board: Board, task: Task, target: str, case: Case, notes: list[str]) ->
     values = _read(board.places.map(task, target, case), case)
     if len(values) > 1:
         notes.append(f"Maps are the sum over {len(values)} channels.")
-    total = values.sum(axis=0, dtype=np.float64)
+    total = np.asarray(values.sum(axis=0, dtype=np.float64))
     if not total.any():
         raise InputError("it is zero everywhere")
     return total

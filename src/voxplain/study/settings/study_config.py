@@ -118,7 +118,7 @@ class StudyMaps(Section):
     )
     viewer: float = setting(
         12.0,
-        "room for volumes to walk through in report.html, of the targets that have pictures; they are coarsened to fit; 0: none",
+        "room in report.html for volumes to walk through, of targets that have pictures; coarsened to fit; 0: none",
         "MB",
         ge=0,
     )
