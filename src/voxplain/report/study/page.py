@@ -209,10 +209,10 @@ class StudyPage:
         notes: what a reader must know first.
         missing: what the study lacks, such as "3 of 480 tasks failed".
         methods: those that were run.
-        viewer: volumes to walk through, where there are any.
         settings: the resolved configuration, as a mapping or as the text of its file.
         versions: of the software.
         command: the command line that makes this page again.
+        viewer: volumes to walk through, where there are any.
     """
 
     title: str
@@ -224,7 +224,7 @@ class StudyPage:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     methods: tuple[MethodCard, ...] = ()
-    viewer: Packed | None = None
     settings: Facts | str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    viewer: Packed | None = None

@@ -36,7 +36,7 @@ class Quantised:
 
 
 def image(values: NDArray[Any], *, fine: bool) -> Quantised:
-    """An image as it is where whole numbers fit; else in 65536 steps (fine), or in 256 over its 0.1th to 99.9th percentile."""
+    """An image as it is where whole numbers fit; else in 65536 steps (fine), or 256 from its 0.1th to 99.9th percentile."""
     full = np.asarray(values, np.float64)
     low, high = float(full.min()), float(full.max())
     whole = bool((full == np.rint(full)).all())
