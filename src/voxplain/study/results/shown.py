@@ -58,8 +58,7 @@ def _shown(
     tasks = {t.who: t for t in board.plan.tasks if t.kind == "map" and t.group == (one.model, position)}
     case = case_of(board.plan, position)
     notes: list[str] = []
-    if case.channels > 1:
-        notes.append(f"The image is channel 0 of {case.channels}.")
+    ground = _ground(case, notes)
     made = []
     for target in targets:
         maps = []
@@ -81,7 +80,17 @@ def _shown(
     name = f"{one.case} – {page.name}" if several else one.case
     names = dict(enumerate(board.models.get(page.name, {}).get("classes", ())))
     labels = _labels(next(iter(tasks.values())), board, case, names)
-    return ShownCase(name, case.image[0], tuple(made), case.geometry, labels, tuple(dict.fromkeys(notes)))
+    return ShownCase(name, ground, tuple(made), case.geometry, labels, tuple(dict.fromkeys(notes)))
+
+
+def _ground(case: Case, notes: list[str]) -> NDArray[Any]:
+    """What lies under the map; colours of a picture would pass for the map's, so it is grey."""
+    if case.channels == 3 and case.spatial_dims == 2 and case.geometry is None:
+        notes.append("The picture's three colours are shown as their mean.")
+        return np.asarray(case.image.mean(axis=0))
+    if case.channels > 1:
+        notes.append(f"The image is channel 0 of {case.channels}.")
+    return case.image[0]
 
 
 def _map(board: Board, task: Task, target: str, case: Case, notes: list[str]) -> NDArray[Any]:
