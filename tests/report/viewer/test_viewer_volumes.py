@@ -126,6 +126,14 @@ def test_what_cannot_fit_is_left_out_by_name_and_the_rest_stays():
     assert not gone.contents["cases"] and gone.left_out[0].startswith("c: not in the viewer")
 
 
+def test_a_case_that_cannot_be_shown_costs_the_page_nothing_but_its_volumes():
+    bad = ShownCase("bad", np.zeros((4, 4, 4)), (ShownTarget("t", (ShownMap("m", np.zeros((4, 4, 4))),)),))
+    empty = ShownCase("empty", np.zeros((4, 4, 4)), (), notes=("m for t is not in the viewer: gone",))
+    made = packed(bad, empty, random_case(6))
+    assert [c["name"] for c in made.contents["cases"]] == ["c"]
+    assert "m: zero in all 64 voxels" in made.left_out[0] and made.left_out[1].startswith("empty: m for t")
+
+
 def test_a_coarser_grid_lies_where_the_fine_one_did():
     image_, geometry = reoriented(np.zeros((32, 32, 9), np.float32), "LPS")
     whole = ShownCase("c", image_, (ShownTarget("t", (ShownMap("m", image_ + 1),)),), geometry)

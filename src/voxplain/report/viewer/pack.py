@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voxplain.errors import VoxplainError
 from voxplain.report.colours import OPAQUE, OUTLINES, STOPS, Scale
 from voxplain.report.viewer import reduce
 from voxplain.report.viewer.grid import Grid
@@ -64,9 +65,16 @@ def pack(cases: Iterable[Callable[[], ShownCase]], count: int, budget: float = 1
     left_out: list[str] = []
     room = budget
     for number, make in enumerate(cases):
-        case = make()
         share = room / max(count - number, 1)
-        found = _best(case, f"volume-{number}", share)
+        try:
+            case = make()
+            found = _best(case, f"volume-{number}", share)
+        except VoxplainError as error:  # the page is worth more than one case's volumes
+            left_out.append(f"not in the viewer: {error}")
+            continue
+        if not case.targets:
+            left_out += [f"{case.name}: {note}" for note in case.notes]
+            continue
         if found is None:
             left_out.append(
                 f"{case.name}: not in the viewer, since it takes more than {share / MB:.3g} MB even in coarse steps"

@@ -90,7 +90,7 @@ def _ground(case: Case, notes: list[str]) -> NDArray[Any]:
         return np.asarray(case.image.mean(axis=0))
     if case.channels > 1:
         notes.append(f"The image is channel 0 of {case.channels}.")
-    return case.image[0]
+    return np.asarray(case.image[0])
 
 
 def _map(board: Board, task: Task, target: str, case: Case, notes: list[str]) -> NDArray[Any]:
