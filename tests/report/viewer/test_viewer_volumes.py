@@ -16,7 +16,7 @@ from report.viewer.volumes import AFFINE, CORNER, SHAPE, case, marked, oblique, 
 
 from voxplain.case import Geometry
 from voxplain.report.study import html, render_study
-from voxplain.report.viewer import MB, ShownCase, ShownMap, ShownTarget, pack
+from voxplain.report.viewer import MB, ShownCase, ShownLabels, ShownMap, ShownTarget, pack
 from voxplain.report.viewer.grid import Grid
 from voxplain.report.viewer.pack import _of_grid
 from voxplain.report.viewer.quantise import FLOOR, image, signed
@@ -154,6 +154,15 @@ def test_pictures_and_slices_have_one_plane():
     cut = ShownCase("s", flat, (ShownTarget("t", (ShownMap("m", flat - 5),)),), geometry)
     (found,) = packed(cut).contents["cases"]
     assert [p["letters"] for p in found["planes"]] == [["R", "L", "A", "P"]]
+
+
+def test_of_many_labels_those_asked_about_are_outlined_whatever_their_size():
+    values = np.repeat(np.arange(12), np.arange(12) + 1)[None, None]
+    labels = ShownLabels("prediction", values, {}, wanted=frozenset({1}))
+    made = ShownMap("m", np.ones(values.shape))
+    whole = ShownCase("c", values * 1.0, (ShownTarget("t", (made,)),), labels=(labels,))
+    (found,) = packed(whole).contents["cases"]
+    assert [o["label"] for o in found["labels"][0]["outlined"]] == [1, 5, 6, 7, 8, 9, 10, 11]
 
 
 def test_windows_of_ct_are_offered_for_ct_alone():

@@ -171,7 +171,9 @@ def _labels(room: _Room, labels: ShownLabels, grid: Grid, by: Factors) -> dict[s
     """Labels as they are; the largest of them are outlined."""
     values = reduce.middle(grid.array(labels.values), by)
     present, counts = np.unique(values[values > 0], return_counts=True)
-    largest = sorted(int(n) for n in present[np.argsort(-counts, kind="stable")][: len(OUTLINES)])
+    by_size = [int(n) for n in present[np.argsort(-counts, kind="stable")]]
+    by_size.sort(key=lambda label: label not in labels.wanted)  # a stable sort: sizes stay in order
+    largest = sorted(by_size[: len(OUTLINES)])
     kept = np.where(np.isin(values, largest), values, 0)
     outlined = [
         {

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ShownLabels:
-    """Labels (*spatial) that are outlined, and their names; dashed where they are the truth."""
+    """Labels (*spatial) that are outlined, and their names; dashed where they are the truth.
+
+    Of many labels the largest are outlined, after those in `wanted`, such as what is asked about.
+    """
 
     name: str
     values: NDArray[Any]
     names: dict[int, str]
     dashed: bool = False
+    wanted: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

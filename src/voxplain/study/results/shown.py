@@ -79,7 +79,8 @@ def _shown(
             made.append(ShownTarget(target, tuple(maps)))
     name = f"{one.case} – {page.name}" if several else one.case
     names = dict(enumerate(board.models.get(page.name, {}).get("classes", ())))
-    labels = _labels(next(iter(tasks.values())), board, case, names)
+    asked = {t["class"] for t in one.asked["targets"] if t["name"] in targets}
+    labels = _labels(next(iter(tasks.values())), board, case, names, asked)
     return ShownCase(name, ground, tuple(made), case.geometry, labels, tuple(dict.fromkeys(notes)))
 
 
@@ -113,7 +114,9 @@ def _read(path: Path, case: Case) -> NDArray[Any]:
     return values.reshape(len(values), *case.spatial_shape)
 
 
-def _labels(task: Task, board: Board, case: Case, names: Mapping[int, str]) -> tuple[ShownLabels, ...]:
+def _labels(
+    task: Task, board: Board, case: Case, names: Mapping[int, str], asked: set[str]
+) -> tuple[ShownLabels, ...]:
     found = []
     path = board.places.labels(task, case)
     if path.is_file():
@@ -123,7 +126,9 @@ def _labels(task: Task, board: Board, case: Case, names: Mapping[int, str]) -> t
         values = layers[0] if not several else np.zeros(layers.shape[1:], np.int32)
         for number, layer in enumerate(layers if several else ()):
             values[layer > 0] = number + 1
-        found.append(ShownLabels("prediction", values, {n + several: name for n, name in names.items()}))
+        named = {n + several: name for n, name in names.items()}
+        wanted = frozenset(n for n, name in named.items() if name in asked)
+        found.append(ShownLabels("prediction", values, named, wanted=wanted))
     if case.label is not None and (case.label > 0).any():
         found.append(ShownLabels("ground truth", case.label, {}, dashed=True))
     return tuple(found)
