@@ -13,7 +13,7 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 JOBS ?= $(shell n=$(CORES); echo $$(( n > 8 ? 8 : n )))
 TESTS ?=
 
-.PHONY: help demo test lint types pytest bench constraints clean
+.PHONY: help demo test lint types pytest bench viewer constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,7 @@ demo: $(READY) ## train a small network on phantoms, explain it, print the path 
 test: lint pytest ## lint, types and all tests
 
 pytest: $(READY) ## the tests alone; TESTS=tests/case for a part of them
+	-@$(BIN)/python scripts/build_viewer.py  # without the npm registry, tests of the viewer are skipped
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 lint: $(READY) types ## style, format, types and the direction of imports
@@ -43,9 +44,13 @@ bench: $(READY) ## every script in benchmarks/, one after the other
 constraints: ## pin what a fresh environment gets today (writes constraints.txt)
 	@scripts/pin.sh
 
+viewer: $(READY) ## build the viewer of reports again, where web/ has changed
+	@$(BIN)/python scripts/build_viewer.py
+
 $(READY): pyproject.toml constraints.txt scripts/set_up.sh scripts/peers.txt
 	@VENV=$(VENV) scripts/set_up.sh
 
 clean: ## remove .venv, caches and what the demo wrote
+	rm -rf web/node_modules src/voxplain/report/viewer/built
 	rm -rf $(VENV) demo-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests benchmarks scripts -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

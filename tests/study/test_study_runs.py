@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -11,12 +12,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from report.viewer.volumes import unpacked
 from safetensors.torch import load_file
 from studies import Place
 
 from voxplain.attribution import method
 from voxplain.engine import Problem
 from voxplain.metric import evaluate
+from voxplain.report.viewer import assets
 from voxplain.study.planning.plan import plan
 from voxplain.study.settings.load import load_study
 from voxplain.study.working.held import Held
@@ -146,3 +149,31 @@ def test_a_study_runs_again_from_its_own_folder(two: dict[int, Place]) -> None:
     assert [c.id for c in settings.cases] == ["0", "1"]
     assert settings.seed == 5
     assert method("gradient").name in {m.name for m in settings.methods}
+
+
+def test_the_page_s_volumes_are_those_that_the_study_wrote(two: dict[int, Place]) -> None:
+    if assets() is None:
+        pytest.skip("the viewer was not built")
+    out = two[1].folder / "out"
+    text = (out / "report.html").read_text(encoding="utf-8")
+    contents = json.loads(re.search(r'id="viewer-contents">(.*?)</script>', text, re.S)[1])
+    volumes = dict(re.findall(r'<script type="text/plain" id="([^"]+)">([^<]+)</script>', text))
+    assert [c["name"] for c in contents["cases"]] == ["0", "1"]
+    for case in contents["cases"]:
+        files = [two[1].folder / f"case-{case['name']}.nii.gz"]
+        stored = [case["image"]]
+        (target,) = case["targets"]
+        assert len(target["maps"]) == 5
+        for made in target["maps"]:
+            files += list((out / "maps" / "net" / case["name"] / made["method"]).glob("*.nii.gz"))
+            stored.append(made)
+        assert len(files) == len(stored)
+        for file, described in zip(files, stored, strict=True):
+            truth = nib.as_closest_canonical(nib.load(file))
+            found = unpacked(volumes, described, case["shape"])
+            step = described["scale"] * 0.51
+            np.testing.assert_allclose(found, truth.get_fdata().reshape(found.shape), atol=step)
+            np.testing.assert_allclose(case["affine"], truth.affine, atol=1e-6)
+        labels = nib.as_closest_canonical(nib.load(out / "predictions" / "net" / f"{case['name']}.nii.gz"))
+        prediction = unpacked(volumes, case["labels"][0], case["shape"])
+        np.testing.assert_array_equal(prediction, labels.get_fdata())

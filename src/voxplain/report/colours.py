@@ -19,8 +19,8 @@ DARK, INK, FAINT = "#101214", "#e8eaed", "#9aa0a6"
 OUTLINES = ("#00e676", "#ff4dff", "#b18cff", "#c6ff4d", "#ff9ec4", "#3fe0c5", "#d7b98e", "#cfd8dc")
 """Colours of outlined labels: none of them occurs in the map's own colours."""
 
-_OPAQUE = 0.9  # the strongest values still let a little anatomy through
-_STOPS = (
+OPAQUE = 0.9  # the strongest values still let a little anatomy through
+STOPS = (
     (0.00, "#c9f4ff"),
     (0.15, "#4fb8ff"),
     (0.40, "#1546d0"),
@@ -88,14 +88,14 @@ def colour_map() -> Colormap:
     """The diverging map: cyan and blue below zero, dark at zero, red and yellow above."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("voxplain-signed", list(_STOPS), N=513)
+    return LinearSegmentedColormap.from_list("voxplain-signed", list(STOPS), N=513)
 
 
 def overlay(values: NDArray[Any], limit: float) -> NDArray[np.float64]:
     """Values (...) as colours with transparency (..., 4): opacity grows in proportion to |value|."""
     scaled = np.clip(np.asarray(values, np.float64) / limit, -1, 1)
     colours = np.asarray(colour_map()(0.5 + 0.5 * scaled), np.float64)
-    colours[..., 3] = _OPAQUE * np.abs(scaled)
+    colours[..., 3] = OPAQUE * np.abs(scaled)
     return colours
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from voxplain.metric.comparison import Comparison, Verdict
 from voxplain.report.page import MethodCard, Picture
+from voxplain.report.viewer import Packed
 
 Numbers = NDArray[np.float64]
 Facts = Mapping[str, object]
@@ -211,6 +212,7 @@ class StudyPage:
         settings: the resolved configuration, as a mapping or as the text of its file.
         versions: of the software.
         command: the command line that makes this page again.
+        viewer: volumes to walk through, where there are any.
     """
 
     title: str
@@ -225,3 +227,4 @@ class StudyPage:
     settings: Facts | str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    viewer: Packed | None = None

@@ -16,6 +16,7 @@ from voxplain.study.results.compared import compared
 from voxplain.study.results.notes import notes as known_notes, nowhere
 from voxplain.study.results.regions import show_regions, write_regions
 from voxplain.study.results.rows import Judged, all_judged
+from voxplain.study.results.shown import shown_volumes
 from voxplain.study.results.tables import FIGURES, MAPS, gather_parquet, write_csv, write_parquet
 from voxplain.study.running.board import Board
 from voxplain.study.running.unsettled import unsettled
@@ -180,6 +181,7 @@ def _page(
             if s not in ("ok", "refused")
         ),
         methods=tuple(_card(board, name, found) for name in board.plan.methods),
+        viewer=shown_volumes(board, pages, found),
         settings=(settings.out / "study.yaml").read_text(encoding="utf-8"),
         versions=versions(),
         command="voxplain study study.yaml",

@@ -116,6 +116,12 @@ class StudyMaps(Section):
     pictures: int = setting(
         1, "of how many targets per case a small picture is drawn, the largest first", "targets", ge=0
     )
+    viewer: float = setting(
+        12.0,
+        "room in report.html for volumes to walk through, of targets that have pictures; coarsened to fit; 0: none",
+        "MB",
+        ge=0,
+    )
     working: Literal["keep", "drop"] = setting(
         "keep",
         "the maps on the network's grid, which metrics read: keep, or drop when a case is finished; "

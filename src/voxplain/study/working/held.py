@@ -31,6 +31,22 @@ if TYPE_CHECKING:
     from voxplain.target import Target
 
 
+def case_of(plan: Plan, position: int) -> Case:
+    """A case of the settings, read anew."""
+    given = plan.settings.cases[position]
+    paths = list(given.image)
+    case = read_case(
+        paths[0] if len(paths) == 1 else paths,
+        label=given.label,
+        id=plan.case_ids[position],
+        series=given.series,
+        fill_nan=given.fill_nan,
+    )
+    if given.slice is None:
+        return case
+    return take_slice(case, *parse_slice(given.slice))
+
+
 class Held:
     """A worker's belongings.
 
@@ -82,18 +98,7 @@ class Held:
 
     def case(self, position: int) -> Case:
         """A case of the settings, read anew."""
-        given = self.plan.settings.cases[position]
-        paths = list(given.image)
-        case = read_case(
-            paths[0] if len(paths) == 1 else paths,
-            label=given.label,
-            id=self.plan.case_ids[position],
-            series=given.series,
-            fill_nan=given.fill_nan,
-        )
-        if given.slice is None:
-            return case
-        return take_slice(case, *parse_slice(given.slice))
+        return case_of(self.plan, position)
 
     def targets(self, model: Model, position: int) -> list[Target | str]:
         """What is asked about a case."""
