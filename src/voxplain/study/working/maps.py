@@ -76,7 +76,6 @@ def make_maps(held: Held, task: Task, key: str, map_key: str) -> dict[str, Any]:
         "rows": rows,
         "pictures": pictures,
         "notes": notes,
-        "unit": attribution.unit,
         "parameters": attribution.parameters,
         "unit": attribution.unit,
         "passes": asdict(attribution.passes),
