@@ -64,6 +64,19 @@ def test_fewer_images_than_styles_leave_the_other_styles_empty():
     assert found.filters.flatten(1).abs().sum(1).gt(0).tolist() == [True] * 3 + [False] * 3
 
 
+def test_repeated_images_do_not_blow_rounding_errors_up():
+    """Of 60 images of which 4 differ there are three components; whatever else is found is rounding."""
+    four = torch.randn(4, *SHAPE, generator=torch.Generator().manual_seed(0)).numpy()
+    samples = [Sample(f"s{k}", four[k % 4], 0, f"p{k}") for k in range(60)]
+    found = Beginning.of(Images(samples, Preparation()), range(60), 6, seed=0)
+    assert found.filters.flatten(1).abs().sum(1).gt(0).tolist() == [True] * 3 + [False] * 3
+
+
+def test_fewer_voxels_than_styles_are_no_error():
+    found = Beginning.of(blobs((1, 3, 3)), range(60), 12, seed=0)
+    assert found.filters.shape == (12, 1, 3, 3) and bool(found.filters.isfinite().all())
+
+
 def test_a_settled_mapping_gives_white_styles():
     mapping = Mapping(6)
     mapping.settle()

@@ -17,6 +17,7 @@ from voxplain.counterfactual.style.synthesis import Synthesis
 from voxplain.inherent.data.prepared import Images
 
 MOST_VALUES = 2**27  # of coarse images that components are found of: half a gigabyte
+LEAST_DEVIATION = 1e-4  # of a component, as a share of the first one's; below, it may be rounding alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +63,12 @@ class Beginning:
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(indices), generator=generator)[:most].sort().values.tolist()
         small = torch.cat([coarsened(((images[indices[k]] - centre) / spread)[None].float()) for k in chosen])
-        found = PcaGenerator.fit(small, min(styles, len(small) - 1))
-        count = len(found.deviations)
+        found = PcaGenerator.fit(small, min(styles, len(small) - 1, small[0].numel()))
+        # whitening a component that images do not have would amplify rounding errors without bounds
+        count = int((found.deviations > LEAST_DEVIATION * found.deviations[0]).sum())
         filters = small.new_zeros(styles, *small.shape[1:])
-        filters[:count] = found.components / found.deviations.reshape(-1, *(1,) * (small.ndim - 1))
+        deviations = found.deviations[:count].reshape(-1, *(1,) * (small.ndim - 1))
+        filters[:count] = found.components[:count] / deviations
         return cls(centre.float(), torch.tensor(spread, dtype=torch.float32), filters)
 
     def give(
