@@ -11,6 +11,7 @@ from voxplain.counterfactual.style.beginning import Beginning
 from voxplain.counterfactual.style.copying import Copying, sliced_distance
 from voxplain.counterfactual.style.encoder import coarsened
 from voxplain.counterfactual.style.scale import ImageScale
+from voxplain.counterfactual.style.generator import StyleGenerator
 from voxplain.counterfactual.style.task import StyleTask
 from voxplain.counterfactual.style.warming import WarmTask
 from voxplain.counterfactual.training import StyleTraining
@@ -158,3 +159,29 @@ def test_as_published_there_is_no_encoder_beside_the_game():
     assert set(published.modules()) == {"mapping", "synthesis", "discriminator", "kept"}
     ours = StyleTask(mapping, synthesis, critic, StyleTraining(batch=8), encoder=encoder)
     assert "encoder" in ours.modules() and "encoder" in ours.kept
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_small_batches_have_a_loss_of_codes(batch):
+    """White styles and codes that tell nothing: about 1 + the codes' own variance, whatever the batch."""
+    torch.manual_seed(0)
+    mapping, synthesis, critic = Mapping(5), Synthesis(SHAPE, 5, **SIZES), Discriminator(SHAPE, **SIZES)
+    encoder = StyleEncoder(SHAPE, 5, **SIZES)
+    mapping.settle()
+    task = StyleTask(mapping, synthesis, critic, StyleTraining(batch=batch, copies_every=1), encoder=encoder)
+    images = tensor(blobs(), batch)
+    found = [task.learn(images, step, step, lambda module: None)["code loss"] for step in range(8)]
+    assert np.isfinite(found).all() and np.mean(found) < 3
+
+
+def test_refined_codes_do_not_depend_on_the_unit_of_images():
+    """What draws codes back to plausible ones weighs as much in Hounsfield units as in shares."""
+    torch.manual_seed(0)
+    mapping, synthesis, encoder = Mapping(5), Synthesis(SHAPE, 5, **SIZES), StyleEncoder(SHAPE, 5, **SIZES)
+    mapping.settle()
+    images, found = torch.rand(4, *SHAPE), []
+    for unit in (1.0, 1000.0):
+        for network in (synthesis, encoder):
+            network.scale.set(torch.full(SHAPE, 0.5 * unit), torch.tensor(0.3 * unit))
+        found.append(StyleGenerator(mapping, synthesis, encoder, refine=40, rate=0.1).encode(unit * images))
+    torch.testing.assert_close(*found, atol=0.1, rtol=0)
