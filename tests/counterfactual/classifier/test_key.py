@@ -36,7 +36,9 @@ def test_code_that_changed_is_another_classifier_though_its_weights_are_the_same
 
 
 @pytest.mark.parametrize(
-    "other", [{"order": (1, 0)}, {"head": "1"}, {"arguments": {"temperature": 2}}], ids=["order", "head", "arguments"]
+    "other",
+    [{"order": (1, 0)}, {"head": "1"}, {"arguments": {"temperature": 2}}],
+    ids=["order", "head", "arguments"],
 )
 def test_what_settings_make_of_the_same_weights_counts(file, other):
     assert key(file, **other) != key(file)

@@ -10,8 +10,8 @@ from voxplain.counterfactual.style import Discriminator, Mapping, StyleEncoder, 
 from voxplain.counterfactual.style.beginning import Beginning
 from voxplain.counterfactual.style.copying import Copying, sliced_distance
 from voxplain.counterfactual.style.encoder import coarsened
-from voxplain.counterfactual.style.scale import ImageScale
 from voxplain.counterfactual.style.generator import StyleGenerator
+from voxplain.counterfactual.style.scale import ImageScale
 from voxplain.counterfactual.style.task import StyleTask
 from voxplain.counterfactual.style.warming import WarmTask
 from voxplain.counterfactual.training import StyleTraining

@@ -15,7 +15,6 @@ from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
 from voxplain.inherent.training.record import digest
 
-
 _CODE = (".py", ".json", ".yaml", ".yml")  # of a bundle: what decides the network besides its weights
 
 

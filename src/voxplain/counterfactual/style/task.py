@@ -33,7 +33,10 @@ _AS_REAL, _CODES = (
     0.5,
     0.5,
 )  # weights of copies that look real, and of codes of fakes, beside the copies' error
-_ENOUGH, _DRAWN = 8, 256  # styles that a deviation can be taken of; that are drawn for it where a batch has fewer
+_ENOUGH, _DRAWN = (
+    8,
+    256,
+)  # styles that a deviation can be taken of; that are drawn for it where a batch has fewer
 _FOLLOW_EVERY = 4  # steps between looks at whether the discriminator learns by heart
 
 
