@@ -67,3 +67,19 @@ def test_a_killed_training_ends_with_the_same_bits(root, family):
     assert {"kid", "diversity", "copy error"} <= rows[-1].keys()
     assert (generator / "curves.png").exists()
     assert (generator / "training/samples/step-0000012.png").exists()
+
+
+def test_another_number_of_warm_steps_is_refused_before_the_start_of_a_training_changes(root, capsys):
+    """Rates of the warm start follow its steps, so that a longer one is another start; the one that is there stays."""
+    asked = str(settings(root, "stylegan", "stylegan-cut-off"))
+    few = [f"{part}.steps=4" for part in ("training", "warm", "encoder")]
+    few = [text for told in few for text in ("--set", told)]
+    assert run(["counterfactual", "train", asked, *few]) == 0
+    generator = root / "stylegan-cut-off/generator"
+    (generator / "done.json").unlink()  # as if it had been cut off at the end
+    weights = (generator / "generator.safetensors").read_bytes()
+    capsys.readouterr()
+    assert run(["counterfactual", "train", asked, *few, "--set", "warm.steps=8"]) != 0
+    assert "warm holds another training (steps was 4, is 8)" in capsys.readouterr().err
+    assert run(["counterfactual", "train", asked, *few]) == 0
+    assert (generator / "generator.safetensors").read_bytes() == weights

@@ -10,6 +10,7 @@ from voxplain.counterfactual.style import Discriminator, Mapping, StyleEncoder, 
 from voxplain.counterfactual.style.beginning import Beginning
 from voxplain.counterfactual.style.copying import Copying, sliced_distance
 from voxplain.counterfactual.style.encoder import coarsened
+from voxplain.counterfactual.style.generator import StyleGenerator
 from voxplain.counterfactual.style.scale import ImageScale
 from voxplain.counterfactual.style.task import StyleTask
 from voxplain.counterfactual.style.warming import WarmTask
@@ -62,6 +63,19 @@ def test_fewer_images_than_styles_leave_the_other_styles_empty():
     images = blobs(n=4)
     found = Beginning.of(images, range(4), 6, seed=0)
     assert found.filters.flatten(1).abs().sum(1).gt(0).tolist() == [True] * 3 + [False] * 3
+
+
+def test_repeated_images_do_not_blow_rounding_errors_up():
+    """Of 60 images of which 4 differ there are three components; whatever else is found is rounding."""
+    four = torch.randn(4, *SHAPE, generator=torch.Generator().manual_seed(0)).numpy()
+    samples = [Sample(f"s{k}", four[k % 4], 0, f"p{k}") for k in range(60)]
+    found = Beginning.of(Images(samples, Preparation()), range(60), 6, seed=0)
+    assert found.filters.flatten(1).abs().sum(1).gt(0).tolist() == [True] * 3 + [False] * 3
+
+
+def test_fewer_voxels_than_styles_are_no_error():
+    found = Beginning.of(blobs((1, 3, 3)), range(60), 12, seed=0)
+    assert found.filters.shape == (12, 1, 3, 3) and bool(found.filters.isfinite().all())
 
 
 def test_a_settled_mapping_gives_white_styles():
@@ -145,3 +159,29 @@ def test_as_published_there_is_no_encoder_beside_the_game():
     assert set(published.modules()) == {"mapping", "synthesis", "discriminator", "kept"}
     ours = StyleTask(mapping, synthesis, critic, StyleTraining(batch=8), encoder=encoder)
     assert "encoder" in ours.modules() and "encoder" in ours.kept
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_small_batches_have_a_loss_of_codes(batch):
+    """White styles and codes that tell nothing: about 1 + the codes' own variance, whatever the batch."""
+    torch.manual_seed(0)
+    mapping, synthesis, critic = Mapping(5), Synthesis(SHAPE, 5, **SIZES), Discriminator(SHAPE, **SIZES)
+    encoder = StyleEncoder(SHAPE, 5, **SIZES)
+    mapping.settle()
+    task = StyleTask(mapping, synthesis, critic, StyleTraining(batch=batch, copies_every=1), encoder=encoder)
+    images = tensor(blobs(), batch)
+    found = [task.learn(images, step, step, lambda module: None)["code loss"] for step in range(8)]
+    assert np.isfinite(found).all() and np.mean(found) < 3
+
+
+def test_refined_codes_do_not_depend_on_the_unit_of_images():
+    """What draws codes back to plausible ones weighs as much in Hounsfield units as in shares."""
+    torch.manual_seed(0)
+    mapping, synthesis, encoder = Mapping(5), Synthesis(SHAPE, 5, **SIZES), StyleEncoder(SHAPE, 5, **SIZES)
+    mapping.settle()
+    images, found = torch.rand(4, *SHAPE), []
+    for unit in (1.0, 1000.0):
+        for network in (synthesis, encoder):
+            network.scale.set(torch.full(SHAPE, 0.5 * unit), torch.tensor(0.3 * unit))
+        found.append(StyleGenerator(mapping, synthesis, encoder, refine=40, rate=0.1).encode(unit * images))
+    torch.testing.assert_close(*found, atol=0.1, rtol=0)

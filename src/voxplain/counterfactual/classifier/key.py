@@ -15,14 +15,31 @@ from voxplain.counterfactual.classifier.decision import Decision
 from voxplain.counterfactual.classifier.settings import ClassifierSettings
 from voxplain.inherent.training.record import digest
 
+_CODE = (".py", ".json", ".yaml", ".yml")  # of a bundle: what decides the network besides its weights
+
 
 def decision_key(asked: ClassifierSettings, decision: Decision, image: Tensor) -> str:
-    """Of the classifier: its weights; of a black box the file that it is in, and what it says of an image (C, *S)."""
-    if not asked.black_box:
-        return weights_digest(decision)
-    file = Path(asked.source if asked.kind == "onnx" else asked.source.rpartition(":")[0])
-    code = hashlib.blake2b(file.read_bytes()).hexdigest() if file.is_file() else asked.source
-    return digest([code, decision(image[None]).tolist()])
+    """Of the classifier: its weights, code and settings; of a black box the file and what it says of an image (C, *S)."""
+    if asked.black_box:
+        return digest([_code(asked), decision(image[None]).tolist()])
+    ends = [decision.healthy, decision.diseased]  # an order of classes that was corrected turns all answers
+    return digest([weights_digest(decision), _code(asked), asked.arguments, asked.head, ends])
+
+
+def _code(asked: ClassifierSettings) -> str:
+    """The content of what is read as a classifier; of what is imported by name, or an address, the source itself."""
+    name = asked.source.rpartition(":")[2] if asked.source.rpartition(":")[0].endswith(".py") else ""
+    place = Path(asked.source.removesuffix(f":{name}") if name else asked.source)
+    if place.is_dir():
+        files = [file for file in sorted(place.rglob("*")) if file.suffix in _CODE and file.is_file()]
+    else:
+        files = [place] if place.is_file() else []
+    if not files:
+        return asked.source
+    found = hashlib.blake2b(name.encode())
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def weights_digest(module: nn.Module) -> str:

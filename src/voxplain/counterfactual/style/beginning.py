@@ -18,6 +18,7 @@ from voxplain.inherent.data.prepared import Images
 
 # that components are found of: more of them take minutes and tell hardly more of some dozens
 MOST_IMAGES = 2048
+LEAST_DEVIATION = 1e-4  # of a component, as a share of the first one's; below, it may be rounding alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +64,12 @@ class Beginning:
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(indices), generator=generator)[:most].sort().values.tolist()
         small = torch.cat([coarsened(((images[indices[k]] - centre) / spread)[None].float()) for k in chosen])
-        found = PcaGenerator.fit(small, min(styles, len(small) - 1))
-        count = len(found.deviations)
+        found = PcaGenerator.fit(small, min(styles, len(small) - 1, small[0].numel()))
+        # whitening a component that images do not have would amplify rounding errors without bounds
+        count = int((found.deviations > LEAST_DEVIATION * found.deviations[0]).sum())
         filters = small.new_zeros(styles, *small.shape[1:])
-        filters[:count] = found.components / found.deviations.reshape(-1, *(1,) * (small.ndim - 1))
+        deviations = found.deviations[:count].reshape(-1, *(1,) * (small.ndim - 1))
+        filters[:count] = found.components[:count] / deviations
         return cls(centre.float(), torch.tensor(spread, dtype=torch.float32), filters)
 
     def give(

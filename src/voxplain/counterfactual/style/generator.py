@@ -105,10 +105,11 @@ class StyleGenerator(nn.Module):
     def refined(self, images: Tensor, codes: Tensor) -> Tensor:
         """Codes that make better copies, found by descent; each image by itself, drawn back to plausible codes."""
         statistics, found = self.statistics, codes.detach().clone().requires_grad_(True)
+        spread = self.synthesis.scale.spread  # or Hounsfield units would drown what draws codes back
         optimiser = torch.optim.Adam([found], self.rate)
         with torch.enable_grad():
             for _ in range(self.refine):
-                gap = F.l1_loss(self.decode(found), images, reduction="none").flatten(1).mean(1)
+                gap = F.l1_loss(self.decode(found), images, reduction="none").flatten(1).mean(1) / spread
                 far = (statistics.whiten(found).square().sum(1) / statistics.rank - 4).clamp_min(0)
                 optimiser.zero_grad()
                 torch.autograd.backward((gap + 0.01 * far).sum())

@@ -33,6 +33,10 @@ _AS_REAL, _CODES = (
     0.5,
     0.5,
 )  # weights of copies that look real, and of codes of fakes, beside the copies' error
+_ENOUGH, _DRAWN = (
+    8,
+    256,
+)  # styles that a deviation can be taken of; that are drawn for it where a batch has fewer
 _FOLLOW_EVERY = 4  # steps between looks at whether the discriminator learns by heart
 
 
@@ -185,7 +189,9 @@ class StyleTask(GeneratorTask):
         copies, cost, parts = self._copying(images, seed=seed)
         cost = self.settings.copies * cost
         cost = cost + _AS_REAL * fooling(self.discriminator(self.augment(copies, seed=seed + 1)))
-        codes = ((self.encoder(fakes) - w) / (w.std(0) + 1e-8)).square().mean()
+        # one style has no deviation, and that of a few would make the loss jump
+        many = w if len(w) >= _ENOUGH else self._styles(_DRAWN, w.device, seed + 2, mixed=False).detach()
+        codes = ((self.encoder(fakes) - w) / (many.std(0) + 1e-8)).square().mean()
         row = {name: float(value.detach()) for name, value in parts.items()}
         return cost + _CODES * codes, row | {"code loss": float(codes.detach())}
 

@@ -98,9 +98,10 @@ class StyleFamily(Family):
         beginning = Beginning.of(learned.images, learned.learned, styles, told.warm.seed)
         if not told.warm.steps:
             return _Start(beginning)
+        # its rate follows its steps: with others it is another start, which a game that has begun cannot be given
         loop(
             partial(_warm, self.given, learned.shape, told.warm, beginning),
-            learned,
+            replace(learned, told={**learned.told, "steps": told.warm.steps}),
             told.warm,
             folder,
             "warm start",
