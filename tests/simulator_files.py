@@ -85,7 +85,9 @@ def config(root: Path, **other: Any) -> Path:
         "classifier": {"source": "nets.py:rule", "weights": "rule.safetensors", "classes": ["healthy", "diseased"],
                        "spatial_dims": 2},
         "network": {"parameters": {"widths": [6, 8]}},
-        "training": {"epochs": 20, "batch": 8, "learning_rate": 0.01, "device": "cpu", "progress": False},
+        # so few steps on so few voxels get nowhere under the default's weights of smoothness
+        "training": {"epochs": 20, "batch": 8, "learning_rate": 0.01, "device": "cpu", "progress": False,
+                     "losses": {"size": 500.0, "bending": 1e-3}},
         "seeds": [0, 1],
         "explain": {"atlas": {"names": {1: "body", 2: "ventricle", 3: "nucleus"}}, "device": "cpu", "cases": 2},
         "group": {"by": "site", "permutations": 999},
