@@ -83,3 +83,16 @@ def test_another_number_of_warm_steps_is_refused_before_the_start_of_a_training_
     assert "warm holds another training (steps was 4, is 8)" in capsys.readouterr().err
     assert run(["counterfactual", "train", asked, *few]) == 0
     assert (generator / "generator.safetensors").read_bytes() == weights
+
+
+def test_fewer_steps_than_were_taken_are_said_to_have_been_taken(root, capsys):
+    """Learning cannot be undone: the weights are the same, and the command says so each time."""
+    path = settings(root, "autoencoder", "longer")
+    assert run(["counterfactual", "train", str(path)]) == 0
+    weights = (root / "longer/generator/generator.safetensors").read_bytes()
+    capsys.readouterr()
+    for _ in range(2):
+        assert run(["counterfactual", "train", str(path), "--set", "training.steps=4"]) == 0
+        said = capsys.readouterr().err
+        assert "warning: training.steps: found 4, but 12 were taken and stay" in said
+    assert (root / "longer/generator/generator.safetensors").read_bytes() == weights

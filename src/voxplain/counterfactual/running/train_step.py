@@ -40,7 +40,7 @@ class TrainedGenerator:
         generator: it.
         row: what it was measured to be, on held-out images.
         shape: (C, *S) of its images.
-        warning: that it has collapsed; None of others.
+        warning: that it has collapsed, or was trained for longer than is asked for; None of others.
         weights: a short name for its weights.
     """
 
@@ -99,7 +99,8 @@ def trained_generator(task: CounterfactualTask) -> TrainedGenerator:
     stored = hashlib.blake2b((folder / WEIGHTS).read_bytes(), digest_size=8).hexdigest()
     # what says how images are encoded decides the codes as much as the weights do
     weights = digest([stored, _record(task), _later(task)])
-    return TrainedGenerator(generator, row, tuple(told["shape"]), collapse(row), weights)
+    said = [text for text in (collapse(row), _longer(task, told.get("steps", {}))) if text is not None]
+    return TrainedGenerator(generator, row, tuple(told["shape"]), "; ".join(said) or None, weights)
 
 
 def training_key(task: CounterfactualTask) -> str:
@@ -125,8 +126,29 @@ def _train(task: CounterfactualTask, folder: Path, tell: Callable[[str], None] |
     write_history(folder, rows, columns)
     if len(rows) > 1:
         write_curves(folder / "curves.png", rows[:-1], rows[-1])
-    done = {"key": training_key(task), "row": rows[-1], "shape": task.shape}
+    before = _told(folder).get("steps", {})
+    done = {
+        "key": training_key(task), "row": rows[-1], "shape": task.shape, "steps": _steps(task, before),
+    }  # fmt: skip
     write_whole(folder / DONE, (json.dumps(done, indent=1) + "\n").encode())
+
+
+def _steps(task: CounterfactualTask, before: dict[str, int]) -> dict[str, int]:
+    """How many steps each training of the family has taken; never fewer than before, since none is undone."""
+    told = task.settings
+    asked = {name: int(getattr(told, name).steps) for name in family_of(told.generator).trainings}
+    return {name: max(steps, before.get(name, 0)) for name, steps in asked.items()}
+
+
+def _longer(task: CounterfactualTask, taken: dict[str, int]) -> str | None:
+    """That a generator has learned for longer than the settings say."""
+    asked = _steps(task, {})
+    more = [
+        f"{name}.steps: found {asked[name]}, but {n} were taken"
+        for name, n in taken.items()
+        if n > asked.get(name, n)
+    ]
+    return f"{'; '.join(more)} and stay; remove the generator's folder to train for fewer" if more else None
 
 
 def _record(task: CounterfactualTask) -> dict[str, Any]:
