@@ -99,7 +99,7 @@ def test_demo_refuses_a_folder_that_cannot_be(tmp_path):
         demo(tmp_path / "file" / "out")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_vessel_network_reaches_its_dice_on_a_fresh_phantom():
     subject = vessel_subject(seed=3)
     prepared = subject.model.prepare(subject.case)

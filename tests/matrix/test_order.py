@@ -65,6 +65,7 @@ def order(seed: int) -> list[str]:
     return names
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(ORDERS))
 @pytest.mark.parametrize("setup", SETUPS, ids=IDS)
 def test_any_order_on_one_network_gives_the_same_maps(setup: Setup, seed: int) -> None:

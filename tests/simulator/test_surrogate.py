@@ -98,6 +98,7 @@ def test_the_same_seed_gives_the_same_surrogate():
     assert not all(torch.equal(made[0][k], made[2][k]) for k in made[0])
 
 
+@pytest.mark.long
 def test_the_map_of_a_hidden_rule_is_that_of_the_open_one(tmp_path):
     pairs = [diseased_subject((16, 16), seed=4, subject=i) for i in range(200)]
     cases = [p.diseased if i % 2 else p.healthy for i, p in enumerate(pairs[:160])]

@@ -196,13 +196,13 @@ def test_nothing_that_is_finished_is_done_again(done: Place) -> None:
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("title=Another", ""),
+        pytest.param("title=Another", "", marks=pytest.mark.long),
         ("regions.of=[predicted, {source: 'regions-{id}.nii.gz', labels: {1: left, 2: right, 3: nowhere}}, label]",
          "12 of 16 results are of other settings"),
         ("regions.games=[{baseline: blur, of: regions, budget: 300}]",
          "2 of 16 results are of other settings, files or versions than today's: 2 of game-blur-regions;"),
         ("seed=4", "16 of 16 results are of other settings"),
-        ("models.net.source='nets.py:linear'", "16 of 16 results are of other settings"),
+        pytest.param("models.net.source='nets.py:linear'", "16 of 16 results are of other settings", marks=pytest.mark.long),
     ],
 )  # fmt: skip
 def test_a_page_that_is_made_again_says_how_much_of_it_is_of_other_settings(
