@@ -8,5 +8,6 @@ import sys
 def main() -> None:
     """Run `voxplain` with the arguments of this process and exit with its code."""
     from voxplain.cli.app import run
+    from voxplain.leaving import leave
 
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))

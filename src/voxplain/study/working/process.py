@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from voxplain.leaving import leave
 from voxplain.study.working.warned import warned
 
 QUIET = 0.5  # seconds between words on progress
@@ -191,4 +192,4 @@ def _prefer_me_when_memory_is_short() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
