@@ -28,7 +28,7 @@ _SAME = 0.99
 _NAMED = 6  # maps that a warning names
 NO_SOURCE = (
     "source: none was given, expected the folder of the DICOM series that the image came from, as DICOM objects refer to"
-    " one; for an image that never was DICOM, write_case(case, 'series/') makes a series of it first"
+    " one; for an image that never was DICOM, write_case('series/', case) makes a series of it first"
 )
 
 
