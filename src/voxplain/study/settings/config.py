@@ -84,6 +84,15 @@ class MapSettings(Section):
         "targets",
         ge=0,
     )
+    viewer: float = setting(
+        12.0,
+        "room in report.html for volumes to walk through, of targets that are drawn; coarsened to fit; 0: none",
+        "MB",
+        ge=0,
+    )
+    three_d: bool = setting(
+        True, "a view in three dimensions beside the planes, 1 MB more, where there are volumes"
+    )
 
 
 class MethodSpec(BaseModel):

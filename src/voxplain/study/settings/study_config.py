@@ -122,6 +122,9 @@ class StudyMaps(Section):
         "MB",
         ge=0,
     )
+    three_d: bool = setting(
+        True, "a view in three dimensions beside the planes, 1 MB more, where there are volumes"
+    )
     working: Literal["keep", "drop"] = setting(
         "keep",
         "the maps on the network's grid, which metrics read: keep, or drop when a case is finished; "
