@@ -20,9 +20,16 @@ class Embedded:
         return assets() if self.packed is not None and self.packed.contents["cases"] else None
 
     @property
+    def solid(self) -> str:
+        """The packed view in three dimensions; empty where the page has none."""
+        return self.built.solid_packed if self.built and self.packed and self.packed.three_d else ""
+
+    @property
     def policy(self) -> str:
-        """What the page's security policy allows besides."""
-        return f"; script-src {self.built.policy}" if self.built else ""
+        """What the page's security policy allows besides: these scripts and no other."""
+        if not self.built:
+            return ""
+        return f"; script-src {self.built.policy}" + (f" {self.built.solid_policy}" if self.solid else "")
 
     @property
     def style(self) -> str:
@@ -31,8 +38,8 @@ class Embedded:
 
     @property
     def megabytes(self) -> float:
-        """Of all volumes as they stand in the page."""
-        return self.packed.size / MB if self.packed else 0.0
+        """Of all volumes as they stand in the page, and of the view in three dimensions."""
+        return (self.packed.size + len(self.solid)) / MB if self.packed else 0.0
 
     @property
     def without(self) -> tuple[str, ...]:

@@ -33,7 +33,12 @@ def viewed(
     """The drawn targets with all their maps, within the settings' room; None where maps are not kept or there is no room."""
     if not settings.maps.save or not settings.maps.viewer:
         return None
-    return pack([lambda: _shown(settings, results, case, model)], 1, settings.maps.viewer * MB)
+    return pack(
+        [lambda: _shown(settings, results, case, model)],
+        1,
+        settings.maps.viewer * MB,
+        three_d=settings.maps.three_d,
+    )
 
 
 def _shown(

@@ -40,7 +40,7 @@ def shown_volumes(board: Board, pages: Sequence[ModelComparison], found: Sequenc
         by_case = {one.case: one for one, _ in rows}
         for case, targets in chosen.items():
             makers.append(partial(_shown, board, page, by_case[case], targets, several=len(pages) > 1))
-    return pack(makers, len(makers), maps.viewer * MB)
+    return pack(makers, len(makers), maps.viewer * MB, three_d=maps.three_d)
 
 
 def _shown(

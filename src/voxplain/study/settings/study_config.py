@@ -123,7 +123,8 @@ class StudyMaps(Section):
         ge=0,
     )
     three_d: bool = setting(
-        True, "a view in three dimensions beside the planes, 1 MB more, where there are volumes"
+        True,
+        "a view in three dimensions beside the planes, where there are volumes and 2 MB of room; adds 0.5 MB",
     )
     working: Literal["keep", "drop"] = setting(
         "keep",
