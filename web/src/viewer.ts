@@ -2,14 +2,28 @@
 
 import { table } from "./colours.ts";
 import { choice, fill, make, number, press, slider, toggle } from "./elements.ts";
-import { Volumes, type CaseInfo, type Contents, type MapInfo, type Triple, type Voxels } from "./format.ts";
+import { PageSource, Volumes, type CaseInfo, type Contents, type MapInfo, type Source, type Triple } from "./format.ts";
 import { fromPicture, inFile, millimetres, offset, shown, toPicture } from "./geometry.ts";
 import { HELP } from "./help.ts";
 import { Panel, type Deeds, type Drag } from "./panel.ts";
 import { draw, frame, type Layers } from "./picture.ts";
+import { ofPage, SolidTab, type LoadSolid } from "./solid_tab.ts";
 import type { State } from "./state.ts";
 
 const ALONE = -1;
+/** What a page that is more than a report gives the viewer. */
+export interface Options {
+  source?: Source;
+  /** Runs the script of the view in three dimensions, which a report has within itself. */
+  solid?: LoadSolid;
+  /** What is shown first, where it fits the case. */
+  view?: Partial<State>;
+  /** Keys of the page's own, for the help. */
+  keys?: [string, string][];
+  /** Told whenever something else is seen. */
+  changed?: () => void;
+}
+
 const clamp = (n: number, low: number, high: number) => Math.min(Math.max(n, low), high);
 
 export class Viewer implements Deeds {
@@ -20,6 +34,8 @@ export class Viewer implements Deeds {
   private volumes: Volumes;
   private panels: Panel[] = [];
   private layers: Layers[] = [];
+  /** Set the sliders and buttons to what the state says. */
+  private showState: () => void = () => {};
   private asked = 0;
   private drawing = 0;
   private dragging: Drag = "cross-hair";
@@ -37,17 +53,19 @@ export class Viewer implements Deeds {
   private legend = make("ul", { class: "vx-legend" });
   private lost = make("ul", { class: "vx-lost" });
   private trouble = make("p", { class: "vx-trouble", role: "alert", hidden: "" });
+  readonly solid: SolidTab;
   private help = make("dialog", { class: "vx-help", "aria-label": "How to use this viewer" });
 
-  constructor(private root: HTMLElement, readonly contents: Contents) {
-    this.volumes = new Volumes(document);
+  constructor(private root: HTMLElement, readonly contents: Contents, private options: Options = {}) {
+    this.volumes = new Volumes(options.source ?? new PageSource(document));
     this.colours = table(contents.stops);
     this.state = {
       case: 0, target: 0, maps: [0, ALONE], voxel: [0, 0, 0], low: 0, high: 1, threshold: 0.05, opacity: contents.opaque,
       outlines: true, crosshair: true, neurological: false, zoom: 1, pan: [],
     };
+    this.solid = new SolidTab(options.solid ?? ofPage(document), contents, (voxel) => this.goTo(voxel));
     this.build();
-    this.openCase(0);
+    this.openCase(0, options.view);
     new ResizeObserver(() => this.redraw()).observe(this.sides);
   }
 
@@ -57,7 +75,12 @@ export class Viewer implements Deeds {
 
   /** The map of a side; null where there is none. */
   map(side: number): MapInfo | null {
-    return this.case.targets[this.state.target]?.maps[this.state.maps[side]] ?? null;
+    return this.maps[this.state.maps[side]] ?? null;
+  }
+
+  /** All maps of the target. */
+  private get maps(): MapInfo[] {
+    return this.case.targets[this.state.target]?.maps ?? [];
   }
 
   // ---- controls ----------------------------------------------------------------------------------------------------
@@ -74,32 +97,38 @@ export class Viewer implements Deeds {
     this.low.addEventListener("change", typed);
     this.high.addEventListener("change", typed);
     const change = (what: (on: boolean) => void) => (on: boolean) => { what(on); this.redraw(); };
+    const outlines = toggle("Outlines", true, change((on) => (state.outlines = on)));
+    const crosshair = toggle("Cross-hair", true, change((on) => (state.crosshair = on)));
     const convention = toggle("Neurological", false, change((on) => (state.neurological = on)));
-    const buttons = make("div", { class: "vx-buttons" },
-      toggle("Outlines", true, change((on) => (state.outlines = on))),
-      toggle("Cross-hair", true, change((on) => (state.crosshair = on))),
-      convention,
+    const buttons = make("div", { class: "vx-buttons" }, outlines, crosshair, convention,
       press("Strongest", () => this.strongest()),
       press("Zoom in", () => this.zoom(1.25)),
       press("Zoom out", () => this.zoom(1 / 1.25)),
       press("Whole picture", () => this.whole()),
+      this.solid.button,
       press("Help (?)", () => this.help.showModal()),
     );
     const reach = slider("Hidden below", state.threshold, (share) => { state.threshold = share; this.redraw(); });
     const opacity = slider("Opacity", state.opacity, (share) => { state.opacity = share; this.redraw(); });
+    this.showState = () => {
+      for (const [one, share] of [[reach, state.threshold], [opacity, state.opacity]] as const) one.set(share);
+      for (const [one, on] of [[outlines, state.outlines], [crosshair, state.crosshair], [convention, state.neurological]] as const) {
+        one.setAttribute("aria-pressed", String(on));
+      }
+    };
     const fields = make("div", { class: "vx-controls" },
       this.cases.whole, this.targets.whole, this.first.whole, this.second.whole, reach.whole, opacity.whole,
       this.presets.whole, make("div", { class: "vx-field" }, make("span", {}, "from, to"), make("span", { class: "vx-pair" }, this.low, this.high)),
       this.tools.whole);
-    this.help.append(...HELP.map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), press("Close", () => this.help.close()));
-    this.root.append(fields, buttons, this.trouble, this.sides, this.place, this.legend, this.lost, this.help);
+    this.help.append(...[...HELP, ...(this.options.keys ?? [])].map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), press("Close", () => this.help.close()));
+    this.root.append(fields, buttons, this.trouble, this.sides, this.place, this.solid.whole, this.legend, this.lost, this.help);
     this.root.addEventListener("keydown", (event) => this.key(event));
   }
 
   private key(event: KeyboardEvent): void {
     const at = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || at.matches("select, input[type=number]")) return;
-    const count = this.case.targets[this.state.target].maps.length;
+    const count = this.maps.length;
     const digit = "123456789".indexOf(event.key);
     if (event.key === "?") this.help.showModal();
     else if (digit >= 0 && event.key.length === 1 && digit < count) this.openMap(0, digit);
@@ -112,7 +141,18 @@ export class Viewer implements Deeds {
 
   // ---- what is shown -----------------------------------------------------------------------------------------------
 
-  openCase(n: number): void {
+  /** Show another case than the page came with. */
+  replace(by: CaseInfo, view: Partial<State> = {}): void {
+    this.contents.cases = [by];
+    this.openCase(0, view);
+  }
+
+  /** Show what was chosen before, where it fits the case. */
+  restore(view: Partial<State>): void {
+    this.openCase(this.state.case, view);
+  }
+
+  openCase(n: number, view: Partial<State> = {}): void {
     const { state } = this;
     state.case = n;
     const of = this.case;
@@ -126,18 +166,27 @@ export class Viewer implements Deeds {
     state.pan = of.planes.map(() => [0, 0]);
     state.zoom = 1;
     this.preset(0);
-    this.openTarget(0, true);
+    const { target = 0, maps, ...others } = view;
+    this.targets.whole.hidden = this.first.whole.hidden = this.second.whole.hidden = !of.targets.length;
+    if (others.low !== undefined && others.high !== undefined) this.window(others.low, others.high);
+    const inside = others.voxel?.every((at, axis) => at >= 0 && at < of.shape[axis]);
+    if (others.pan?.length !== of.planes.length) delete others.pan;
+    if (!inside) delete others.voxel;
+    Object.assign(state, others);
+    this.showState();
+    this.openTarget(of.targets[target] ? target : 0, !inside, maps);
   }
 
-  openTarget(n: number, atStrongest = false): void {
+  openTarget(n: number, atStrongest = false, chosen?: [number, number]): void {
     const before = this.map(0)?.method;
     this.state.target = n;
     this.targets.list.value = String(n);
-    const maps = this.case.targets[n].maps;
+    const { maps } = this;
     const options = maps.map((m, i) => [i, m.method] as [number, string]);
-    this.state.maps = [Math.max(maps.findIndex((m) => m.method === before), 0), ALONE];
+    const [first, second] = chosen ?? [-1, ALONE];
+    this.state.maps = [maps[first] ? first : Math.max(maps.findIndex((m) => m.method === before), 0), maps[second] ? second : ALONE];
     fill(this.first.list, options, this.state.maps[0]);
-    fill(this.second.list, [[ALONE, "nothing"], ...options], ALONE);
+    fill(this.second.list, [[ALONE, "nothing"], ...options], this.state.maps[1]);
     this.load(atStrongest);
   }
 
@@ -163,6 +212,7 @@ export class Viewer implements Deeds {
         this.root.setAttribute("aria-busy", "false");
       },
       (error: Error) => {
+        if (mine !== this.asked) return;
         this.trouble.textContent = `This could not be shown: ${error.message}`;
         this.trouble.hidden = false;
       },
@@ -174,17 +224,13 @@ export class Viewer implements Deeds {
     const count = of.shape[0] * of.shape[1] * of.shape[2];
     const wanted = [this.map(0), this.state.maps[1] === ALONE ? null : this.map(1)];
     this.volumes.keep(new Set([of.image.data, ...of.labels.map((l) => l.data), ...of.targets.flatMap((t) => t.maps.map((m) => m.data))]));
-    const image = await this.volumes.get(of.image.data, of.image.type, count);
-    const labels = await Promise.all(
-      of.labels.map(async (info) => ({ info, voxels: await this.volumes.get(info.data, info.type, count) })),
-    );
-    const sides: Layers[] = [];
-    for (const [side, info] of wanted.entries()) {
-      if (side === 1 && !info) continue;
-      const map: Voxels | null = info ? await this.volumes.get(info.data, info.type, count) : null;
-      sides.push({ image, labels, map, mapInfo: info });
-    }
-    return sides;
+    // all at once: a server works on the next while one is on its way
+    const [image, labels, maps] = await Promise.all([
+      this.volumes.get(of.image, count),
+      Promise.all(of.labels.map(async (info) => ({ info, voxels: await this.volumes.get(info, count) }))),
+      Promise.all(wanted.map((info) => (info ? this.volumes.get(info, count) : null))),
+    ]);
+    return wanted.flatMap((mapInfo, side) => (side === 1 && !mapInfo ? [] : [{ image, labels, map: maps[side], mapInfo }]));
   }
 
   /** One row of panels for each map. */
@@ -248,6 +294,8 @@ export class Viewer implements Deeds {
       panel.canvas.setAttribute("aria-label", `${where}: ${this.layers[panel.side].mapInfo?.method ?? "image"}`);
     }
     this.place.textContent = this.told();
+    if (this.layers.length) this.solid.show({ of: this.case, layers: this.layers[0], state });
+    if (this.panels.length) this.options.changed?.();
   }
 
   private plane(panel: Panel) {
@@ -306,6 +354,11 @@ export class Viewer implements Deeds {
     const pan = this.state.pan[panel.number];
     pan[0] -= across / at.across;
     pan[1] -= down / at.down;
+    this.redraw();
+  }
+
+  goTo(voxel: Triple): void {
+    this.state.voxel = voxel;
     this.redraw();
   }
 
