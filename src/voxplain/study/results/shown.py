@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxplain.case import read_case
 from voxplain.errors import InputError, VoxplainError
 from voxplain.report.study.words import LIGHTS
 from voxplain.report.viewer import MB, Packed, ShownCase, ShownLabels, ShownMap, ShownTarget, pack
 from voxplain.study.results.compared import TILE_ROWS
+from voxplain.study.results.stored import read_values
 from voxplain.study.working.held import case_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from voxplain.case import Case
@@ -96,7 +94,7 @@ def _ground(case: Case, notes: list[str]) -> NDArray[Any]:
 
 def _map(board: Board, task: Task, target: str, case: Case, notes: list[str]) -> NDArray[Any]:
     """A method's map as its file has it, its channels added up."""
-    values = _read(board.places.map(task, target, case), case)
+    values = read_values(board.places.map(task, target, case), case)
     if len(values) > 1:
         notes.append(f"Maps are the sum over {len(values)} channels.")
     total = np.asarray(values.sum(axis=0, dtype=np.float64))
@@ -105,22 +103,13 @@ def _map(board: Board, task: Task, target: str, case: Case, notes: list[str]) ->
     return total
 
 
-def _read(path: Path, case: Case) -> NDArray[Any]:
-    """An array (C, *spatial) that the study wrote in the case's own geometry."""
-    values = read_case(path).image
-    # a file of a slice may have a third axis of one voxel
-    if [n for n in values.shape[1:] if n > 1] != [n for n in case.spatial_shape if n > 1]:
-        raise InputError(f"{path.name}: shape {values.shape[1:]}, the image has {case.spatial_shape}")
-    return values.reshape(len(values), *case.spatial_shape)
-
-
 def _labels(
     task: Task, board: Board, case: Case, names: Mapping[int, str], asked: set[str]
 ) -> tuple[ShownLabels, ...]:
     found = []
     path = board.places.labels(task, case)
     if path.is_file():
-        layers = np.rint(_read(path, case)).astype(np.int32)
+        layers = np.rint(read_values(path, case)).astype(np.int32)
         # independent classes have a layer each; where they overlap the later one is outlined
         several = len(layers) > 1
         values = layers[0] if not several else np.zeros(layers.shape[1:], np.int32)
