@@ -233,3 +233,15 @@ def test_mistakes_are_told_in_a_line(studied, tmp_path, capsys):
         assert (code, len(lines)) == (2, 1), lines
         assert told in lines[0]
         assert not (tmp_path / "d").exists()
+
+
+def test_the_same_study_as_a_figure(studied, tmp_path, capsys):
+    made = tmp_path / "f.svg"
+    code, told, warned = ran(
+        capsys, "figure", studied.out, "--out", made, "--plane", "axial", "--plane", "sagittal"
+    )
+    assert (code, warned, told[0]) == (0, [], f"wrote {made}")
+    text = made.read_text(encoding="utf-8")
+    assert all(
+        f">{word}</text>" in text for word in ("gradient", "input_x_gradient", "Jane, liver", "prediction")
+    )

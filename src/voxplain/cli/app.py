@@ -67,6 +67,7 @@ def _register() -> None:
         demo_command,
         dicom_command,
         explain_command,
+        figure_command,
         inherent_command,
         inspect_command,
         methods_command,
@@ -83,6 +84,7 @@ def _register() -> None:
     app.add_typer(simulate_command.app, name="simulate")
     app.add_typer(counterfactual_command.app, name="counterfactual")
     app.command("dicom")(dicom_command.dicom)
+    app.command("figure")(figure_command.figure)
     app.command("methods")(methods_command.methods)
     app.command("metrics")(metrics_command.metrics)
     app.command("inspect")(inspect_command.inspect)

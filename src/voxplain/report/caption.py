@@ -56,11 +56,12 @@ def reading(scenes: Sequence[Scene], ground: str | None = None) -> str:
         parts.append("Solid outlines: prediction.")
     if scene.outlined and scene.truth is not None:
         parts.append("Dashed outlines: ground truth.")
-    parts.append(_orientation(scene))
+    parts.append(orientation(scene))
     return " ".join(parts)
 
 
-def _orientation(scene: Scene) -> str:
+def orientation(scene: Scene) -> str:
+    """Which way the pictures are turned, in sentences."""
     view = scene.view
     if view.affine is None:
         return "No orientation known: drawn as the array is stored."

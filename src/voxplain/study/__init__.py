@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voxplain.study.explaining.run import run as explain
     from voxplain.study.exporting import export_dicom as export_dicom
+    from voxplain.study.figure import figure_grid as figure_grid
     from voxplain.study.settings.config import ExplainSettings as ExplainSettings
     from voxplain.study.settings.load import (
         load_aggregate as load_aggregate,
@@ -22,6 +23,7 @@ __all__ = [
     "StudySettings",
     "explain",
     "export_dicom",
+    "figure_grid",
     "load_aggregate",
     "load_settings",
     "load_study",
@@ -33,6 +35,7 @@ _WHERE = {
     "StudySettings": ("settings.study_config", "StudySettings"),
     "explain": ("explaining.run", "run"),
     "export_dicom": ("exporting", "export_dicom"),
+    "figure_grid": ("figure", "figure_grid"),
     "load_aggregate": ("settings.load", "load_aggregate"),
     "load_settings": ("settings.load", "load_settings"),
     "load_study": ("settings.load", "load_study"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxplain.case import Case, read_case
-from voxplain.case.formats import stem
-from voxplain.errors import InputError, suggest
-from voxplain.settings.reading import read_yaml
-from voxplain.study.ledger.ledger import Ledger
-from voxplain.study.planning.plan import folder_of
+from voxplain.errors import InputError
+from voxplain.study.results.stored import Stored, one_of, stored
 
 if TYPE_CHECKING:
     from voxplain.report.dicom import Segment, Source, VoxelMap
 
-_SUFFIXES = ("nii.gz", "nii", "npz", "tif", "csv")
 # Readers round in different places; images of two people do not come close, on the same grid either.
 _SAME = 0.99
 _NAMED = 6  # maps that a warning names
@@ -30,29 +25,6 @@ NO_SOURCE = (
     "source: none was given, expected the folder of the DICOM series that the image came from, as DICOM objects refer to"
     " one; for an image that never was DICOM, write_case('series/', case) makes a series of it first"
 )
-
-
-@dataclass(frozen=True)
-class _Results:
-    """Of one model on one case."""
-
-    study: Path
-    model: str
-    case: str
-    given: Mapping[str, Any]
-
-    @property
-    def ledger(self) -> Ledger:
-        return Ledger(self.study)
-
-    @property
-    def place(self) -> str:
-        return folder_of(self.model, self.case)
-
-    def file(self, path: str) -> Path | None:
-        """The file of that name with any suffix that results have."""
-        found = (self.study / f"{path}.{suffix}" for suffix in _SUFFIXES)
-        return next((file for file in found if file.is_file()), None)
 
 
 def export_dicom(
@@ -93,7 +65,7 @@ def export_dicom(
 
     if source is None:
         raise InputError(NO_SOURCE)
-    results = _results(Path(study), case, model)
+    results = stored(Path(study), case, model)
     asked = results.ledger.last(f"{results.place}/ask")
     if asked.get("status") != "ok":
         raise InputError(
@@ -111,33 +83,7 @@ def export_dicom(
     return write_dicom(out, found, maps, _segments(results, asked), origin, kinds=kinds, slices=slices)
 
 
-def _results(study: Path, case: str | None, model: str | None) -> _Results:
-    """What is meant, by names."""
-    if not (study / "study.yaml").is_file():
-        raise InputError(f"{study}: holds no study.yaml, expected the folder of a finished `voxplain study`")
-    settings = read_yaml(study / "study.yaml")
-    cases = {_name(given): given for given in settings.get("cases", ())}
-    chosen = _one(study, "case", case, cases)
-    return _Results(study, _one(study, "model", model, settings.get("models", ())), chosen, cases[chosen])
-
-
-def _name(given: Mapping[str, Any]) -> str:
-    image = given["image"]
-    return str(given.get("id") or stem(Path(image if isinstance(image, str) else image[0])))
-
-
-def _one(study: Path, what: str, asked: str | None, known: Iterable[str]) -> str:
-    names = [str(name) for name in known]
-    if asked is None and len(names) == 1:
-        return names[0]
-    if asked is None:
-        raise InputError(f"{what}: {study} has {len(names)}, expected one of them; {suggest('', names)}")
-    if asked not in names:
-        raise InputError(f"{what}: {study} has no {asked!r}; {suggest(asked, names)}")
-    return asked
-
-
-def _check_image(results: _Results, source: Source) -> None:
+def _check_image(results: Stored, source: Source) -> None:
     """That the series shows what the network has seen: a grid alone does not tell patients apart."""
     given = results.given
     if given.get("slice") is not None:
@@ -173,14 +119,14 @@ def _likeness(case: Case, channel: int, source: Source) -> float:
     return float(a @ b) / size if size else 0.0
 
 
-def _maps(results: _Results, methods: Sequence[str], targets: Sequence[str]) -> list[VoxelMap]:
+def _maps(results: Stored, methods: Sequence[str], targets: Sequence[str]) -> list[VoxelMap]:
     """The maps that are there, of the methods and targets that are meant."""
     folder = results.study / "ledger" / results.place
     known = sorted(path.stem.removeprefix("map-") for path in folder.glob("map-*.json"))
-    chosen = [_one(results.study, "method", m, known) for m in methods] or known
+    chosen = [one_of(results.study, "method", m, known) for m in methods] or known
     rows = {m: results.ledger.last(f"{results.place}/map-{m}") for m in chosen}
     there = sorted({str(row["target"]) for found in rows.values() for row in found.get("rows", ())})
-    wanted = {_one(results.study, "target", t, there) for t in targets} or set(there)
+    wanted = {one_of(results.study, "target", t, there) for t in targets} or set(there)
     made, without = [], []
     for method, found in rows.items():
         for row in found.get("rows", ()):
@@ -196,7 +142,7 @@ def _maps(results: _Results, methods: Sequence[str], targets: Sequence[str]) -> 
     return made
 
 
-def _read_map(results: _Results, method: str, target: str, found: Mapping[str, Any]) -> VoxelMap:
+def _read_map(results: Stored, method: str, target: str, found: Mapping[str, Any]) -> VoxelMap:
     from voxplain.report.dicom import VoxelMap
 
     path = results.file(f"maps/{results.place}/{method}/{target}")
@@ -209,7 +155,7 @@ def _read_map(results: _Results, method: str, target: str, found: Mapping[str, A
     return VoxelMap(case.image, case.geometry, method, target, unit, parameters)
 
 
-def _segments(results: _Results, asked: Mapping[str, Any]) -> list[Segment]:
+def _segments(results: Stored, asked: Mapping[str, Any]) -> list[Segment]:
     """Predicted classes; none of a classifier."""
     from voxplain.report.dicom import Segment
 
@@ -231,14 +177,14 @@ def _segments(results: _Results, asked: Mapping[str, Any]) -> list[Segment]:
     ]
 
 
-def _class_names(results: _Results, asked: Mapping[str, Any], labels: Iterable[int]) -> dict[int, str]:
+def _class_names(results: Stored, asked: Mapping[str, Any], labels: Iterable[int]) -> dict[int, str]:
     """Names as the network was loaded with them; a network of one output has the last of two."""
     model = results.ledger.last(f"{results.place.split('/', maxsplit=1)[0]}/model")
     known = [str(name) for name in model.get("classes", ())]
     return {c: known[min(c, len(known) - 1)] if known and c <= len(known) else f"class {c}" for c in labels}
 
 
-def _when(results: _Results, tasks: Sequence[str]) -> datetime:
+def _when(results: Stored, tasks: Sequence[str]) -> datetime:
     """When the last of these tasks was done (UTC), as the study's journal has it; else when the study was written."""
     times, wanted = [], set(tasks)
     journal = results.study / "log.jsonl"

@@ -1,0 +1,137 @@
+"""A finished study's folder as it lies there: whose results it holds, and where. No network is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxplain.case import read_case
+from voxplain.case.formats import stem
+from voxplain.errors import InputError, suggest
+from voxplain.settings.reading import read_yaml
+from voxplain.study.ledger.ledger import Ledger
+from voxplain.study.planning.plan import folder_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from voxplain.case import Case
+
+_SUFFIXES = ("nii.gz", "nii", "npz", "tif", "csv")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Results of one model on one case; `given` is the case as the settings have it."""
+
+    study: Path
+    model: str
+    case: str
+    given: Mapping[str, Any]
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.study)
+
+    @property
+    def place(self) -> str:
+        return folder_of(self.model, self.case)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the network's classes."""
+        model = self.ledger.last(f"{self.place.split('/', maxsplit=1)[0]}/model")
+        return [str(name) for name in model.get("classes", ())]
+
+    @property
+    def images(self) -> list[Path]:
+        """Files of the image."""
+        image = self.given["image"]
+        paths = [Path(p) for p in ([image] if isinstance(image, str) else image)]
+        return [p if p.is_absolute() else self.study / p for p in paths]
+
+    def methods(self) -> list[str]:
+        """Methods that were run on the case."""
+        folder = self.study / "ledger" / self.place
+        return sorted(path.stem.removeprefix("map-") for path in folder.glob("map-*.json"))
+
+    def told(self, method: str) -> dict[str, Any]:
+        """What a method left beside its files."""
+        return self.ledger.last(f"{self.place}/map-{method}")
+
+    def map(self, method: str, target: str) -> Path | None:
+        """A method's map of a target; none where it was not kept."""
+        return self.file(f"maps/{self.place}/{method}/{target}")
+
+    def labels(self) -> Path | None:
+        """The predicted labels; none of a classifier."""
+        path = self.file(f"predictions/{self.place}")
+        return None if path is None or path.suffix == ".csv" else path
+
+    def file(self, path: str) -> Path | None:
+        """The file of that name with any suffix that results have."""
+        found = (self.study / f"{path}.{suffix}" for suffix in _SUFFIXES)
+        return next((file for file in found if file.is_file()), None)
+
+
+def stored(study: Path, case: str | None, model: str | None) -> Stored:
+    """The results that are meant, by names that need not be given where there is one only.
+
+    Raises:
+        InputError: no study, or a name that it does not have.
+    """
+    settings = settings_of(study)
+    cases = {case_name(given): given for given in settings.get("cases", ())}
+    chosen = one_of(study, "case", case, cases)
+    return Stored(study, one_of(study, "model", model, settings.get("models", ())), chosen, cases[chosen])
+
+
+def read_values(path: Path, case: Case) -> NDArray[Any]:
+    """An array (C, *spatial) that was written in the case's own geometry.
+
+    Raises:
+        InputError: it cannot be read, or has another shape.
+    """
+    values = read_case(path).image
+    # a file of a slice may have a third axis of one voxel
+    if [n for n in values.shape[1:] if n > 1] != [n for n in case.spatial_shape if n > 1]:
+        raise InputError(f"{path.name}: shape {values.shape[1:]}, the image has {case.spatial_shape}")
+    return values.reshape(len(values), *case.spatial_shape)
+
+
+def settings_of(study: Path) -> dict[str, Any]:
+    """What a study was asked.
+
+    Raises:
+        InputError: the folder is none of a study.
+    """
+    if not (study / "study.yaml").is_file():
+        raise InputError(f"{study}: holds no study.yaml, expected the folder of a finished `voxplain study`")
+    return dict(read_yaml(study / "study.yaml"))
+
+
+def case_name(given: Mapping[str, Any]) -> str:
+    """The name of a case of the settings."""
+    image, piece = given["image"], given.get("slice")
+    if given.get("id"):
+        return str(given["id"])
+    name = stem(Path(image if isinstance(image, str) else image[0]))
+    return name if piece is None else f"{name}-{piece.replace('=', '')}"
+
+
+def one_of(study: Path, what: str, asked: str | None, known: Iterable[str]) -> str:
+    """The name that is meant.
+
+    Raises:
+        InputError: it is not among those that are known, or there are several and none was given.
+    """
+    names = [str(name) for name in known]
+    if asked is None and len(names) == 1:
+        return names[0]
+    if asked is None:
+        raise InputError(f"{what}: {study} has {len(names)}, expected one of them; {suggest('', names)}")
+    if asked not in names:
+        raise InputError(f"{what}: {study} has no {asked!r}; {suggest(asked, names)}")
+    return asked
