@@ -9,7 +9,7 @@ from voxplain.case.atomic import write_whole
 from voxplain.report.templating import templates
 
 if TYPE_CHECKING:
-    from voxplain.report.page import Page, Section
+    from voxplain.report.page import Level, Page, Section
 
 _WORDS = {"good": "good", "warn": "look closer", "bad": "do not rely on it", "info": "for information"}
 
@@ -32,8 +32,14 @@ def render(page: Page) -> str:
     return (
         templates("voxplain.report")
         .get_template("page.html.j2")
-        .render(page=page, words=_WORDS, columns=_columns(page.sections))
+        .render(page=page, words=_WORDS, columns=_columns(page.sections), light_of=_light_of)
     )
+
+
+def _light_of(page: Page, section: Section) -> Level:
+    """The method's light where it was tested; a map with a fault of its own keeps that."""
+    panel = next((p for p in page.trust if p.method == section.method), None)
+    return section.level if panel is None or section.level == "bad" else panel.level
 
 
 def _columns(sections: tuple[Section, ...]) -> list[str]:
