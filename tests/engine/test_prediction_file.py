@@ -58,7 +58,7 @@ def test_the_same_problem_without_a_pass(kind, tmp_path):
     made = problem(kind)
     assert made.passes.forward
     kept = read_prediction(write_prediction(tmp_path / "new" / "p.safetensors", made.prediction))
-    for field in ("labels", "second", "positive", "output"):
+    for field in ("labels", "second", "positive", "output", "certainty"):
         assert same(getattr(kept, field), getattr(made.prediction, field)), field
 
     again = problem(kind, prediction=kept)

@@ -63,6 +63,16 @@ def explain(
         Words,
         typer.Option("--target", "-t", help="all, CLASS, boundary:CLASS:MM, voxel:I,J,K, …; repeatable."),
     ] = None,
+    metrics: Annotated[
+        Words,
+        typer.Option(
+            "--metrics", help="Whether to believe the maps: quick, all, or names with commas; repeatable."
+        ),
+    ] = None,
+    regions: Annotated[
+        Words,
+        typer.Option("--regions", help="Sum maps by: predicted, label, or a label image; repeatable."),
+    ] = None,
     score: Annotated[Text, typer.Option(help="logit, margin, log_probability or probability.")] = None,
     orientation: Orientation = None,
     spacing: Spacing = None,
@@ -87,7 +97,8 @@ def explain(
 ) -> int:
     """Explain what a model says about an image.
 
-    Writes maps in the image's own geometry, table.csv, report.html, and explain.yaml, which runs it again.
+    Writes maps in the image's own geometry, table.csv, report.html, and explain.yaml, which runs it again; with --metrics
+    also metrics.csv.
     """
     from voxplain.study.settings.load import load_settings
 
@@ -120,6 +131,8 @@ def explain(
         "targets": target,
         "score": score,
         "methods": method,
+        "metrics": metrics,
+        "regions": regions,
         "out": out,
         "seed": seed,
         "batch": batch,

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from voxplain.engine.certainty import Tally
 from voxplain.engine.footprint import footprint
 from voxplain.engine.layout import Layout, Slices
 from voxplain.engine.runner import Runner
@@ -135,6 +136,7 @@ class _Slabs:
         # what the first window to see a voxel said of it, -1 for none yet
         self.earlier = torch.full(layout.padded, -1, dtype=torch.int16) if len(layout) > 1 else None
         self.shared = self.differing = 0
+        self.tally = Tally(layout, runner.model.output)
 
     def sign(self, z: Tensor) -> Tensor | None:
         """What a window says by itself, as one number per voxel; ``None`` where nothing is compared."""
@@ -171,6 +173,7 @@ class _Slabs:
         here = slice(self.start, self.start + count)
         first, second, positive = decide(self.band[:, :count], self.runner.model.output)
         self.first[here], self.second[here] = first, second
+        self.tally.add(self.start, self.band[:, :count], first, positive)
         if positive is not None:
             if self.positive is None:
                 self.positive = torch.zeros((positive.shape[0], *self.layout.padded), dtype=torch.bool)
@@ -185,6 +188,8 @@ class _Slabs:
         crop = self.layout.unpad
         positive = crop(self.positive).clone() if self.positive is not None else None
         disagreement = self.differing / self.shared if self.shared else float("nan")
+        first = crop(self.first).clone()
+        certainty = self.tally.finish(first, positive)
         return Prediction(
-            crop(self.first).clone(), crop(self.second).clone(), positive, disagreement=disagreement
+            first, crop(self.second).clone(), positive, disagreement=disagreement, certainty=certainty
         )

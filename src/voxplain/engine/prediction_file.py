@@ -10,7 +10,7 @@ from voxplain.errors import InputError
 from voxplain.target.prediction import Prediction
 
 KIND = "voxplain prediction"
-PARTS = ("labels", "second", "positive", "output")
+PARTS = ("labels", "second", "positive", "output", "certainty")
 
 
 def write_prediction(path: Path, prediction: Prediction) -> Path:
@@ -39,6 +39,7 @@ def read_prediction(path: Path) -> Prediction:
         disagreement = float(json.loads(file.facts["disagreement"]))
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: is damaged (its disagreement is missing or no number)") from None
-    labels, second, positive, output = (file.read(n) if n in file.entries else None for n in PARTS)
+    labels, second, *rest = (file.read(n) if n in file.entries else None for n in PARTS)
     assert labels is not None and second is not None
-    return Prediction(labels, second, positive, output, disagreement)
+    positive, output, certainty = rest
+    return Prediction(labels, second, positive, output, disagreement, certainty)

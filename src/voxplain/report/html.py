@@ -10,7 +10,7 @@ from voxplain.report.templating import templates
 from voxplain.report.viewer import Embedded
 
 if TYPE_CHECKING:
-    from voxplain.report.page import Page, Section
+    from voxplain.report.page import Level, Page, Section
 
 _WORDS = {"good": "good", "warn": "look closer", "bad": "do not rely on it", "info": "for information"}
 
@@ -33,8 +33,20 @@ def render(page: Page) -> str:
     return (
         templates("voxplain.report")
         .get_template("page.html.j2")
-        .render(page=page, words=_WORDS, columns=_columns(page.sections), viewer=Embedded(page.viewer))
+        .render(
+            page=page,
+            words=_WORDS,
+            columns=_columns(page.sections),
+            viewer=Embedded(page.viewer),
+            light_of=_light_of,
+        )
     )
+
+
+def _light_of(page: Page, section: Section) -> Level:
+    """The method's light where it was tested; a map with a fault of its own keeps that."""
+    panel = next((p for p in page.trust if p.method == section.method), None)
+    return section.level if panel is None or section.level == "bad" else panel.level
 
 
 def _columns(sections: tuple[Section, ...]) -> list[str]:

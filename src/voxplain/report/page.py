@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from voxplain.report.identity import Identity
+
 if TYPE_CHECKING:
     from voxplain.case import Geometry
     from voxplain.report.canvas import Drawing
+    from voxplain.report.regions import Regions
+    from voxplain.report.trust import Trust
     from voxplain.report.viewer.pack import Packed
 
 Level = Literal["good", "warn", "bad", "info"]
@@ -46,22 +50,39 @@ class Picture:
 
 @dataclass(frozen=True)
 class Predicted:
-    """A class of the prediction and how much of the image it takes; `millilitres` None where unknown."""
+    """A class of the prediction and how much of the image it takes; None is what is not known.
+
+    Attributes:
+        probability: of a classifier's class.
+        inside: mean probability of a segmentation's class over its voxels.
+        doubtful: of the voxels where it ends, the share of which the network is not sure.
+        pieces: connected ones, corners included.
+    """
 
     name: str
     voxels: int
     millilitres: float | None = None
     probability: float | None = None
+    inside: float | None = None
+    doubtful: float | None = None
+    pieces: int | None = None
 
 
 @dataclass(frozen=True)
 class MethodCard:
-    """A method that was run: its parameters, what it does in a sentence or two, and where it comes from."""
+    """A method that was run: its parameters, what it does in a sentence or two, and where it comes from.
+
+    Attributes:
+        key: the name under which its card is found (see `voxplain.report.cards`).
+        title: in words.
+    """
 
     name: str
     parameters: Mapping[str, object] = field(default_factory=dict)
     text: str = ""
     source: str = ""
+    key: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +125,12 @@ class Page:
         versions: of the software.
         command: the command line that makes this page again.
         viewer: volumes to walk through, where there are any.
+        identity: hashes, date, intended use.
+        confidence: how sure the prediction is, in sentences.
+        regions: of every method and target, where its map lies.
+        trust: a panel per method.
+        limits: what the page cannot tell.
+        paragraph: for a paper's methods section.
     """
 
     case: str
@@ -119,6 +146,12 @@ class Page:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     viewer: Packed | None = None
+    identity: Identity = field(default_factory=Identity)
+    confidence: tuple[str, ...] = ()
+    regions: tuple[Regions, ...] = ()
+    trust: tuple[Trust, ...] = ()
+    limits: tuple[str, ...] = ()
+    paragraph: str = ""
 
     @property
     def compared(self) -> dict[str, list[tuple[int, Section]]]:

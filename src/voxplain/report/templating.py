@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxplain.errors import InputError
+from voxplain.report.by_target import by_target
+from voxplain.report.cards import card
+from voxplain.report.regions import percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from voxplain.report.page import Picture
 
 _BEGIN = {"png": b"\x89PNG\r\n\x1a\n", "gif": b"GIF89a"}
+LEVELS = {"good": "good", "warn": "look closer", "bad": "do not rely on it", "info": "not tested enough"}
 _COLUMNS = {
     "score": "Score",
     "status": "Status",
@@ -38,7 +42,10 @@ def templates(*packages: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(embed=embed, animated=animated, value=value, column=column)
+    environment.filters.update(
+        embed=embed, animated=animated, value=value, column=column, percent=percent, z=z
+    )
+    environment.globals.update(card=card, by_target=by_target, level_words=LEVELS)
     return environment
 
 
@@ -66,6 +73,15 @@ def _address(picture: Picture, kind: str) -> str:
 def column(name: str) -> str:
     """The heading of a table's column."""
     return _COLUMNS.get(name, name.replace("_", " ").capitalize())
+
+
+def z(found: float | None) -> str:
+    """A robust z with its sign; a dash where there is none.
+
+    >>> z(-3.62), z(None)
+    ('−3.6', '–')
+    """
+    return "–" if found is None else f"{found:+.1f}".replace("-", "−")
 
 
 def value(found: object) -> str:

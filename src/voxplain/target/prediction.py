@@ -23,6 +23,9 @@ class Prediction:
         disagreement: of the voxels that overlapping windows share and at least one calls other than class 0, the
             share at which their own winning classes differ. Large where windows are too small for what the
             network looks at. NaN without overlaps.
+        certainty: (K, 4) float64, of a segmentation: of each class its voxels, the sum of its probability over them, of them
+            those that touch another class with a face, and how many of these are doubtful (`voxplain.engine.certainty`).
+            ``None`` where it was not found out.
     """
 
     labels: Tensor
@@ -30,6 +33,7 @@ class Prediction:
     positive: Tensor | None = None
     output: Tensor | None = None
     disagreement: float = float("nan")
+    certainty: Tensor | None = None
 
     def rival(self, class_index: int) -> Tensor:
         """The strongest class other than ``class_index``, at every voxel."""

@@ -27,6 +27,11 @@ def figure_folder(settings: ExplainSettings, case: Case, method: str) -> Path:
     return settings.out / "figures" / slug(case.id) / method
 
 
+def working_path(settings: ExplainSettings, method: str) -> Path:
+    """A method's maps on the network's grid, which metrics read."""
+    return settings.out / "working" / f"{method}.safetensors"
+
+
 def suffix(asked: str, case: Case) -> str:
     """The format of maps: the asked one, or one that keeps what the case has."""
     if asked != "auto":

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from voxplain.aggregate.partition import known_spacing, voxel_ml
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError
 from voxplain.report import Predicted, predicted_classes
+from voxplain.report.prediction import of_classes, probabilities, with_certainty
 from voxplain.study.explaining.paths import prediction_path
 from voxplain.study.ledger.fingerprint import of_case
 from voxplain.study.ledger.ledger import Ledger
+from voxplain.study.provenance import of_images, of_model
 from voxplain.study.sizes import by
 from voxplain.study.table import as_csv
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from voxplain.case import Case
     from voxplain.engine import Problem
     from voxplain.study.settings.config import ExplainSettings
+    from voxplain.target import Resolved
 
 
 def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: str) -> dict[str, Any]:
@@ -42,8 +47,36 @@ def predict(problem: Problem, settings: ExplainSettings, ledger: Ledger, key: st
             *(t.note for t in problem.targets if t.status != "ok"),
         ],
         "origin": origin(settings, problem.case),
+        "files": of_images(settings.image, problem.case, settings.series),
+        "network": of_model(settings.model, problem.model),
+        "output": output_of(problem),
+        "kind": problem.model.output,
+        "classes": list(problem.model.classes),
+        "disagreement": problem.prediction.disagreement,
+        "asked": [asked_of(t, problem) for t in problem.targets],
+        "windows": 0 if problem.layout is None else len(problem.layout),
+        "resampled": resampled(problem),
     }
     return ledger.finish("prediction", key, [path], overview)
+
+
+def output_of(problem: Problem) -> list[float] | None:
+    """A classifier's raw output."""
+    raw = problem.prediction.output
+    return None if raw is None else [float(v) for v in raw.double()]
+
+
+def asked_of(target: Resolved, problem: Problem) -> dict[str, Any]:
+    """A target, and how large its region is."""
+    voxel = voxel_ml(known_spacing(problem))
+    count = None if target.region is None or problem.layout is None else target.region.count
+    ml = None if count is None or math.isnan(voxel) else count * voxel
+    return {"name": target.name, "voxels": count, "millilitres": ml}
+
+
+def resampled(problem: Problem) -> bool:
+    """Whether the network saw voxels of another size than the file's."""
+    return abs(abs(float(np.linalg.det(problem.prepared.to_case[:3, :3]))) - 1) > 1e-3
 
 
 def file_notes(case: Case) -> list[str]:
@@ -97,44 +130,45 @@ def _write_labels(problem: Problem, settings: ExplainSettings) -> tuple[Path, Se
     """Winning class per voxel; for independent classes one channel each."""
     from voxplain.case import write_array
 
-    case, found, names = problem.case, problem.prediction, problem.model.classes
+    case, found = problem.case, problem.prediction
     path = prediction_path(settings, case)
     several = found.positive is not None
     layers = found.positive if found.positive is not None else found.labels[None]
     labels = problem.prepared.restore(layers.float(), mode="nearest").astype("int16")
     write_array(path, labels if several else labels[0], case.geometry)
-    if not several:
-        return path, predicted_classes(labels[0], names, case.geometry)
+    return path, rows_of(problem, labels)
+
+
+def rows_of(problem: Problem, labels: np.ndarray) -> tuple[Predicted, ...]:
+    """Classes of a segmentation with their volumes and how sure the network is of them.
+
+    Args:
+        labels: (1 or K, *spatial) on the case's grid: classes, or a mask of each where they are independent.
+    """
+    case, found, names = problem.case, problem.prediction, problem.model.classes
+    sure = None if found.certainty is None else found.certainty.tolist()
+    if found.positive is None:
+        return with_certainty(predicted_classes(labels[0], names, case.geometry), names, sure, labels[0])
     rows = [
         row
         for mask, name in zip(labels, names, strict=True)
         for row in predicted_classes(mask, ["", name], case.geometry)
     ]
-    return path, rows
+    return with_certainty(rows, names, sure, labels, masks=True)
 
 
 def _write_scores(problem: Problem, settings: ExplainSettings) -> tuple[Path, Sequence[Predicted]]:
     """A classifier's outputs, class by class."""
     model, raw = problem.model, problem.prediction.output
     assert raw is not None
-    share = _probabilities(raw.double(), model.output)
+    share = probabilities([float(v) for v in raw.double()], model.output)
     path = settings.out / "prediction.csv"
     rows = [
-        {"class": name, "probability": float(p), "predicted": i == int(problem.prediction.labels)}
+        {"class": name, "probability": p, "predicted": i == int(problem.prediction.labels)}
         for i, (name, p) in enumerate(zip(model.classes, share, strict=True))
     ]
     write_whole(path, as_csv(rows, ()).encode())
-    ranked = sorted(zip(model.classes, share, strict=True), key=lambda pair: -float(pair[1]))
-    return path, [Predicted(name, 0, probability=float(p)) for name, p in ranked]
-
-
-def _probabilities(raw: Any, output: str) -> Any:
-    import torch
-
-    if output == "softmax":
-        return torch.softmax(raw, 0)
-    share = raw if output == "probabilities" else torch.sigmoid(raw)
-    return torch.stack([1 - share[0], share[0]]) if len(share) == 1 else share
+    return path, of_classes(model.classes, [float(v) for v in raw.double()], model.output)
 
 
 def image_facts(problem: Problem) -> dict[str, str]:

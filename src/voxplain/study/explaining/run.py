@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import voxplain
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError, ModelError, StorageError
+from voxplain.study.explaining.judging import PREFIX, judge, judged_before, lacking, metric_costs
 from voxplain.study.explaining.outcome import DONE, write_results
 from voxplain.study.explaining.prediction import file_notes, predict, refuse_another_case
 from voxplain.study.explaining.unit import Unit, failed_rows, refusal, unit_names, work
 from voxplain.study.ledger.fingerprint import of_named_files, of_parts, of_run
 from voxplain.study.ledger.journal import Journal, versions
 from voxplain.study.ledger.ledger import Ledger
-from voxplain.study.make import make_case, make_methods, make_model, make_targets
+from voxplain.study.make import make_case, make_methods, make_metrics, make_model, make_targets
 from voxplain.study.progress import Show
 from voxplain.study.settings.template import resolved
 
@@ -58,12 +59,12 @@ def run(settings: ExplainSettings, *, dry_run: bool = False) -> int:
     say(f"case    {case!r}\nmodel   {model!r}")
     if dry_run:
         with Show() as show:
-            say(costs(ask(settings, case, model, show), show, units))
+            say(costs(ask(settings, case, model, show), show, units, settings))
         return DONE
     journal = start(settings, case, model)
     with journal.until_stopped():
-        overview, results = do(units, settings, case, model, journal)
-        code = write_results(settings, overview, results, case, model)
+        overview, results, judged = do(units, settings, case, model, journal)
+        code = write_results(settings, overview, results, judged, case, model)
     rmtree(settings.out / SCRATCH, ignore_errors=True)
     journal.note("end", code=code)
     say(f"results {settings.out / 'table.csv'}")
@@ -87,6 +88,8 @@ def plan(settings: ExplainSettings, case: Case, model: Model) -> list[Unit]:
             "parameters": each.method.parameters(),
             "files": of_named_files(each.spec.parameters),
             "maps": settings.maps.model_dump(mode="json", exclude={"viewer", "three_d"}),  # of the page alone
+            "regions": [source.model_dump(mode="json", exclude={"source"}) for source in settings.regions],
+            "divisions": of_named_files([source.source for source in settings.regions]),
         }
         units.append(Unit(name, each.method, run_key, of_parts(parts), each.optional))
     return units
@@ -94,27 +97,41 @@ def plan(settings: ExplainSettings, case: Case, model: Model) -> list[Unit]:
 
 def do(
     units: Sequence[Unit], settings: ExplainSettings, case: Case, model: Model, journal: Journal
-) -> tuple[Result, list[Result]]:
-    """Predict and run the methods that no earlier run finished; what the prediction and every method left."""
+) -> tuple[Result, list[Result], list[Result]]:
+    """Predict, run the methods and the metrics that no earlier run finished.
+
+    Returns:
+        What the prediction and every method left, and the metrics' long table.
+    """
     ledger = Ledger(settings.out)
     overview = ledger.done("prediction", units[0].run_key)
     found = {u.name: done for u in units if (done := ledger.done(u.name, u.key)) is not None}
+    judged = judged_before(units, found, settings, ledger)
+    wanted = {asked.metric.name for asked in make_metrics(settings.metrics)}
+    if wanted - set(judged):
+        for unit in lacking([u for u in units if u.name in found], settings):
+            say(f"{unit.name}: made again, since metrics need its maps and they were not kept")
+            del found[unit.name]
     todo = [u for u in units if u.name not in found]
     for name in found:
         say(f"{name}: done by an earlier run")
     tell_of_others(ledger, units, journal)
-    if todo or overview is None:
+    if todo or overview is None or wanted - set(judged):
         with Show() as show:
             problem = ask(settings, case, model, show)
             overview = predict(problem, settings, ledger, units[0].run_key)
-            say(costs(problem, show, todo))
+            say(costs(problem, show, todo, settings))
             found |= run_units(todo, problem, settings, ledger, journal, show)
-    return overview, [found[u.name] for u in units]
+            if wanted:
+                judged = judge(units, found, problem, settings, ledger, journal, show)
+    rows = [row for name in wanted if name in judged for row in judged[name]]
+    return overview, [found[u.name] for u in units], rows
 
 
 def tell_of_others(ledger: Ledger, units: Sequence[Unit], journal: Journal) -> None:
     """Name the methods of earlier runs whose results lie in the folder though they are not asked for now."""
-    others = [name for name in ledger.units() if name not in {"prediction", *(u.name for u in units)}]
+    known = {"prediction", *(u.name for u in units)}
+    others = [name for name in ledger.units() if name not in known and not name.startswith(PREFIX)]
     if others:
         journal.note("older results", methods=others)
         say(
@@ -148,8 +165,8 @@ def start(settings: ExplainSettings, case: Case, model: Model) -> Journal:
     return journal
 
 
-def costs(problem: Problem, show: Show, units: Sequence[Unit]) -> str:
-    """What is about to be done: targets, and passes and time of every method."""
+def costs(problem: Problem, show: Show, units: Sequence[Unit], settings: ExplainSettings) -> str:
+    """What is about to be done: targets, and passes and time of every method and metric."""
     absent = [t.name for t in problem.targets if t.status != "ok"]
     there = len(problem.targets) - len(absent)
     lines = [f"targets {there}" + (f", absent: {', '.join(absent)}" if absent else "")]
@@ -166,6 +183,8 @@ def costs(problem: Problem, show: Show, units: Sequence[Unit]) -> str:
         # a backward pass to the input costs about as much as a forward pass
         about = (passes.forward + passes.backward) * pace
         lines.append(f"{unit.name}: about {passes}, {'under a second' if about < 1 else f'{about:.0f} s'}")
+    if settings.metrics and problem.present:
+        lines += metric_costs(units, problem, settings, pace)
     return "\n".join(lines)
 
 

@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxplain.attribution.attribution_file import read_attribution, stored_facts, write_attribution
 from voxplain.errors import OutOfMemoryError, VoxplainError
+from voxplain.metric.candidate import meaning_of
 from voxplain.report import figure_paths, findings, pictures, save_figures
 from voxplain.report.page import MethodCard, Picture, Section
-from voxplain.study.explaining.paths import figure_folder, map_path
+from voxplain.study.explaining.paths import figure_folder, map_path, working_path
+from voxplain.study.explaining.regions import regions_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +55,7 @@ def work(unit: Unit, problem: Problem, settings: ExplainSettings, ledger: Ledger
     Returns:
         What the table and the page need of them, as plain data.
     """
-    attribution = unit.method.attribute(problem)
+    attribution = maps_of(unit, problem, settings)
     rows = [{**row, "method": unit.name} for row in attribution.rows()]
     drawn = _to_draw(attribution, settings.maps.figures)
     files: list[Path] = []
@@ -66,6 +69,11 @@ def work(unit: Unit, problem: Problem, settings: ExplainSettings, ledger: Ledger
         parameters=attribution.parameters,
         text=f"{unit.method.title}. How to read it: {unit.method.reads}.",
         source=unit.method.source,
+        key=unit.method.name,
+        title=unit.method.title,
+    )
+    tables = (
+        [] if unit.method.answer == "image" else regions_of(attribution, unit.name, rows, drawn, settings)
     )
     result = {
         "rows": rows,
@@ -73,8 +81,23 @@ def work(unit: Unit, problem: Problem, settings: ExplainSettings, ledger: Ledger
         "card": asdict(card),
         "unit": attribution.unit,
         "answer": unit.method.answer,
+        "regions": tables,
+        "meaning": meaning_of(attribution),
     }
     return ledger.finish(unit.name, unit.key, files, result)
+
+
+def maps_of(unit: Unit, problem: Problem, settings: ExplainSettings) -> Attribution:
+    """The method's maps; where metrics are asked for, they are kept, and read where they are there already."""
+    path = working_path(settings, unit.name)
+    if not settings.metrics:
+        return unit.method.attribute(problem)
+    if stored_facts(path).get("key") == unit.key:
+        return read_attribution(path, problem, unit.method)
+    attribution = unit.method.attribute(problem)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_attribution(path, attribution, facts={"key": unit.key})
+    return attribution
 
 
 def refusal(unit: Unit, problem: Problem) -> VoxplainError | None:

@@ -19,10 +19,25 @@ if TYPE_CHECKING:
     from voxplain.study.settings.config import ExplainSettings
 
 
+NOT_OF_THE_MAPS = {
+    "image",
+    "label",
+    "out",
+    "batch",
+    "methods",
+    "maps",
+    "metrics",
+    "nulls",
+    "regions",
+    "report",
+}
+
+
 def of_run(settings: ExplainSettings, case: Case, model: Model) -> str:
     """Equal for runs whose maps are equal. Device and batch do not count: they change rounding only."""
-    plain = settings.model_dump(mode="json", exclude={"image", "label", "out", "batch", "methods", "maps"})
-    plain["model"] = {k: v for k, v in plain["model"].items() if k not in ("source", "weights", "device")}
+    plain = settings.model_dump(mode="json", exclude=NOT_OF_THE_MAPS)
+    left = ("source", "weights", "device", "about")
+    plain["model"] = {k: v for k, v in plain["model"].items() if k not in left}
     return of_parts(
         {
             "version": voxplain.__version__,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from voxplain.study.planning.task import Task
     from voxplain.study.settings.region_config import RegionSettings, RegionSource
 
-NOT_OF_THE_RESULT = {"source", "weights", "device", "batch"}
+NOT_OF_THE_RESULT = {"source", "weights", "device", "batch", "about"}
 
 
 class Keys:

@@ -22,6 +22,9 @@ def anchored(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
         if key in out and out[key] is not None:
             items = out[key] if isinstance(out[key], list | tuple) else [out[key]]
             out[key] = [change(item, base) for item in items]
+    if isinstance(out.get("regions"), str | list | tuple):  # of one case; those of a study are a mapping
+        listed = [out["regions"]] if isinstance(out["regions"], str) else out["regions"]
+        out["regions"] = [_division(one, base) for one in listed]
     for key in ("label", "mask", "out"):
         if key in out:
             out[key] = anchored_path(out[key], base)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from voxplain.settings.fields import (
     Classes,
@@ -16,9 +16,12 @@ from voxplain.settings.fields import (
     as_list,
     as_text,
 )
+from voxplain.settings.intended_use import INTENDED_USE
 from voxplain.settings.prepare import PrepareSettings
 from voxplain.settings.section import Section, setting
-from voxplain.study.settings.checks import check_method, check_target, method_spec
+from voxplain.study.settings.checks import check_method, check_metric, check_target, method_spec, no_repeats
+from voxplain.study.settings.quick_metrics import quick_metrics
+from voxplain.study.settings.region_source import RegionSource, region_source
 
 
 class ModelSettings(Section):
@@ -44,11 +47,13 @@ class ModelSettings(Section):
     spatial_dims: Literal[2, 3] | None = setting(None, "found out where not given", "axes")
     label_values: list[list[int]] | None = setting(
         None,
-        "for each class, the values of a ground-truth label map that mean it; by default its number, and nothing for the "
+        "for each class, the values of a ground-truth label map that mean it; by default its number, and nothing "
+        "for the "
         "independent labels of sigmoid",
     )
     resize_output: bool = setting(False, "bring a coarser or finer segmentation to the input's grid")
     trust_code: bool = setting(False, "allow a bundle to run Python code of its own")
+    about: str = setting("", "what is known of it, for the page: its version, what it was trained on")
 
 
 class WindowSettings(Section):
@@ -108,7 +113,24 @@ class MethodSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
+class MetricSpec(MethodSpec):
+    """A metric's name and its parameters."""
+
+
+class ReportSettings(Section):
+    """What the page says beside what was found; nothing of it changes a result."""
+
+    intended_use: str = setting(INTENDED_USE, "what the page may be used for, in its head")
+    temperature: float | None = setting(
+        None,
+        "that a classifier's logits are divided by for the page's probabilities, fitted on validation data (as "
+        "`voxplain inherent evaluate` does)",
+        gt=0,
+    )
+
+
 Method = Annotated[MethodSpec, BeforeValidator(method_spec), AfterValidator(check_method)]
+Metric = Annotated[MetricSpec, BeforeValidator(method_spec), AfterValidator(check_metric)]
 TargetSpec = Annotated[Any, AfterValidator(check_target)]
 
 
@@ -143,7 +165,37 @@ class ExplainSettings(Section):
         "names, or {name: …, parameter: …}; `voxplain methods` lists them",
         validate_default=True,
     )
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(quick_metrics), BeforeValidator(as_list)] = (
+        setting(
+            (),
+            "whether to believe the maps: quick (one of each that counts, few passes), all, or names as "
+            "`voxplain metrics` lists "
+            "them; --dry-run says what they cost",
+        )
+    )
+    nulls: int = setting(5, "random maps that stand beside every map", "maps", ge=1)
+    regions: Annotated[
+        tuple[Annotated[RegionSource, BeforeValidator(region_source)], ...], BeforeValidator(as_list)
+    ] = setting(
+        (),
+        "by what maps are summed: predicted, label, or a label image on the image's grid, such as an atlas; "
+        "none: predicted "
+        "segments, or fields of the image where there are none",
+    )
+    report: ReportSettings = Field(ReportSettings(), description="what the page says beside what was found")
     out: Path = setting(Path("out"), "folder of the results; a run that was cut off goes on where it was")
     seed: int = setting(0, "of everything random", ge=0)
     batch: int | None = setting(None, "samples per pass; none: measured", "samples", ge=1)
     maps: MapSettings = Field(MapSettings(), description="what is written of the maps")
+
+    @field_validator("metrics")
+    @classmethod
+    def _each_metric_once(cls, value: tuple[MetricSpec, ...]) -> tuple[MetricSpec, ...]:
+        no_repeats("metric", [spec.name.strip().lower().replace("-", "_") for spec in value])
+        return value
+
+    @field_validator("regions")
+    @classmethod
+    def _regions_apart(cls, value: tuple[RegionSource, ...]) -> tuple[RegionSource, ...]:
+        no_repeats("division", [source.told for source in value])
+        return value

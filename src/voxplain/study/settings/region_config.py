@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -13,13 +12,7 @@ from voxplain.settings.section import Section, setting
 from voxplain.study.settings.checks import no_repeats
 from voxplain.study.settings.config import Method
 from voxplain.study.settings.game_text import game_in, without_owen
-
-PREDICTED, LABEL = "predicted", "label"
-
-
-def _source(value: Any) -> Any:
-    """``predicted``, ``label`` or a path stands for ``{source: …}``."""
-    return {"source": str(value)} if not isinstance(value, dict | RegionSource) else value
+from voxplain.study.settings.region_source import LABEL, PREDICTED, RegionSource, region_source
 
 
 def _game(value: Any) -> Any:
@@ -32,36 +25,6 @@ def _check_baseline(value: str) -> str:
 
     check_baseline(value)
     return value
-
-
-class RegionSource(Section):
-    """A division of every image into regions."""
-
-    source: str = Field(
-        description="predicted: the network's own segments; label: the case's ground truth; or a label image on the case's "
-        "grid, in whose path {id} stands for the case",
-        min_length=1,
-    )
-    name: str | None = setting(None, "in the tables; predicted, label, or the file's name without {id}")
-    labels: dict[int, str] = setting(
-        {},
-        "names of the labels; by default the classes' names for label, and for files those that they bring, as "
-        "TotalSegmentator does, or numbers",
-    )
-
-    def file_of(self, case: str, label: Path | None) -> Path | None:
-        """The label image of a case; none for predicted segments, or where the case has no label."""
-        if self.source == PREDICTED:
-            return None
-        return label if self.source == LABEL else Path(self.source.replace("{id}", case))
-
-    @property
-    def told(self) -> str:
-        """What tables call it."""
-        if self.name or self.source in (PREDICTED, LABEL):
-            return self.name or self.source
-        stem = Path(self.source).name.replace("{id}", "").split(".")[0].strip("-_ ")
-        return stem or Path(self.source).parent.name or "regions"
 
 
 class GameSettings(Section):
@@ -99,7 +62,7 @@ class RegionSettings(Section):
     """What each predicted segment depends on."""
 
     of: Annotated[
-        tuple[Annotated[RegionSource, BeforeValidator(_source)], ...],
+        tuple[Annotated[RegionSource, BeforeValidator(region_source)], ...],
         BeforeValidator(as_list),
         Field(min_length=1),
     ] = setting((PREDICTED,), "divisions of the image, whose regions are summed over", validate_default=True)
@@ -150,3 +113,6 @@ class RegionSettings(Section):
     def _games_apart(cls, value: tuple[GameSettings, ...]) -> tuple[GameSettings, ...]:
         no_repeats("game", [game.told for game in value])
         return value
+
+
+__all__ = ["LABEL", "PREDICTED", "GameSettings", "RegionSettings", "RegionSource"]

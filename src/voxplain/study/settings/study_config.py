@@ -6,15 +6,24 @@ import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from voxplain.errors import suggest
 from voxplain.settings.fields import CHECKED, MEMORY, WORKERS, Device, Existing, as_list, as_text
 from voxplain.settings.prepare import PrepareSettings
 from voxplain.settings.section import Section, setting
-from voxplain.study.settings.checks import check_metric, method_spec, no_repeats
-from voxplain.study.settings.config import Method, MethodSpec, ModelSettings, TargetSpec, WindowSettings
+from voxplain.study.settings.checks import no_repeats
+from voxplain.study.settings.config import (
+    Method,
+    Metric,
+    MetricSpec,
+    ModelSettings,
+    ReportSettings,
+    TargetSpec,
+    WindowSettings,
+)
 from voxplain.study.settings.names import case_id, check_apart
+from voxplain.study.settings.quick_metrics import quick_metrics
 from voxplain.study.settings.region_config import LABEL, RegionSettings
 
 # What is judged where nothing else is asked for: one or two of every kind, none that needs a mask.
@@ -36,13 +45,6 @@ METRICS = (
 )
 ONE_METHOD = "mean_agreement"
 NAMED = 6  # cases that a warning names
-
-
-class MetricSpec(MethodSpec):
-    """A metric's name and its parameters."""
-
-
-Metric = Annotated[MetricSpec, BeforeValidator(method_spec), AfterValidator(check_metric)]
 
 
 class StudyModel(ModelSettings):
@@ -172,10 +174,13 @@ class StudySettings(Section):
         "names, or {name: …, parameter: …}; `voxplain methods` lists them; all stands for every one",
         validate_default=True,
     )
-    metrics: Annotated[tuple[Metric, ...], BeforeValidator(as_list)] = setting(
-        METRICS,
-        "names, or {name: …, parameter: …}; `voxplain metrics` lists them; all stands for every one",
-        validate_default=True,
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(quick_metrics), BeforeValidator(as_list)] = (
+        setting(
+            METRICS,
+            "names, or {name: …, parameter: …}; `voxplain metrics` lists them; all stands for every one, quick "
+            "for a few",
+            validate_default=True,
+        )
     )
     regions: RegionSettings | None = setting(
         None, "what each segment depends on, over all cases: tables, games, a cohort's page"
@@ -185,6 +190,7 @@ class StudySettings(Section):
     run: RunSettings = Field(RunSettings(), description="how the work is spread over this machine")
     maps: StudyMaps = Field(StudyMaps(), description="what is kept of the maps")
     compare: CompareSettings = Field(CompareSettings(), description="how methods are compared over cases")
+    report: ReportSettings = Field(ReportSettings(), description="what the page says beside what was found")
     out: Path = setting(
         Path("study"), "folder of the results; the same command goes on where a run was cut off"
     )
@@ -228,7 +234,8 @@ class StudySettings(Section):
             )
         told = ", ".join(without[:NAMED]) + (", …" if len(without) > NAMED else "")
         warnings.warn(
-            f"regions.of: {len(without)} of {len(self.cases)} cases have no label, and so no rows of that division: {told}",
+            f"regions.of: {len(without)} of {len(self.cases)} cases have no label, and so no rows of that "
+            f"division: {told}",
             stacklevel=2,
         )
 

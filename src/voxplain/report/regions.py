@@ -1,0 +1,235 @@
+"""Where a map lies, region by region, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from voxplain.aggregate.body import ELSEWHERE, OUT
+
+Meaning = Literal["slope", "share", "rank"]
+OUTLIER = 3.5  # robust z beyond which a share is unusual (Iglewicz & Hoaglin, 1993)
+LEAST_CASES = 6  # fewer say nothing of what is usual
+NAMELESS = frozenset([ELSEWHERE, OUT, "outside", "nothing"])
+SMALL_PART = 0.1  # of a map's sum, below which what argues against is not worth a sentence
+_VALUES = {
+    "share": (
+        "Values are shares of the score: they add up, over the whole image, to the change of the score from the "
+        "baseline to "
+        "the image."
+    ),
+    "slope": (
+        "Values are slopes, score per unit of intensity, and do not add up to the score: shares say where the "
+        "network reacts "
+        "to small changes, not how much of the score comes from there."
+    ),
+    "rank": (
+        "Values of this method do not add up to anything: shares say where the map is bright, not how much of "
+        "the score comes "
+        "from there."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """A region's part of a map.
+
+    Attributes:
+        millilitres: None of pictures, and where no spacing is known.
+        positive, negative: of all that argues for, and of all that argues against; None where there is nothing of it.
+        net, absolute: sums of the values, and of their sizes.
+        mass: of the sum of absolute values.
+        density: share of it per share of the image, 1 where the map is spread evenly.
+        median, z: of the mass over cases, and how far this case lies from it in robust standard deviations; None where there
+            are too few.
+    """
+
+    name: str
+    voxels: int
+    millilitres: float | None
+    positive: float | None
+    negative: float | None
+    net: float
+    absolute: float
+    mass: float
+    density: float | None
+    median: float | None = None
+    z: float | None = None
+
+    @property
+    def unusual(self) -> bool:
+        """Whether its share is unusual among the cases."""
+        return self.z is not None and abs(self.z) > OUTLIER
+
+
+@dataclass(frozen=True)
+class Regions:
+    """One method's map of one target over one division of the image; rows go by their share of the map.
+
+    Attributes:
+        own: the region that the target is about; empty where none is.
+        distances: mm (voxels, where `in_mm` is not so) from it to the next ones.
+        meaning: what values claim: ``share`` of the score, ``slope``, or a ``rank`` at most.
+        signed: whether values may argue against.
+        score: the clean score.
+        cases: of the cohort that `RegionRow.z` compares with.
+        adds_up: whether the network itself adds the score up from this map.
+    """
+
+    method: str
+    target: str
+    division: str
+    rows: tuple[RegionRow, ...]
+    own: str = ""
+    distances: Mapping[str, float] = field(default_factory=dict)
+    in_mm: bool = True
+    meaning: Meaning = "rank"
+    signed: bool = True
+    score: float = float("nan")
+    cases: int = 1
+    adds_up: bool = False
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What there is to say of it, the most telling first."""
+        return tuple(_sentences(self))
+
+    @property
+    def values(self) -> str:
+        """What the shares are shares of, and what they are not."""
+        if self.adds_up:
+            return "Values are what the network itself adds up to its score."
+        return _VALUES[self.meaning]
+
+    @property
+    def row_of(self) -> dict[str, RegionRow]:
+        """Rows by name."""
+        return {row.name: row for row in self.rows}
+
+    @property
+    def outside(self) -> RegionRow | None:
+        """What lies outside of the body, where that is known."""
+        return self.row_of.get(OUT)
+
+    @property
+    def total(self) -> float:
+        """Of all values."""
+        return sum(row.net for row in self.rows)
+
+    @property
+    def rest(self) -> float:
+        """What the score has beyond the sum of the map: the read-out's constant, what the map does not show, rounding."""
+        return self.score - self.total
+
+
+def from_plain(found: Mapping[str, Any]) -> Regions:
+    """Regions that went through JSON."""
+    return Regions(**{**found, "rows": tuple(RegionRow(**row) for row in found["rows"])})
+
+
+def with_cohort(every: Sequence[Regions]) -> list[Regions]:
+    """The same maps of all cases, each row beside the median of its region's share over them.
+
+    Args:
+        every: one per case, of one method, target and division.
+    """
+    import numpy as np
+
+    from voxplain.aggregate.cohort.robust import median, scale
+
+    names = list(dict.fromkeys(row.name for one in every for row in one.rows))
+    if len(every) < LEAST_CASES:
+        return [replace(one, cases=len(every)) for one in every]
+    shares = np.full((len(every), len(names)), np.nan)
+    for case, one in enumerate(every):
+        for row in one.rows:
+            shares[case, names.index(row.name)] = row.mass
+    middle, spread = median(shares), scale(shares)
+    enough = np.isfinite(shares).sum(0) >= LEAST_CASES
+
+    def told(row: RegionRow) -> RegionRow:
+        at = names.index(row.name)
+        if not enough[at]:
+            return row
+        far = (row.mass - middle[at]) / spread[at] if spread[at] > 0 else None
+        return replace(row, median=float(middle[at]), z=None if far is None else float(far))
+
+    return [replace(one, cases=len(every), rows=tuple(told(row) for row in one.rows)) for one in every]
+
+
+def _sentences(found: Regions) -> Iterable[str]:
+    what = "what argues for it" if found.signed else "the map"
+    ranked = sorted(
+        (r for r in found.rows if _share(found, r) is not None), key=lambda r: -(_share(found, r) or 0)
+    )
+    if not ranked:
+        yield f"Nothing argues for {found.target}."
+    else:
+        yield _of_the_first(found, ranked, what)
+    size = sum(r.absolute for r in found.rows)
+    against = sum(r.absolute - r.net for r in found.rows) / (2 * size) if size else 0.0
+    least = [r for r in found.rows if r.negative]
+    if found.signed and least and against > SMALL_PART:
+        top = max(least, key=lambda r: r.negative or 0)
+        yield (
+            f"{percent(against)} of the map argues against it; most of that lies in {top.name} "
+            f"({percent(top.negative)})."
+        )
+    outside = found.outside
+    if outside is not None and outside.mass > 0.005:
+        yield f"{percent(outside.mass)} of the map lies outside of the body."
+    for row in found.rows:
+        if row.unusual and row.median is not None and row.z is not None:
+            more = "more" if row.z > 0 else "less"
+            yield (
+                f"{_capital(row.name)} holds {more} of the map than usual: {percent(row.mass)} where the median "
+                f"of {found.cases} "
+                f"cases is {percent(row.median)} (robust z {row.z:+.1f})."
+            )
+
+
+def _of_the_first(found: Regions, ranked: Sequence[RegionRow], what: str) -> str:
+    own = found.row_of.get(found.own)
+    others = [r for r in ranked if r.name != found.own]
+    if own is not None and _share(found, own) is not None:
+        first = f"{_capital(own.name)} itself holds {percent(_share(found, own))} of {what}"
+        if not others:
+            return f"{first}."
+        name, held = others[0].name, percent(_share(found, others[0]))
+        return f"{first}; the next is {name} ({held}){_far(found, name)}."
+    first = f"{_capital(ranked[0].name)} holds {percent(_share(found, ranked[0]))} of {what}"
+    if len(ranked) == 1:
+        return f"{first}."
+    return f"{first}; the next is {ranked[1].name} ({percent(_share(found, ranked[1]))})."
+
+
+def _far(found: Regions, name: str) -> str:
+    far = found.distances.get(name)
+    if far is None:
+        return ""
+    unit = "mm" if found.in_mm else "voxels"
+    return f", {far:.0f} {unit} away" if far >= 1 else f", {far:.1f} {unit} away"
+
+
+def _share(found: Regions, row: RegionRow) -> float | None:
+    return row.positive if found.signed else row.mass
+
+
+def percent(share: float | None) -> str:
+    """A share in words.
+
+    >>> percent(0.621), percent(0.004), percent(0.0), percent(None)
+    ('62 %', '0.4 %', '0 %', '–')
+    """
+    if share is None:
+        return "–"
+    shown = 100 * share
+    if 0 < abs(shown) < 0.1:
+        return "below 0.1 %"
+    return f"{shown:.1f} %" if 0 < abs(shown) < 1 else f"{shown:.0f} %"
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]

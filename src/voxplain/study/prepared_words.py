@@ -1,0 +1,34 @@
+"""How images were prepared and windows slid, in the words of a methods section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voxplain.settings.prepare import PrepareSettings
+    from voxplain.study.settings.config import WindowSettings
+
+_WORDS = {
+    "orientation": "axes turned to",
+    "spacing": "resampled to (mm)",
+    "size": "resized to (voxels)",
+    "scale": "intensities scaled by",
+    "crop": "cropped to the",
+    "divisible": "padded to multiples of",
+}
+
+
+def prepared_words(asked: PrepareSettings) -> dict[str, object]:
+    """Steps that are no defaults."""
+    given = asked.model_dump(mode="json", exclude_defaults=True)
+    return {_WORDS.get(key, key.replace("_", " ")): item for key, item in given.items()}
+
+
+def windows_words(asked: WindowSettings) -> str:
+    """How the network slid; empty where it saw the whole image."""
+    if asked.roi is None:
+        return ""
+    sizes = asked.roi if isinstance(asked.roi, tuple) else (asked.roi,)
+    overlap = asked.overlap if isinstance(asked.overlap, tuple) else (asked.overlap,)
+    shown = " and ".join(f"{100 * float(o):.0f} %" for o in dict.fromkeys(overlap))
+    return f"windows of {'×'.join(map(str, sizes))} voxels with {shown} overlap, blended by {asked.blend} weights"
