@@ -113,7 +113,8 @@ def of_two(share: Tensor) -> Tensor:
     tensor([1.0000, 0.5000, 0.0000])
     """
     rest = 1 - share
-    return -(torch.special.xlogy(share, share) + torch.special.xlogy(rest, rest)) / math.log(2)
+    bits: Tensor = -(torch.special.xlogy(share, share) + torch.special.xlogy(rest, rest)) / math.log(2)
+    return bits
 
 
 def borders(labels: Tensor) -> Tensor:

@@ -97,6 +97,11 @@ class Regions:
         return tuple(_sentences(self))
 
     @property
+    def unusual(self) -> tuple[str, ...]:
+        """A sentence for each region whose share is unusual among the cases."""
+        return tuple(_unusual(self))
+
+    @property
     def values(self) -> str:
         """What the shares are shares of, and what they are not."""
         if self.adds_up:
@@ -180,6 +185,10 @@ def _sentences(found: Regions) -> Iterable[str]:
     outside = found.outside
     if outside is not None and outside.mass > 0.005:
         yield f"{percent(outside.mass)} of the map lies outside of the body."
+    yield from _unusual(found)
+
+
+def _unusual(found: Regions) -> Iterable[str]:
     for row in found.rows:
         if row.unusual and row.median is not None and row.z is not None:
             more = "more" if row.z > 0 else "less"
@@ -191,18 +200,26 @@ def _sentences(found: Regions) -> Iterable[str]:
 
 
 def _of_the_first(found: Regions, ranked: Sequence[RegionRow], what: str) -> str:
+    first, *others = ranked
     own = found.row_of.get(found.own)
-    others = [r for r in ranked if r.name != found.own]
-    if own is not None and _share(found, own) is not None:
-        first = f"{_capital(own.name)} itself holds {percent(_share(found, own))} of {what}"
-        if not others:
-            return f"{first}."
-        name, held = others[0].name, percent(_share(found, others[0]))
-        return f"{first}; the next is {name} ({held}){_far(found, name)}."
-    first = f"{_capital(ranked[0].name)} holds {percent(_share(found, ranked[0]))} of {what}"
-    if len(ranked) == 1:
-        return f"{first}."
-    return f"{first}; the next is {ranked[1].name} ({percent(_share(found, ranked[1]))})."
+    if own is None or _share(found, own) is None:
+        told = f"{_capital(first.name)} holds {percent(_share(found, first))} of {what}"
+        return (
+            f"{told}; the next is {others[0].name} ({percent(_share(found, others[0]))})."
+            if others
+            else f"{told}."
+        )
+    share = percent(_share(found, own))
+    if first is not own:
+        told = (
+            f"{_capital(first.name)} holds {percent(_share(found, first))} of {what}{_far(found, first.name)}"
+        )
+        return f"{told}; {own.name} itself holds {share}."
+    told = f"{_capital(own.name)} itself holds {share} of {what}"
+    if not others:
+        return f"{told}."
+    name, held = others[0].name, percent(_share(found, others[0]))
+    return f"{told}; the next is {name} ({held}){_far(found, name)}."
 
 
 def _far(found: Regions, name: str) -> str:
