@@ -16,6 +16,7 @@ from voxplain.study.settings.checks import no_repeats
 from voxplain.study.settings.config import (
     Method,
     Metric,
+    MetricSpec,
     ModelSettings,
     ReportSettings,
     TargetSpec,
