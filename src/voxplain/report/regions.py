@@ -10,6 +10,7 @@ from voxplain.aggregate.body import ELSEWHERE, OUT
 
 Meaning = Literal["slope", "share", "rank"]
 OUTLIER = 3.5  # robust z beyond which a share is unusual (Iglewicz & Hoaglin, 1993)
+LEAST_DIFFERENCE = 0.02  # of the map: where all cases are alike, any other is far off in robust deviations
 LEAST_CASES = 6  # fewer say nothing of what is usual
 NAMELESS = frozenset([ELSEWHERE, OUT, "outside", "nothing"])
 SMALL_PART = 0.1  # of a map's sum, below which what argues against is not worth a sentence
@@ -60,8 +61,10 @@ class RegionRow:
 
     @property
     def unusual(self) -> bool:
-        """Whether its share is unusual among the cases."""
-        return self.z is not None and abs(self.z) > OUTLIER
+        """Whether its share is unusual among the cases, and by enough to matter."""
+        if self.z is None or self.median is None:
+            return False
+        return abs(self.z) > OUTLIER and abs(self.mass - self.median) >= LEAST_DIFFERENCE
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ def _unusual(found: Regions) -> Iterable[str]:
             yield (
                 f"{_capital(row.name)} holds {more} of the map than usual: {percent(row.mass)} where the median "
                 f"of {found.cases} "
-                f"cases is {percent(row.median)} (robust z {row.z:+.1f})."
+                f"cases is {percent(row.median)} (robust z {signed(row.z)})."
             )
 
 
@@ -246,6 +249,19 @@ def percent(share: float | None) -> str:
     if 0 < abs(shown) < 0.1:
         return "below 0.1 %"
     return f"{shown:.1f} %" if 0 < abs(shown) < 1 else f"{shown:.0f} %"
+
+
+def signed(z: float | None) -> str:
+    """A robust z; where the others are all alike it has no meaning beyond "far".
+
+    >>> signed(-3.62), signed(4000.0), signed(None)
+    ('−3.6', 'above 100', '–')
+    """
+    if z is None:
+        return "–"
+    if abs(z) > 100:
+        return "above 100" if z > 0 else "below −100"
+    return f"{z:+.1f}".replace("-", "−")
 
 
 def _capital(name: str) -> str:
