@@ -150,7 +150,7 @@ def test_a_background_is_divided_into_body_and_beside() -> None:
     counts = dict(zip(found.regions, found.counts.tolist(), strict=True))
     assert counts["spot"] == 27
     # a box loses its edges where small things are opened away
-    assert counts[ELSEWHERE] == pytest.approx(16 * 14 * 14 - 27, rel=0.05)
+    assert counts[ELSEWHERE] == pytest.approx(16 * 14 * 14 - 27, rel=0.06)
     assert sum(counts.values()) == 24 * 22 * 20
     assert set(counts) == {ELSEWHERE, "spot", OUT}
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from voxplain.engine.layout import Layout
 from voxplain.target.functional import Output
 
-# Bits of entropy from which a voxel is doubtful: of two classes the likelier one then has less than 89 %.
-DOUBTFUL = 0.5
+# Bits of entropy from which a voxel is doubtful: of two classes the likelier one then has less than 68 %.
+# Where a class ends some doubt is the rule, so that less would be found everywhere.
+DOUBTFUL = 0.9
 COLUMNS = 4
 
 

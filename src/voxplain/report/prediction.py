@@ -123,9 +123,8 @@ def _of_segmentation(
     if any(r.inside is not None for r in rows):
         yield calibration(temperature, segmentation=True)
         yield (
-            "Doubtful border: of the voxels where a class ends, the share at which the model's probabilities "
-            "have an entropy "
-            "above 0.5 bit, as where of two classes the likelier one has less than 89 %."
+            "Doubtful border: of the voxels where a class ends, the share at which the model's probabilities have an "
+            "entropy above 0.9 bit, as where of two classes the likelier one has less than 68 %."
         )
     if math.isfinite(disagreement):
         yield (

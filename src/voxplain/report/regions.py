@@ -11,6 +11,7 @@ from voxplain.aggregate.body import ELSEWHERE, OUT
 Meaning = Literal["slope", "share", "rank"]
 OUTLIER = 3.5  # robust z beyond which a share is unusual (Iglewicz & Hoaglin, 1993)
 LEAST_DIFFERENCE = 0.02  # of the map: where all cases are alike, any other is far off in robust deviations
+LEAST_VOXELS = 20  # of a region whose density is worth a sentence
 LEAST_CASES = 6  # fewer say nothing of what is usual
 NAMELESS = frozenset([ELSEWHERE, OUT, "outside", "nothing"])
 SMALL_PART = 0.1  # of a map's sum, below which what argues against is not worth a sentence
@@ -185,6 +186,11 @@ def _sentences(found: Regions) -> Iterable[str]:
             f"{percent(against)} of the map argues against it; most of that lies in {top.name} "
             f"({percent(top.negative)})."
         )
+    dense = [r for r in found.rows if r.density is not None and r.voxels >= LEAST_VOXELS]
+    if dense:
+        top = max(dense, key=lambda r: r.density or 0)
+        if (top.density or 0) > 2:
+            yield f"Most of it per volume: {top.name}, {top.density:.0f} times the mean over the image."
     outside = found.outside
     if outside is not None and outside.mass > 0.005:
         yield f"{percent(outside.mass)} of the map lies outside of the body."
