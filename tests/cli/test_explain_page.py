@@ -71,7 +71,8 @@ def test_hashes_date_and_intended_use_are_stated(folder: Path, voxplain: Callabl
     Path("scan.nii.gz").rename(hidden)
     ran = voxplain(
         "explain", "--model", "nets.py:unet", "--image", str(hidden), "--out", "out",
-        "--set", "maps.figures=1", "--set", "report.intended_use=Only to be laughed at", "--set", "model.about=Trained on <nothing>",
+        "--set", "maps.figures=1", "--set", "report.intended_use=Only to be laughed at",
+        "--set", "model.about=Trained on <nothing>",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     seen = page()

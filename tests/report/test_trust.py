@@ -6,7 +6,7 @@ import pytest
 
 from voxplain.metric.comparison import Verdict
 from voxplain.report import Page, Section, render
-from voxplain.report.trust import RANDOMISED, Asked, Trust, panels
+from voxplain.report.trust import HARDLY, RANDOMISED, Asked, Trust, panels
 
 NAN = float("nan")
 
@@ -82,7 +82,8 @@ def test_the_worst_test_decides(rows: list[dict], level: str) -> None:
 
 
 def test_the_reason_is_said_in_words() -> None:
-    assert panel([faithful(), randomised(0.9)]).text == RANDOMISED
+    assert panel([faithful(), randomised(0.99)]).text == RANDOMISED
+    assert panel([faithful(), randomised(0.6)]).text == HARDLY
     assert "does not change when the model's weights are randomised: do not trust it" in RANDOMISED
     told = panel([faithful(0.05, tells=False), randomised(0.1)]).text
     assert told == "no better than a random map: the map may not show what the model uses"
@@ -119,7 +120,7 @@ def test_a_verdict_over_cases_is_never_bettered() -> None:
 
 def test_the_page_shows_the_light_beside_the_map_and_never_green_by_a_gap_alone() -> None:
     section = Section("gradient", "t")
-    page = Page("c", "m", sections=(section,), trust=(panel([faithful(), randomised(0.9)]),))
+    page = Page("c", "m", sections=(section,), trust=(panel([faithful(), randomised(0.99)]),))
     text = render(page)
     assert "This map does not change when the model&#39;s weights are randomised: do not trust it" in text
     assert '<span class="light bad">do not rely on it</span>' in text
