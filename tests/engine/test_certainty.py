@@ -55,7 +55,7 @@ def by_hand(problem: Problem) -> np.ndarray:
         # a voxel within the class whose eroded class lacks it touches something else; the image's rim does not count
         cross = scipy.ndimage.generate_binary_structure(3, 1)
         edge = mask & ~scipy.ndimage.binary_erosion(mask, cross, border_value=1)
-        rows.append([mask.sum(), share[mask].sum(), edge.sum(), (edge & (entropy > 0.5)).sum()])
+        rows.append([mask.sum(), share[mask].sum(), edge.sum(), (edge & (entropy > 0.9)).sum()])
     return np.array(rows, dtype=float)
 
 

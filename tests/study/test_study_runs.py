@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import html
 import json
 import re
 from pathlib import Path
@@ -141,6 +143,36 @@ def test_tables_and_page_tell_the_same(two: dict[int, Place]) -> None:
     ]
     assert all(v["level"] == "cannot tell" for v in verdicts)
     assert "data:image/png;base64," in page
+
+
+def test_the_page_states_hashes_regions_and_lights(two: dict[int, Place]) -> None:
+    place = two[1]
+    page = html.unescape((place.folder / "out/report.html").read_text(encoding="utf-8"))
+    for file in ("case-0.nii.gz", "case-1.nii.gz", "nets.py"):
+        assert hashlib.sha256((place.folder / file).read_bytes()).hexdigest() in page
+    assert str(place.folder) not in page
+    for told in (
+        "What the model found",
+        "Where the maps lie",
+        "What this page cannot tell",
+        "Intended use: Research only",
+    ):
+        assert told in page
+    assert "not calibrated on your data" in page
+    # two cases say nothing of others, so that no light is green
+    assert 'class="trust good"' not in page
+    regions = place.marker("0/map-gradient")["result"]["regions"]
+    assert regions
+    labels = np.asarray(nib.load(place.folder / "out/predictions/net/0.nii.gz").dataobj)
+    for table in regions:
+        values = np.abs(
+            nib.load(place.folder / f"out/maps/net/0/gradient/{table['target']}.nii.gz").get_fdata()
+        )
+        own = [row for row in table["rows"] if row["name"] == table["own"]]
+        for row in own:
+            number = int(table["target"].split("-")[-1])
+            assert row["mass"] == pytest.approx(values[labels == number].sum() / values.sum(), rel=1e-4)
+        assert own
 
 
 def test_a_study_runs_again_from_its_own_folder(two: dict[int, Place]) -> None:

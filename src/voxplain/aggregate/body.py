@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,8 +33,8 @@ _SIDES = {
 def body(image: NDArray[np.floating]) -> Mask | None:
     """The largest thing that is brighter than air, with its holes filled: (*spatial); None where none stands out.
 
-    The threshold is Otsu's of the channels' mean, halved towards the darkest value, since tissue is darker than what is
-    brightest. A region of the image and no segmentation: good enough to tell "beside the patient" from "in the patient".
+    The threshold lies half way between Otsu's of the channels' mean and the mean of all that is darker, since some tissue is
+    dark. A region of the image and no segmentation: good enough to tell "beside the patient" from "in the patient".
 
     Args:
         image: (C, x, y, z).
@@ -45,7 +46,8 @@ def body(image: NDArray[np.floating]) -> Mask | None:
     low, high = np.quantile(thin, [0.001, 0.999])
     if not high > low:
         return None
-    limit = low + (float(threshold_otsu(thin.clip(low, high))) - low) / 2
+    otsu = float(threshold_otsu(thin.clip(low, high)))
+    limit = (otsu + float(thin[thin <= otsu].mean())) / 2
     parts, count = scipy.ndimage.label(scipy.ndimage.binary_opening(thin > limit))
     if not count:
         return None
@@ -93,38 +95,34 @@ def in_the_body(problem: Problem, partition: Partition) -> Partition:
 
 
 def fields(problem: Problem) -> Partition:
-    """Eight parts of the body of a volume, nine fields of a picture: where a classifier looks, in plain words."""
+    """Nine fields of a picture; halves by sides of what has a place in space: where a classifier looks, in plain words."""
     shape = problem.spatial_shape
-    if len(shape) == 2:
+    geometry = problem.prepared.geometry
+    if len(shape) == 2 and geometry is None:
         names = [
             f"{row} {column}"
             for row in ("upper", "middle", "lower")
             for column in ("left", "centre", "right")
         ]
         rows, columns = (np.minimum(np.arange(n) * 3 // n, 2) for n in shape)
-        labels = rows[:, None] * 3 + columns
-        return _partition(problem, labels, tuple(names))
-    found = body(problem.image.numpy())
+        return _partition(problem, rows[:, None] * 3 + columns, tuple(names))
+    found = body(problem.image.numpy()) if len(shape) == 3 else None
     mask = np.ones(shape, bool) if found is None else found
-    halves = []
-    for axis in range(3):
-        there = np.flatnonzero(mask.any(tuple(a for a in range(3) if a != axis)))
-        halves.append(np.arange(shape[axis]) > (there[0] + there[-1]) / 2)
-    x, y, z = np.ix_(*halves)
-    labels = 4 * x.astype(int) + 2 * y + z
-    sides = _sides(problem.prepared.geometry)
-    names = [
-        ", ".join(sides[a][bit] for a, bit in enumerate((n >> 2 & 1, n >> 1 & 1, n & 1))) for n in range(8)
-    ]
+    labels = np.zeros(shape, dtype=np.int64)
+    for axis, size in enumerate(shape):
+        there = np.flatnonzero(mask.any(tuple(a for a in range(mask.ndim) if a != axis)))
+        upper = np.arange(size) > (there[0] + there[-1]) / 2
+        labels = 2 * labels + upper.reshape([-1 if a == axis else 1 for a in range(mask.ndim)])
+    names = [", ".join(parts) for parts in itertools.product(*_sides(geometry, len(shape)))]
     if found is None:
         return _partition(problem, labels, tuple(names))
-    return _partition(problem, np.where(mask, labels, 8), (*names, OUT))
+    return _partition(problem, np.where(mask, labels, len(names)), (*names, OUT))
 
 
-def _sides(geometry: Geometry | None) -> list[tuple[str, str]]:
+def _sides(geometry: Geometry | None, axes: int) -> list[tuple[str, str]]:
     """Names of the lower and the upper half of each axis; without a geometry those of the array."""
     if geometry is None:
-        return [(f"first half of {a}", f"second half of {a}") for a in "ijk"]
+        return [(f"first half of {a}", f"second half of {a}") for a in "ijk"[:axes]]
     return [_SIDES[letter] for letter in geometry.orientation]
 
 

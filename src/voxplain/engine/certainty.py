@@ -10,8 +10,9 @@ from torch import Tensor
 from voxplain.engine.layout import Layout
 from voxplain.target.functional import Output
 
-# Bits of entropy from which a voxel is doubtful: of two classes the likelier one then has less than 89 %.
-DOUBTFUL = 0.5
+# Bits of entropy from which a voxel is doubtful: of two classes the likelier one then has less than 68 %.
+# Where a class ends some doubt is the rule, so that less would be found everywhere.
+DOUBTFUL = 0.9
 COLUMNS = 4
 
 
@@ -113,7 +114,8 @@ def of_two(share: Tensor) -> Tensor:
     tensor([1.0000, 0.5000, 0.0000])
     """
     rest = 1 - share
-    return -(torch.special.xlogy(share, share) + torch.special.xlogy(rest, rest)) / math.log(2)
+    bits: Tensor = -(torch.special.xlogy(share, share) + torch.special.xlogy(rest, rest)) / math.log(2)
+    return bits
 
 
 def borders(labels: Tensor) -> Tensor:

@@ -71,10 +71,7 @@ def _limits(ran: Ran) -> Iterable[str]:
             "The regions are fields of the image and no organs, since the network names none; give a label image for "
             "organs."
         )
-    yield (
-        "Correlation is enough for a map: where two things always occur together, it cannot say which one the "
-        "model needs."
-    )
+    yield "Where two things always occur together, a map cannot say which of them the model needs."
 
 
 def _of_values(ran: Ran) -> Iterable[str]:
@@ -103,9 +100,8 @@ def _of_baselines(methods: Mapping[str, Mapping[str, object]]) -> Iterable[str]:
     others = [m for m, p in methods.items() if "baseline" in p and p["baseline"] in (None, "")]
     if others:
         yield (
-            f"{_listed(others)}: relative to the default baseline, an image without the finding only as far as a "
-            f"constant can "
-            "be one; what looks like it gets nothing, however important."
+            f"{_listed(others)}: relative to the default baseline image; what looks like the baseline gets nothing, "
+            "however important."
         )
 
 

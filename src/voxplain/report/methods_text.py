@@ -17,7 +17,7 @@ class Described:
     Attributes:
         models: name -> facts, as `Identity` has them.
         data: number of images.
-        prepare: steps between the file and the network that are no defaults, by name.
+        prepare: name -> steps between the file and the network, in words.
         windows: in words; empty where the network saw the whole image.
         targets: in words.
         score: which score was explained.
@@ -30,7 +30,7 @@ class Described:
     """
 
     models: Mapping[str, Mapping[str, object]]
-    prepare: Mapping[str, Mapping[str, object]]
+    prepare: Mapping[str, Sequence[str]]
     targets: Sequence[str]
     score: str
     methods: Sequence[tuple[str, Mapping[str, object], str]]
@@ -57,10 +57,9 @@ def _models(told: Described) -> Iterable[str]:
         known = f" (weights SHA-256 {hashed})" if hashed else ""
         about = f", {facts['about']}" if facts.get("about") else ""
         yield f"We explained the network {name}{size}{known}{about}."
-        steps = told.prepare.get(name, {})
+        steps = told.prepare.get(name, ())
         if steps:
-            listed = "; ".join(f"{key} {value(item)}" for key, item in steps.items())
-            yield f"Images were prepared for it with MONAI: {listed}."
+            yield f"Images were prepared for it with MONAI: {', '.join(steps)}."
     if told.windows:
         yield f"The network slid over each image in {told.windows}."
 
@@ -114,4 +113,7 @@ def _references(told: Described) -> str:
 
 
 def _set(parameters: Mapping[str, object]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {value(item)}" for key, item in parameters.items())
+    given = {
+        key.replace("_", " "): "default" if item is None else value(item) for key, item in parameters.items()
+    }
+    return ", ".join(f"{key} {item}" for key, item in given.items())

@@ -43,18 +43,17 @@ def with_certainty(
         box = None if boxes is None or k == 0 else boxes[k - 1]
         mask = labels[k] > 0 if boxes is None else labels[box] == k if box is not None else labels == k
         pieces = int(label(mask, generate_binary_structure(mask.ndim, mask.ndim))[1])
-        out.append(replace(row, pieces=pieces, **_of_class(certainty, k)))
+        inside, doubtful = _of_class(certainty, k)
+        out.append(replace(row, pieces=pieces, inside=inside, doubtful=doubtful))
     return tuple(out)
 
 
-def _of_class(certainty: Rows | None, k: int) -> dict[str, float | None]:
+def _of_class(certainty: Rows | None, k: int) -> tuple[float | None, float | None]:
+    """Mean probability inside, and the doubtful share of the border."""
     if certainty is None or k >= len(certainty):
-        return {}
+        return None, None
     voxels, summed, border, doubtful = certainty[k]
-    return {
-        "inside": summed / voxels if voxels else None,
-        "doubtful": doubtful / border if border else None,
-    }
+    return summed / voxels if voxels else None, doubtful / border if border else None
 
 
 def of_classes(
@@ -124,9 +123,8 @@ def _of_segmentation(
     if any(r.inside is not None for r in rows):
         yield calibration(temperature, segmentation=True)
         yield (
-            "Doubtful border: of the voxels where a class ends, the share at which the model's probabilities "
-            "have an entropy "
-            "above 0.5 bit, as where of two classes the likelier one has less than 89 %."
+            "Doubtful border: of the voxels where a class ends, the share at which the model's probabilities have an "
+            "entropy above 0.9 bit, as where of two classes the likelier one has less than 68 %."
         )
     if math.isfinite(disagreement):
         yield (

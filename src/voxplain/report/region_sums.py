@@ -123,10 +123,11 @@ def _distances(found: Regions, partition: Partition) -> dict[str, float]:
     labels = partition.labels.numpy()
     spacing = np.array(partition.spacing or (1.0,) * labels.ndim)
     tree = cKDTree(_edge(labels == partition.regions.index(found.own)) * spacing)
-    return {
-        row.name: float(tree.query(_edge(labels == partition.regions.index(row.name)) * spacing)[0].min())
-        for row in others[:NEAREST]
-    }
+    nearest: dict[str, float] = {}
+    for row in others[:NEAREST]:
+        far, _ = tree.query(_edge(labels == partition.regions.index(row.name)) * spacing)
+        nearest[row.name] = float(np.min(far))
+    return nearest
 
 
 def _edge(mask: NDArray[np.bool_]) -> NDArray[np.int64]:

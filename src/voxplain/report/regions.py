@@ -10,6 +10,8 @@ from voxplain.aggregate.body import ELSEWHERE, OUT
 
 Meaning = Literal["slope", "share", "rank"]
 OUTLIER = 3.5  # robust z beyond which a share is unusual (Iglewicz & Hoaglin, 1993)
+LEAST_DIFFERENCE = 0.02  # of the map: where all cases are alike, any other is far off in robust deviations
+LEAST_VOXELS = 20  # of a region whose density is worth a sentence
 LEAST_CASES = 6  # fewer say nothing of what is usual
 NAMELESS = frozenset([ELSEWHERE, OUT, "outside", "nothing"])
 SMALL_PART = 0.1  # of a map's sum, below which what argues against is not worth a sentence
@@ -60,8 +62,10 @@ class RegionRow:
 
     @property
     def unusual(self) -> bool:
-        """Whether its share is unusual among the cases."""
-        return self.z is not None and abs(self.z) > OUTLIER
+        """Whether its share is unusual among the cases, and by enough to matter."""
+        if self.z is None or self.median is None:
+            return False
+        return abs(self.z) > OUTLIER and abs(self.mass - self.median) >= LEAST_DIFFERENCE
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,11 @@ class Regions:
     def sentences(self) -> tuple[str, ...]:
         """What there is to say of it, the most telling first."""
         return tuple(_sentences(self))
+
+    @property
+    def unusual(self) -> tuple[str, ...]:
+        """A sentence for each region whose share is unusual among the cases."""
+        return tuple(_unusual(self))
 
     @property
     def values(self) -> str:
@@ -177,32 +186,49 @@ def _sentences(found: Regions) -> Iterable[str]:
             f"{percent(against)} of the map argues against it; most of that lies in {top.name} "
             f"({percent(top.negative)})."
         )
+    dense = [r for r in found.rows if r.density is not None and r.voxels >= LEAST_VOXELS]
+    if dense:
+        top = max(dense, key=lambda r: r.density or 0)
+        if (top.density or 0) > 2:
+            yield f"Most of it per volume: {top.name}, {top.density:.0f} times the mean over the image."
     outside = found.outside
     if outside is not None and outside.mass > 0.005:
         yield f"{percent(outside.mass)} of the map lies outside of the body."
+    yield from _unusual(found)
+
+
+def _unusual(found: Regions) -> Iterable[str]:
     for row in found.rows:
         if row.unusual and row.median is not None and row.z is not None:
             more = "more" if row.z > 0 else "less"
             yield (
                 f"{_capital(row.name)} holds {more} of the map than usual: {percent(row.mass)} where the median "
                 f"of {found.cases} "
-                f"cases is {percent(row.median)} (robust z {row.z:+.1f})."
+                f"cases is {percent(row.median)} (robust z {signed(row.z)})."
             )
 
 
 def _of_the_first(found: Regions, ranked: Sequence[RegionRow], what: str) -> str:
+    first, *others = ranked
     own = found.row_of.get(found.own)
-    others = [r for r in ranked if r.name != found.own]
-    if own is not None and _share(found, own) is not None:
-        first = f"{_capital(own.name)} itself holds {percent(_share(found, own))} of {what}"
-        if not others:
-            return f"{first}."
-        name, held = others[0].name, percent(_share(found, others[0]))
-        return f"{first}; the next is {name} ({held}){_far(found, name)}."
-    first = f"{_capital(ranked[0].name)} holds {percent(_share(found, ranked[0]))} of {what}"
-    if len(ranked) == 1:
-        return f"{first}."
-    return f"{first}; the next is {ranked[1].name} ({percent(_share(found, ranked[1]))})."
+    if own is None or _share(found, own) is None:
+        told = f"{_capital(first.name)} holds {percent(_share(found, first))} of {what}"
+        return (
+            f"{told}; the next is {others[0].name} ({percent(_share(found, others[0]))})."
+            if others
+            else f"{told}."
+        )
+    share = percent(_share(found, own))
+    if first is not own:
+        told = (
+            f"{_capital(first.name)} holds {percent(_share(found, first))} of {what}{_far(found, first.name)}"
+        )
+        return f"{told}; {own.name} itself holds {share}."
+    told = f"{_capital(own.name)} itself holds {share} of {what}"
+    if not others:
+        return f"{told}."
+    name, held = others[0].name, percent(_share(found, others[0]))
+    return f"{told}; the next is {name} ({held}){_far(found, name)}."
 
 
 def _far(found: Regions, name: str) -> str:
@@ -229,6 +255,19 @@ def percent(share: float | None) -> str:
     if 0 < abs(shown) < 0.1:
         return "below 0.1 %"
     return f"{shown:.1f} %" if 0 < abs(shown) < 1 else f"{shown:.0f} %"
+
+
+def signed(z: float | None) -> str:
+    """A robust z; where the others are all alike it has no meaning beyond "far".
+
+    >>> signed(-3.62), signed(4000.0), signed(None)
+    ('−3.6', 'above 100', '–')
+    """
+    if z is None:
+        return "–"
+    if abs(z) > 100:
+        return "above 100" if z > 0 else "below −100"
+    return f"{z:+.1f}".replace("-", "−")
 
 
 def _capital(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from voxplain.errors import InputError
 from voxplain.report.by_target import by_target
 from voxplain.report.cards import card
-from voxplain.report.regions import percent
+from voxplain.report.regions import percent, signed
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,7 +43,7 @@ def templates(*packages: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        embed=embed, animated=animated, value=value, column=column, percent=percent, z=z
+        embed=embed, animated=animated, value=value, column=column, percent=percent, z=signed
     )
     environment.globals.update(card=card, by_target=by_target, level_words=LEVELS)
     return environment
@@ -73,15 +73,6 @@ def _address(picture: Picture, kind: str) -> str:
 def column(name: str) -> str:
     """The heading of a table's column."""
     return _COLUMNS.get(name, name.replace("_", " ").capitalize())
-
-
-def z(found: float | None) -> str:
-    """A robust z with its sign; a dash where there is none.
-
-    >>> z(-3.62), z(None)
-    ('−3.6', '–')
-    """
-    return "–" if found is None else f"{found:+.1f}".replace("-", "−")
 
 
 def value(found: object) -> str:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 AGREEMENT = "mean_agreement"
 RANDOMISED = "this map does not change when the model's weights are randomised: do not trust it"
+HARDLY = "this map changes too little when the model's weights are randomised: do not trust it"
+SAME = 0.95  # likeness from which a map does not change
+FAITHFUL = "removing what the map calls important costs more than with maps that know nothing of the model"
+UNFAITHFUL = "the map may not show what the model uses"
 OUTSIDE_SHARE = 0.05  # of a map beside the patient, above which it is said
 STEADY = 0.9  # correlation with the map of the rounded image from which nothing is to be said
 _NULLS = {"zero": "zeros", "random": "random map", "edges": "edges", "constant": "constant map"}
@@ -117,7 +121,7 @@ def _judged(
     for level in ("bad", "warn"):
         worst = [c for c in measured if c.level == level]
         if worst:
-            return Trust(method, level, worst[0].reason, checks, scope)  # type: ignore[arg-type]
+            return Trust(method, level, worst[0].reason, checks, scope)
     passed = {c.kind for c in measured if c.level == "good"}
     lacking = [name for name in ("randomisation", "faithfulness") if name not in passed]
     if lacking:
@@ -155,14 +159,14 @@ def _randomisation(
     for one in tested:
         level, reason = _of_randomised(one, rules)
         beside = _nulls([r for r in rows if r["metric"] == one.metric])
-        value = f"likeness {one.mean:.2f}"
+        value = f"likeness {_number(one.mean)}"
         yield Check("randomisation", "Randomised weights", value, beside, level, reason)
 
 
 def _of_randomised(found: Randomised, rules: Rules) -> tuple[Level, str]:
     one = found.cases == 1
     if found.status == "fails" or (one and found.excess > rules.randomised):
-        return "bad", RANDOMISED
+        return "bad", RANDOMISED if found.mean >= SAME else HARDLY
     if found.status == "passes" or one:
         return "good", "the map changes when the model's weights are randomised, as it must"
     return "warn", "open: over these cases the map may or may not change with the model's weights"
@@ -173,23 +177,56 @@ def _faithfulness(rows: Sequence[Row], found: Evidence | None, asked: Asked, nee
     if not tests:
         yield _unmeasured("faithfulness", "Faithfulness", asked.how)
         return
-    better = [_is_better(t, needed) for t in tests]
-    for test, good in zip(tests, better, strict=True):
-        own = [r for r in rows if r["metric"] == test.metric]
-        level: Level = "good" if good else "warn" if any(better) else "bad"
-        null = IN_WORDS.get(test.null, test.null)
-        reason = (
-            "removing what the map calls important costs more than removing what maps call so that know nothing"
-            if good
-            else f"no better than {null}, which knows nothing of the model: the map may not show what the model uses"
-        )
-        value = _mean(own)
-        yield Check("faithfulness", test.metric.replace("_", " "), value, _nulls(own), level, reason)
+    own = [[r for r in rows if r["metric"] == test.metric] for test in tests]
+    judged = [
+        _over_cases(test) if test.cases >= needed else _here(listed)
+        for test, listed in zip(tests, own, strict=True)
+    ]
+    passed = any(level == "good" for level, _ in judged)
+    for test, listed, (level, reason) in zip(tests, own, judged, strict=True):
+        # one metric that holds makes a fault of another a doubt
+        shown: Level = "warn" if level == "bad" and passed else level
+        name = test.metric.replace("_", " ")
+        yield Check("faithfulness", name, _mean(listed), _nulls(listed), shown, reason)
 
 
-def _is_better(test: Beaten, needed: int) -> bool:
-    """Over cases where there are enough, else in most of them."""
-    return test.better if test.cases >= needed else test.here
+def _over_cases(test: Beaten) -> tuple[Level, str]:
+    """By the test over cases."""
+    if test.better:
+        return "good", FAITHFUL
+    if test.worse:
+        return "bad", f"no better than {_listed(test.worse)}: {UNFAITHFUL}"
+    return "warn", f"not told apart from {_listed([test.null])} over these cases"
+
+
+def _here(rows: Sequence[Row]) -> tuple[Level, str]:
+    """By each figure's own interval: on so few cases there is no test over them."""
+    known = [r for r in rows if r.get("tells") in (True, False)]
+    if not known:
+        return "info", "there is nothing to compare it with"
+    beaten = [r for r in known if r["tells"]]
+    if len(beaten) == len(known):
+        return "good", FAITHFUL
+    lost = dict.fromkeys(null for r in known if not r["tells"] for null in _as_good(r))
+    some = f"for {len(beaten)} of {len(known)} maps; for the others " if beaten else ""
+    if lost:
+        told = f"{f'better than maps that know nothing {some}' if some else ''}no better than {_listed(lost)}: {UNFAITHFUL}"
+        return ("warn" if beaten else "bad"), told
+    told = f"{some}better than maps that know nothing, but not by more than chance explains; more draws would tell"
+    return "warn", told
+
+
+def _as_good(row: Row) -> list[str]:
+    """Nulls whose own figure is as good."""
+    sign = 1.0 if row["better"] == "higher" else -1.0
+    nulls = {key.removeprefix("null_"): row[key] for key in row if key.startswith("null_")}
+    return [
+        n for n, v in nulls.items() if n != "gradient" and math.isfinite(v) and sign * (row["value"] - v) <= 0
+    ]
+
+
+def _listed(nulls: Iterable[str]) -> str:
+    return " or ".join(IN_WORDS.get(null, null) for null in nulls)
 
 
 def _repeatability(
@@ -210,7 +247,12 @@ def _repeatability(
         }[level]
         beside = _nulls([r for r in rows if r["metric"] == ROUNDING])
         yield Check(
-            "repeatability", "Rounding of the image", f"correlation {rounded.mean:.2f}", beside, level, reason
+            "repeatability",
+            "Rounding of the image",
+            f"correlation {_number(rounded.mean)}",
+            beside,
+            level,
+            reason,
         )
     if halves:
         judged = check_finding("agreement", float(np.mean(halves)))
@@ -277,7 +319,7 @@ def _why(rows: Sequence[Row], metric: str) -> str:
 
 def _mean(rows: Sequence[Row]) -> str:
     values = by_case((r["case"], r["value"]) for r in rows)
-    return f"{values.mean():.2f}" if len(values) else "–"
+    return _number(values.mean()) if len(values) else "–"
 
 
 def _nulls(rows: Sequence[Row]) -> str:
@@ -288,12 +330,21 @@ def _nulls(rows: Sequence[Row]) -> str:
         values = by_case((r["case"], r[key]) for r in rows if key in r)
         if len(values):
             name = key.removeprefix("null_")
-            told.append(f"{_NULLS.get(name, name)} {values.mean():.2f}")
+            told.append(f"{_NULLS.get(name, name)} {_number(values.mean())}")
     return ", ".join(told)
 
 
 def _finite(values: Iterable[float]) -> list[float]:
     return [v for v in values if v is not None and math.isfinite(v)]
+
+
+def _number(value: float) -> str:
+    """Two digits, the true minus, and no minus zero.
+
+    >>> _number(-0.004), _number(-0.333)
+    ('0.00', '−0.33')
+    """
+    return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def _count(amount: int, noun: str) -> str:

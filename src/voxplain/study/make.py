@@ -190,7 +190,7 @@ def make_metrics(specs: Sequence[MethodSpec]) -> list[AskedMetric]:
     """The metrics that were asked for; ``all`` stands for those that are not named themselves."""
     from voxplain.metric import metrics
     from voxplain.metric.metric import FAMILIES
-    from voxplain.study.settings.study_config import MetricSpec
+    from voxplain.study.settings.config import MetricSpec
 
     named = {make_metric(s).name for s in specs if s.name != ALL}
     known = sorted(metrics().values(), key=lambda m: (*FAMILIES, m.family).index(m.family))

@@ -9,19 +9,24 @@ if TYPE_CHECKING:
     from voxplain.study.settings.config import WindowSettings
 
 _WORDS = {
-    "orientation": "axes turned to",
-    "spacing": "resampled to (mm)",
-    "size": "resized to (voxels)",
-    "scale": "intensities scaled by",
-    "crop": "cropped to the",
-    "divisible": "padded to multiples of",
+    "orientation": "axes turned to {}",
+    "spacing": "resampled to {} mm",
+    "size": "resized to {} voxels",
+    "scale": "intensities scaled ({})",
+    "crop": "cropped to the {}",
+    "divisible": "padded to multiples of {} voxels",
 }
 
 
-def prepared_words(asked: PrepareSettings) -> dict[str, object]:
+def prepared_words(asked: PrepareSettings) -> list[str]:
     """Steps that are no defaults."""
     given = asked.model_dump(mode="json", exclude_defaults=True)
-    return {_WORDS.get(key, key.replace("_", " ")): item for key, item in given.items()}
+    named = {key: _WORDS.get(key, key.replace("_", " ") + " {}") for key in given}
+    return [named[key].format(_shown(item)) for key, item in given.items()]
+
+
+def _shown(item: object) -> str:
+    return " × ".join(map(str, item)) if isinstance(item, list | tuple) else str(item)
 
 
 def windows_words(asked: WindowSettings) -> str:

@@ -3,6 +3,8 @@
 from voxplain.report.study.html import render_study, write_study_page
 from voxplain.report.study.page import (
     AgreementMatrix,
+    CasePrediction,
+    CaseRegions,
     Curve,
     CurveSet,
     MetricResult,
@@ -12,11 +14,14 @@ from voxplain.report.study.page import (
     TaskRow,
     Tile,
     TileRow,
+    Unusual,
 )
 from voxplain.report.study.rows import metric_result, nulls_of
 
 __all__ = [
     "AgreementMatrix",
+    "CasePrediction",
+    "CaseRegions",
     "Curve",
     "CurveSet",
     "MetricResult",
@@ -26,6 +31,7 @@ __all__ = [
     "TaskRow",
     "Tile",
     "TileRow",
+    "Unusual",
     "metric_result",
     "nulls_of",
     "render_study",

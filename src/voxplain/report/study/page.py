@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.metric.comparison import Comparison, Verdict
-from voxplain.report.page import MethodCard, Picture
+from voxplain.report.identity import Identity
+from voxplain.report.page import MethodCard, Picture, Predicted
+from voxplain.report.regions import Regions
+from voxplain.report.trust import Trust
 from voxplain.report.viewer import Packed
 
 Numbers = NDArray[np.float64]
@@ -165,11 +168,42 @@ class TaskRow:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class CasePrediction:
+    """What a model found in one case, and how sure it is."""
+
+    case: str
+    rows: tuple[Predicted, ...]
+    confidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaseRegions:
+    """Where the maps of one case lie."""
+
+    case: str
+    regions: tuple[Regions, ...]
+
+
+@dataclass(frozen=True)
+class Unusual:
+    """What a case has of a region that the others do not."""
+
+    case: str
+    method: str
+    target: str
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class ModelComparison:
     """All that was found for one model.
 
     Args:
+        predictions: one per case.
+        regions: of the cases that have pictures.
+        unusual: regions of any case whose share is unusual among the cases.
+        trust: a panel per method.
         randomisation: likeness of the map to those of redrawn networks, stage by stage.
         curves: such as deletion and insertion.
     """
@@ -183,6 +217,10 @@ class ModelComparison:
     tiles: tuple[TileRow, ...] = ()
     tasks: tuple[TaskRow, ...] = ()
     facts: Facts = field(default_factory=dict)
+    predictions: tuple[CasePrediction, ...] = ()
+    regions: tuple[CaseRegions, ...] = ()
+    unusual: tuple[Unusual, ...] = ()
+    trust: tuple[Trust, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -213,6 +251,9 @@ class StudyPage:
         versions: of the software.
         command: the command line that makes this page again.
         viewer: volumes to walk through, where there are any.
+        identity: hashes, date, intended use.
+        limits: what the page cannot tell.
+        paragraph: for a paper's methods section.
     """
 
     title: str
@@ -228,3 +269,6 @@ class StudyPage:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     viewer: Packed | None = None
+    identity: Identity = field(default_factory=Identity)
+    limits: tuple[str, ...] = ()
+    paragraph: str = ""

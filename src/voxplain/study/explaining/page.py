@@ -158,7 +158,7 @@ def _described(
 
 def metrics_told(asked: Sequence[Any], nulls: int) -> list[tuple[str, Mapping[str, object], str, list[str]]]:
     """Title, parameters, source and nulls of each metric."""
-    told = []
+    told: list[tuple[str, Mapping[str, object], str, list[str]]] = []
     for spec in asked:
         if spec.name == "all":
             told += [(m.title, {}, m.source, beside(m.nulls, nulls)) for m in known_metrics().values()]

@@ -24,6 +24,7 @@ from voxplain.report.study import (
     metric_result,
 )
 from voxplain.study.planning.task import ALL_MAPS, NULLS
+from voxplain.study.results.told import case_regions, predictions, trusted
 
 if TYPE_CHECKING:
     from voxplain.study.planning.plan import Plan
@@ -40,14 +41,20 @@ def compared(board: Board, model: str, found: Sequence[Judged]) -> ModelComparis
     """One model's part of the page."""
     rows = [row for one in found for row in one.rows]
     told = verdicts_of(board.plan, rows)
+    tiles = tuple(_tiles(board, found))
+    regions, unusual, tables = case_regions(found, [(row.case, row.target) for row in tiles])
     return ModelComparison(
         name=model,
+        predictions=predictions(board, model, found),
+        regions=regions,
+        unusual=unusual,
+        trust=trusted(board.plan, found, tables, told, rules_of(board.plan)),
         verdicts=(*told, *_without_maps(board.plan, found, {v.method for v in told})),
         metrics=tuple(metric_results(board.plan, rows)),
         agreement=_agreement(board.plan, found),
         randomisation=_stages(board.plan, found),
         curves=tuple(_curve_sets(board.plan, found)),
-        tiles=tuple(_tiles(board, found)),
+        tiles=tiles,
         tasks=tuple(_tasks(board, model)),
         facts=board.models.get(model, {}).get("facts", {}),
     )
@@ -55,9 +62,13 @@ def compared(board: Board, model: str, found: Sequence[Judged]) -> ModelComparis
 
 def verdicts_of(plan: Plan, rows: Sequence[dict[str, Any]]) -> list[Verdict]:
     """A plain word on every method."""
+    return verdicts(rows, rules_of(plan)) if rows else []
+
+
+def rules_of(plan: Plan) -> Rules:
+    """By which verdicts are made."""
     how = plan.settings.compare
-    rules = Rules(alpha=how.alpha, least_cases=how.least_cases, randomised=how.randomised)
-    return verdicts(rows, rules) if rows else []
+    return Rules(alpha=how.alpha, least_cases=how.least_cases, randomised=how.randomised)
 
 
 def _without_maps(plan: Plan, found: Sequence[Judged], told: set[str]) -> Iterable[Verdict]:

@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from voxplain.metric.comparison import Pair, Summary
 from voxplain.report import MethodCard
+from voxplain.report.identity import without_folders, without_series
 from voxplain.report.study import StudyPage, write_study_page
 from voxplain.study.ledger.journal import versions
 from voxplain.study.results.compared import compared
@@ -18,12 +21,14 @@ from voxplain.study.results.regions import show_regions, write_regions
 from voxplain.study.results.rows import Judged, all_judged
 from voxplain.study.results.shown import shown_volumes
 from voxplain.study.results.tables import FIGURES, MAPS, gather_parquet, write_csv, write_parquet
+from voxplain.study.results.told import identity, study_limits, study_paragraph
 from voxplain.study.running.board import Board
 from voxplain.study.running.unsettled import unsettled
 
 if TYPE_CHECKING:
     from voxplain.report.study import ModelComparison
     from voxplain.study.running.board import Group
+    from voxplain.study.settings.study_config import StudyCase
 
 DONE, SOME_FAILED = 0, 1
 
@@ -156,6 +161,10 @@ def _page(
     settings = board.plan.settings
     asked = {t["name"] for one in found for t in one.asked["targets"]}
     counted = Counter(row.status for page in pages for row in page.tasks)
+    software = versions()
+    who = identity(board, found, software)
+    cards = tuple(_card(board, name, found) for name in board.plan.methods)
+    shown = without_folders(yaml.safe_load((settings.out / "study.yaml").read_text(encoding="utf-8")))
     return StudyPage(
         title=settings.title or "Study",
         description=settings.description,
@@ -180,12 +189,33 @@ def _page(
             for s, n in counted.items()
             if s not in ("ok", "refused")
         ),
-        methods=tuple(_card(board, name, found) for name in board.plan.methods),
+        methods=cards,
         viewer=shown_volumes(board, pages, found),
-        settings=(settings.out / "study.yaml").read_text(encoding="utf-8"),
-        versions=versions(),
+        settings=yaml.safe_dump(
+            _without_dicom(shown, settings.cases), sort_keys=False, allow_unicode=True, width=110
+        ),
+        versions=software,
+        identity=who,
+        limits=study_limits(board, found),
+        paragraph=study_paragraph(board, found, who, [(c.title, c.parameters, c.source) for c in cards]),
         command="voxplain study study.yaml",
     )
+
+
+def _without_dicom(shown: dict[str, Any], cases: Sequence[StudyCase]) -> dict[str, Any]:
+    """Settings whose DICOM folders are not named: their names may be those of patients."""
+    listed = shown.get("cases")
+    if not isinstance(listed, list):
+        return shown
+    own = [
+        without_series(
+            plain, [path.is_dir() or not path.suffix or path.suffix.lower() == ".dcm" for path in case.image]
+        )
+        if isinstance(plain, dict)
+        else plain
+        for plain, case in zip(listed, cases, strict=False)
+    ]
+    return {**shown, "cases": own}
 
 
 def _absent(found: Sequence[Judged]) -> list[str]:
@@ -215,7 +245,8 @@ def _card(board: Board, name: str, found: Sequence[Judged]) -> MethodCard:
     made: dict[str, Any] = next(
         (one.maps[name]["parameters"] for one in found if name in one.maps), method.parameters()
     )
-    return MethodCard(name, made, f"{method.title}. How to read it: {method.reads}.", method.source)
+    text = f"{method.title}. How to read it: {method.reads}."
+    return MethodCard(name, made, text, method.source, key=method.name, title=method.title)
 
 
 def _drop_working(board: Board) -> None:

@@ -20,10 +20,17 @@ from voxplain.errors import VoxplainError
 from voxplain.metric import Candidate
 from voxplain.metric.identity import image_print, network_print
 from voxplain.metric.nulls import null_candidates
-from voxplain.report import predicted_classes
-from voxplain.study.explaining.prediction import file_notes, image_facts
+from voxplain.study.explaining.prediction import (
+    asked_of,
+    file_notes,
+    image_facts,
+    output_of,
+    resampled,
+    rows_of,
+)
 from voxplain.study.explaining.unit import refusal_of
 from voxplain.study.ledger.fingerprint import of_model
+from voxplain.study.provenance import of_images, of_model as provenance_of_model
 from voxplain.study.working.batch import steady_batch
 from voxplain.study.working.games import game_cost
 from voxplain.study.working.planned import planned
@@ -55,6 +62,7 @@ def describe_model(held: Held, task: Task) -> dict[str, Any]:
         "key": of_model(model, settings.source),
         "given": settings.given,
         "classes": list(model.classes),
+        "identity": provenance_of_model(settings, model),
         "facts": {
             "network": type(model.module).__name__,
             "parameters": sum(p.numel() for p in model.module.parameters()),
@@ -81,9 +89,10 @@ def ask(held: Held, task: Task, key: str, question: str, *, tell: bool) -> dict[
     if held.plan.settings.maps.save:
         files.append(_write_shown(held, task, problem))
     if problem.layout is not None:
-        labels = problem.prepared.restore(problem.prediction.labels[None].float(), mode="nearest")[0]
-        found = predicted_classes(labels.astype("int16"), problem.model.classes, problem.case.geometry)
-        predicted = [asdict(p) for p in found]
+        found = problem.prediction
+        layers = found.positive if found.positive is not None else found.labels[None]
+        labels = problem.prepared.restore(layers.float(), mode="nearest").astype("int16")
+        predicted = [asdict(p) for p in rows_of(problem, labels)]
     result = {
         "status": "ok",
         "question": question,
@@ -96,12 +105,27 @@ def ask(held: Held, task: Task, key: str, question: str, *, tell: bool) -> dict[
         "network": network_print(problem),
         "facts": image_facts(problem),
         "predicted": predicted,
+        **_for_the_page(held, task, problem),
         "dice": dice(problem),
         "notes": [*file_notes(problem.case), *(f"{problem.case.id}: {r}" for r in problem.remarks())],
         "unable": (unable := _unable(held, problem)),
         **(_costs(held, task, problem.afresh(clean=asked.scores), unable) if tell else {}),
     }
     return held.finish(task, key, files, result)
+
+
+def _for_the_page(held: Held, task: Task, problem: Problem) -> dict[str, Any]:
+    """What the page says of a case beside its results."""
+    case = held.plan.settings.cases[task.case]
+    return {
+        "files": of_images(case.image, problem.case, case.series),
+        "output": output_of(problem),
+        "kind": problem.model.output,
+        "disagreement": problem.prediction.disagreement,
+        "asked": [asked_of(t, problem) for t in problem.targets],
+        "windows": 0 if problem.layout is None else len(problem.layout),
+        "resampled": resampled(problem),
+    }
 
 
 @dataclass(frozen=True)

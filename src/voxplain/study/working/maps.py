@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxplain.aggregate.body import division
 from voxplain.attribution.attribution_file import read_attribution, stored_facts, write_attribution
 from voxplain.case import write_array
 from voxplain.case.atomic import write_whole
 from voxplain.errors import StorageError, VoxplainError
+from voxplain.metric.candidate import meaning_of
 from voxplain.report import scenes, tile
+from voxplain.report.region_sums import region_tables
 from voxplain.study.explaining.prediction import class_mask
 from voxplain.study.explaining.unit import refusal_of, shown_of
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from voxplain.engine import Problem
     from voxplain.study.planning.task import Task
     from voxplain.study.working.held import Held
+
+SUMMED = 12  # targets per case whose maps are summed over regions for the page, the largest first
 
 
 def make_maps(held: Held, task: Task, key: str, map_key: str) -> dict[str, Any]:
@@ -78,11 +84,29 @@ def make_maps(held: Held, task: Task, key: str, map_key: str) -> dict[str, Any]:
         "notes": notes,
         "parameters": attribution.parameters,
         "unit": attribution.unit,
+        "meaning": meaning_of(attribution),
+        "regions": _regions(held, task, attribution, rows),
         "passes": asdict(attribution.passes),
         "seconds": attribution.seconds,
         "peak_mb": round(attribution.peak_bytes / 2**20, 1),
     }
     return held.finish(task, key, files, result)
+
+
+def _regions(
+    held: Held, task: Task, attribution: Attribution, rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Where the maps of the largest targets lie, by the predicted segments or fields of the image."""
+    if held.method(task.who).answer == "image":
+        return []
+    problem = attribution.problem
+    return region_tables(
+        attribution,
+        [division(problem)],
+        targets=_to_draw(problem, SUMMED),
+        method=task.who,
+        names=[str(row["target"]) for row in rows],
+    )
 
 
 def _made(held: Held, task: Task, problem: Problem, working: Path, map_key: str) -> Attribution:

@@ -1,0 +1,131 @@
+"""Lights: the worst decides, none is green without evidence, and what was not measured is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from voxplain.metric.comparison import Verdict
+from voxplain.report import Page, Section, render
+from voxplain.report.trust import HARDLY, RANDOMISED, Asked, Trust, panels
+
+NAN = float("nan")
+
+
+def faithful(
+    value: float = 0.9,
+    case: str = "a",
+    *,
+    tells: bool | None = True,
+    metric: str = "faithfulness_correlation",
+) -> dict:
+    return {
+        "case": case, "model": "m", "target": "t", "method": "gradient", "metric": metric, "family": "faithfulness",
+        "better": "higher", "value": value, "null_zero": 0.0, "null_random": 0.1, "null_edges": -0.2,
+        "excess": NAN, "tells": tells, "note": "",
+    }  # fmt: skip
+
+
+def randomised(excess: float, case: str = "a") -> dict:
+    likeness = 0.2 + excess * 0.8
+    return {
+        "case": case, "model": "m", "target": "t", "method": "gradient", "metric": "mprt_absolute",
+        "family": "randomisation", "better": "lower", "value": likeness, "null_gradient": 0.2, "null_edges": 1.0,
+        "excess": excess, "tells": None, "note": "",
+    }  # fmt: skip
+
+
+def rounded(value: float, case: str = "a") -> dict:
+    return {
+        "case": case, "model": "m", "target": "t", "method": "gradient", "metric": "rounding_stability",
+        "family": "robustness", "better": "higher", "value": value, "excess": NAN, "tells": None, "note": "",
+    }  # fmt: skip
+
+
+def asked(checks: dict | None = None, outside: tuple[float, float] | None = None) -> Asked:
+    return Asked(
+        "run again", {"gradient": checks or {}}, {"gradient": outside} if outside is not None else {}
+    )
+
+
+def panel(rows: list[dict], how: Asked | None = None, **more) -> Trust:
+    (found,) = panels(["gradient"], rows, how or asked(), **more)
+    return found
+
+
+def test_nothing_measured_is_no_light_and_says_how_to_find_out() -> None:
+    found = panel([], asked({"completeness_gap": [0.001], "agreement": [0.99]}, (0.0, 0.4)))
+    assert found.level == "info"
+    assert "randomisation and faithfulness not measured" in found.text
+    assert [c.reason for c in found.missing if c.kind == "randomisation"] == ["run again"]
+    assert {c.kind for c in found.checks} == {
+        "randomisation", "faithfulness", "repeatability", "completeness", "outside", "agreement"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "level"),
+    [
+        ([faithful()], "info"),
+        ([randomised(0.1)], "info"),
+        ([faithful(), randomised(0.1)], "good"),
+        ([faithful(), randomised(0.6)], "bad"),
+        ([faithful(0.05, tells=False), randomised(0.1)], "bad"),  # below the random map
+        ([faithful(0.3, tells=False), randomised(0.1)], "warn"),  # above, but not by more than chance
+        ([faithful(), faithful(0.05, tells=False, metric="deletion"), randomised(0.1)], "warn"),
+        ([faithful(), randomised(0.1), rounded(0.3)], "bad"),
+        ([faithful(), randomised(0.1), rounded(0.7)], "warn"),
+        ([faithful(), randomised(0.1), rounded(0.99)], "good"),
+    ],
+)
+def test_the_worst_test_decides(rows: list[dict], level: str) -> None:
+    assert panel(rows).level == level
+
+
+def test_the_reason_is_said_in_words() -> None:
+    assert panel([faithful(), randomised(0.99)]).text == RANDOMISED
+    assert panel([faithful(), randomised(0.6)]).text == HARDLY
+    assert "does not change when the model's weights are randomised: do not trust it" in RANDOMISED
+    told = panel([faithful(0.05, tells=False), randomised(0.1)]).text
+    assert told == "no better than a random map: the map may not show what the model uses"
+
+
+@pytest.mark.parametrize(
+    ("checks", "outside", "level"),
+    [
+        ({"completeness_gap": [0.01]}, (0.01, 0.5), "good"),
+        ({"completeness_gap": [0.1]}, None, "warn"),
+        ({"completeness_gap": [0.4, 0.2]}, None, "bad"),
+        ({"agreement": [0.8]}, None, "warn"),
+        ({}, (0.3, 0.5), "warn"),
+    ],
+)
+def test_checks_that_came_with_the_map_count(checks: dict, outside: tuple | None, level: str) -> None:
+    assert panel([faithful(), randomised(0.1)], asked(checks, outside)).level == level
+
+
+def test_a_verdict_over_cases_is_never_bettered() -> None:
+    verdict = Verdict("gradient", "cannot tell", "cannot tell beyond", 2, (), "holds")
+    found = panel(
+        [r for c in "ab" for r in (faithful(case=c), randomised(0.1 if c == "a" else 0.12, c))],
+        verdicts=[verdict],
+    )
+    assert found.level == "info"
+    assert "6 are needed" in found.text
+    enough = [r for c in "abcdefgh" for r in (faithful(0.9 + ord(c) / 1e4, c), randomised(ord(c) / 1e3, c))]
+    held = Verdict("gradient", "holds", "holds in these tests (8 cases)", 8, (), "holds")
+    assert panel(enough, verdicts=[held]).level == "good"
+    partly = Verdict("gradient", "partly", "better than its nulls on 1 of 2", 8, (), "partly")
+    assert panel(enough, verdicts=[partly]).level == "warn"
+
+
+def test_the_page_shows_the_light_beside_the_map_and_never_green_by_a_gap_alone() -> None:
+    section = Section("gradient", "t")
+    page = Page("c", "m", sections=(section,), trust=(panel([faithful(), randomised(0.99)]),))
+    text = render(page)
+    assert "This map does not change when the model&#39;s weights are randomised: do not trust it" in text
+    assert '<span class="light bad">do not rely on it</span>' in text
+    nothing = render(
+        Page("c", "m", sections=(section,), trust=(panel([], asked({"completeness_gap": [0.0]})),))
+    )
+    assert "not checked" in nothing
+    assert "not measured" in nothing
