@@ -136,6 +136,32 @@ def test_the_same_results_are_the_same_files_and_a_case_name_is_in_none(studied,
         assert f"{dataset.ContentDate}T{dataset.ContentTime}" in settled
 
 
+def test_an_explanation_of_the_series_gives_the_same_maps_and_segments(studied, tmp_path, capsys):
+    words = ["--image", studied.series, "--model", studied.folder / "net.py:Levels", "--target", "1"]
+    explained = (
+        "explain",
+        *words,
+        "--method",
+        "gradient",
+        "--set",
+        "model.classes=[background,liver,odd thing]",
+    )
+    assert ran(capsys, *explained, "--set", "maps.figures=0", "--out", tmp_path / "explained")[0] == 0
+    source = ("--source", studied.series)
+    assert ran(capsys, "dicom", tmp_path / "explained", *source, "-o", tmp_path / "a")[0] == 0
+    export_dicom(studied.out, tmp_path / "b", source=studied.series, methods=["gradient"])
+    names = sorted(file.name for file in (tmp_path / "a").iterdir())
+    assert names == sorted(file.name for file in (tmp_path / "b").iterdir())
+    for name in ("pm-gradient-liver.dcm", "seg.dcm"):
+        a, b = (hd.imread(tmp_path / folder / name).get_volume() for folder in "ab")
+        np.testing.assert_array_equal(a.array, b.array)
+        np.testing.assert_array_equal(a.affine, b.affine)
+    code, _, told = ran(
+        capsys, "dicom", tmp_path / "explained", *source, "-o", tmp_path / "c", "--case", "Jane"
+    )
+    assert code and len(told) == 1 and "case: " in told[0] and "CT-" in told[0]
+
+
 def copied(studied, tmp_path, image):
     """The study, as if its image had been another file."""
     shutil.copytree(studied.out, tmp_path / "copy")

@@ -10,7 +10,9 @@ import typer
 
 def dicom(
     *,
-    study: Annotated[Path, typer.Argument(help="Folder of a finished `voxplain study`.")],
+    study: Annotated[
+        Path, typer.Argument(help="Folder of a finished `voxplain study` or `voxplain explain`.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the files.")],
     source: Annotated[
         Path | None, typer.Option("--source", help="Folder of the DICOM series that the image came from.")

@@ -1,11 +1,9 @@
-"""A finished study's results of one case as DICOM objects: `voxplain dicom`."""
+"""Results of one case, of a study or an explanation, as DICOM objects: `voxplain dicom`."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +42,7 @@ def export_dicom(
     """Write a case's maps, prediction and numbers as DICOM files that refer to the series that its image came from.
 
     Args:
-        study: folder of a study.
+        study: folder of a study, or of `voxplain explain`.
         out: a new folder.
         source: folder of the series.
         case: name of the case; not needed where there is one.
@@ -66,8 +64,7 @@ def export_dicom(
     if source is None:
         raise InputError(NO_SOURCE)
     results = stored(Path(study), case, model)
-    asked = results.ledger.last(f"{results.place}/ask")
-    if asked.get("status") != "ok":
+    if not results.asked:
         raise InputError(
             f"{study}: model {results.model!r} was not asked about case {results.case!r} yet; run the study"
         )
@@ -76,11 +73,11 @@ def export_dicom(
     maps = _maps(results, methods, targets)
     origin = Origin(
         model=results.model,
-        when=_when(results, [f"{results.place}/ask", *(f"{results.place}/map-{m.method}" for m in maps)]),
-        model_version=str(asked.get("network", "unknown")),
+        when=results.when(m.method for m in maps),
+        model_version=results.version,
         keep_identity=keep_identity,
     )
-    return write_dicom(out, found, maps, _segments(results, asked), origin, kinds=kinds, slices=slices)
+    return write_dicom(out, found, maps, _segments(results), origin, kinds=kinds, slices=slices)
 
 
 def _check_image(results: Stored, source: Source) -> None:
@@ -90,8 +87,7 @@ def _check_image(results: Stored, source: Source) -> None:
         raise InputError(
             f"case {results.case!r}: is one slice ({given['slice']}) of a volume, expected the whole volume"
         )
-    paths = [Path(p) for p in ([given["image"]] if isinstance(given["image"], str) else given["image"])]
-    paths = [p if p.is_absolute() else results.study / p for p in paths]
+    paths = results.images
     if not all(path.exists() for path in paths):
         warnings.warn(
             f"case {results.case!r}: its image is not where it was, so nobody has checked that the series shows it",
@@ -121,10 +117,9 @@ def _likeness(case: Case, channel: int, source: Source) -> float:
 
 def _maps(results: Stored, methods: Sequence[str], targets: Sequence[str]) -> list[VoxelMap]:
     """The maps that are there, of the methods and targets that are meant."""
-    folder = results.study / "ledger" / results.place
-    known = sorted(path.stem.removeprefix("map-") for path in folder.glob("map-*.json"))
+    known = results.methods()
     chosen = [one_of(results.study, "method", m, known) for m in methods] or known
-    rows = {m: results.ledger.last(f"{results.place}/map-{m}") for m in chosen}
+    rows = {m: results.told(m) for m in chosen}
     there = sorted({str(row["target"]) for found in rows.values() for row in found.get("rows", ())})
     wanted = {one_of(results.study, "target", t, there) for t in targets} or set(there)
     made, without = [], []
@@ -145,7 +140,7 @@ def _maps(results: Stored, methods: Sequence[str], targets: Sequence[str]) -> li
 def _read_map(results: Stored, method: str, target: str, found: Mapping[str, Any]) -> VoxelMap:
     from voxplain.report.dicom import VoxelMap
 
-    path = results.file(f"maps/{results.place}/{method}/{target}")
+    path = results.map(method, target)
     if path is None:
         raise InputError(
             f"maps/{results.place}/{method}: has no map of {target}, expected one; run with maps.save: true"
@@ -155,21 +150,21 @@ def _read_map(results: Stored, method: str, target: str, found: Mapping[str, Any
     return VoxelMap(case.image, case.geometry, method, target, unit, parameters)
 
 
-def _segments(results: Stored, asked: Mapping[str, Any]) -> list[Segment]:
+def _segments(results: Stored) -> list[Segment]:
     """Predicted classes; none of a classifier."""
     from voxplain.report.dicom import Segment
 
-    path = results.file(f"predictions/{results.place}")
-    if path is None or path.suffix == ".csv":
+    path = results.labels()
+    if path is None:
         return []
     prediction = read_case(path)
     if prediction.channels > 1:
-        names = _class_names(results, asked, range(prediction.channels))
+        names = _class_names(results, range(prediction.channels))
         masks = {c: prediction.image[c] > 0 for c in range(prediction.channels)}
     else:
         labels = prediction.image[0].astype(np.int64)
         masks = {int(label): labels == label for label in np.unique(labels[labels > 0])}
-        names = _class_names(results, asked, masks)
+        names = _class_names(results, masks)
     return [
         Segment(names[c], mask, prediction.geometry)
         for c, mask in masks.items()
@@ -177,21 +172,7 @@ def _segments(results: Stored, asked: Mapping[str, Any]) -> list[Segment]:
     ]
 
 
-def _class_names(results: Stored, asked: Mapping[str, Any], labels: Iterable[int]) -> dict[int, str]:
+def _class_names(results: Stored, labels: Iterable[int]) -> dict[int, str]:
     """Names as the network was loaded with them; a network of one output has the last of two."""
-    model = results.ledger.last(f"{results.place.split('/', maxsplit=1)[0]}/model")
-    known = [str(name) for name in model.get("classes", ())]
+    known = results.classes
     return {c: known[min(c, len(known) - 1)] if known and c <= len(known) else f"class {c}" for c in labels}
-
-
-def _when(results: Stored, tasks: Sequence[str]) -> datetime:
-    """When the last of these tasks was done (UTC), as the study's journal has it; else when the study was written."""
-    times, wanted = [], set(tasks)
-    journal = results.study / "log.jsonl"
-    for line in journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else ():
-        event = json.loads(line) if line.startswith("{") else {}
-        if event.get("event") == "settled" and event.get("status") == "ok" and event.get("task") in wanted:
-            times.append(datetime.fromisoformat(event["time"]))
-    if times:
-        return max(times).astimezone(UTC).replace(microsecond=0)
-    return datetime.fromtimestamp(int((results.study / "study.yaml").stat().st_mtime), UTC)

@@ -1,9 +1,11 @@
-"""A finished study's folder as it lies there: whose results it holds, and where. No network is loaded."""
+"""A folder of results as it lies there: whose they are, and where. No network is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,17 @@ class Stored:
         return [str(name) for name in model.get("classes", ())]
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """What the network was asked about the case; empty where it was not."""
+        found = self.ledger.last(f"{self.place}/ask")
+        return found if found.get("status") == "ok" else {}
+
+    @property
+    def version(self) -> str:
+        """A hash that tells versions of the network apart."""
+        return str(self.asked.get("network", "unknown"))
+
+    @property
     def images(self) -> list[Path]:
         """Files of the image."""
         image = self.given["image"]
@@ -75,6 +88,28 @@ class Stored:
         found = (self.study / f"{path}.{suffix}" for suffix in _SUFFIXES)
         return next((file for file in found if file.is_file()), None)
 
+    def when(self, methods: Iterable[str]) -> datetime:
+        """When the last of these maps was made (UTC), as the journal has it; else when the folder was begun."""
+        wanted = {f"{self.place}/ask", *(f"{self.place}/map-{method}" for method in methods)}
+        times = (
+            event["time"]
+            for event in self.events()
+            if event.get("event") == "settled" and event.get("status") == "ok" and event.get("task") in wanted
+        )
+        return self._latest(times, "study.yaml")
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The journal, line by line."""
+        journal = self.study / "log.jsonl"
+        for line in journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else ():
+            if line.startswith("{"):
+                yield json.loads(line)
+
+    def _latest(self, times: Iterable[str], settings: str) -> datetime:
+        found = [datetime.fromisoformat(time).astimezone(UTC) for time in times]
+        begun = (self.study / settings).stat().st_mtime
+        return max(found, default=datetime.fromtimestamp(begun, UTC)).replace(microsecond=0)
+
 
 def stored(study: Path, case: str | None, model: str | None) -> Stored:
     """The results that are meant, by names that need not be given where there is one only.
@@ -82,6 +117,10 @@ def stored(study: Path, case: str | None, model: str | None) -> Stored:
     Raises:
         InputError: no study, or a name that it does not have.
     """
+    if (study / "explain.yaml").is_file() and not (study / "study.yaml").is_file():
+        from voxplain.study.results.stored_explanation import stored_explanation
+
+        return stored_explanation(study, case, model)
     settings = settings_of(study)
     cases = {case_name(given): given for given in settings.get("cases", ())}
     chosen = one_of(study, "case", case, cases)
@@ -108,7 +147,9 @@ def settings_of(study: Path) -> dict[str, Any]:
         InputError: the folder is none of a study.
     """
     if not (study / "study.yaml").is_file():
-        raise InputError(f"{study}: holds no study.yaml, expected the folder of a finished `voxplain study`")
+        raise InputError(
+            f"{study}: holds no study.yaml, expected the folder of a finished `voxplain study` or `voxplain explain`"
+        )
     return dict(read_yaml(study / "study.yaml"))
 
 
