@@ -11,6 +11,7 @@ from voxplain.aggregate.body import ELSEWHERE, OUT
 Meaning = Literal["slope", "share", "rank"]
 OUTLIER = 3.5  # robust z beyond which a share is unusual (Iglewicz & Hoaglin, 1993)
 LEAST_DIFFERENCE = 0.02  # of the map: where all cases are alike, any other is far off in robust deviations
+SHOWN = 8  # rows of a table
 LEAST_VOXELS = 20  # of a region whose density is worth a sentence
 LEAST_CASES = 6  # fewer say nothing of what is usual
 NAMELESS = frozenset([ELSEWHERE, OUT, "outside", "nothing"])
@@ -123,6 +124,16 @@ class Regions:
         return self.row_of.get(OUT)
 
     @property
+    def leading(self) -> tuple[RegionRow, ...]:
+        """The rows that a table shows: the largest that hold anything of the map."""
+        return tuple(row for row in self.rows if row.mass > 0)[:SHOWN]
+
+    @property
+    def others(self) -> tuple[RegionRow, ...]:
+        """The rows that it does not."""
+        return self.rows[len(self.leading) :]
+
+    @property
     def total(self) -> float:
         """Of all values."""
         return sum(row.net for row in self.rows)
@@ -171,7 +182,8 @@ def with_cohort(every: Sequence[Regions]) -> list[Regions]:
 def _sentences(found: Regions) -> Iterable[str]:
     what = "what argues for it" if found.signed else "the map"
     ranked = sorted(
-        (r for r in found.rows if _share(found, r) is not None), key=lambda r: -(_share(found, r) or 0)
+        (r for r in found.rows if r.name == found.own or _share(found, r)),
+        key=lambda r: -(_share(found, r) or 0),
     )
     if not ranked:
         yield f"Nothing argues for {found.target}."
@@ -190,7 +202,8 @@ def _sentences(found: Regions) -> Iterable[str]:
     if dense:
         top = max(dense, key=lambda r: r.density or 0)
         if (top.density or 0) > 2:
-            yield f"Most of it per volume: {top.name}, {top.density:.0f} times the mean over the image."
+            per = "area" if top.millilitres is None else "volume"
+            yield f"Most of it per {per}: {top.name}, {top.density:.0f} times the mean over the image."
     outside = found.outside
     if outside is not None and outside.mass > 0.005:
         yield f"{percent(outside.mass)} of the map lies outside of the body."

@@ -282,7 +282,7 @@ def _completeness(known: Mapping[str, Sequence[float]]) -> Check:
 def _outside(found: tuple[float, float] | None) -> Check:
     name = "Outside the body"
     if found is None:
-        return _unmeasured("outside", name, "no body was found in the image, or the map was not summed")
+        return _unmeasured("outside", name, "no body stands out in this image; none is sought in pictures")
     share, volume = found
     value = f"{100 * share:.1f} % of the map"
     beside = f"evenly spread: {100 * volume:.0f} %"
