@@ -54,7 +54,7 @@ class View implements Solid {
     return make("div", {},
       make("div", { class: "vx-controls" }, from.whole, cut.whole, ground.whole),
       make("div", { class: "vx-buttons" },
-        toggle("Cut the map, too", false, (on) => { this.scene.cutsMap = on; this.scene.again(); }),
+        toggle("Cut the map, too", this.scene.cutsMap, (on) => { this.scene.cutsMap = on; this.scene.again(); }),
         press("3-D larger", () => this.scene.zoom(1.25)),
         press("3-D smaller", () => this.scene.zoom(1 / 1.25))));
   }
