@@ -1,6 +1,7 @@
 /** NiiVue with the colours, labels and cross-hair of the planes. */
 
 import { Niivue, NVImage, SLICE_TYPE } from "@niivue/niivue";
+import { place, table } from "../colours.ts";
 import type { Contents, Triple } from "../format.ts";
 import { nifti } from "./nifti.ts";
 import { shells } from "./shells.ts";
@@ -157,10 +158,15 @@ function volume(bytes: ArrayBuffer, colours: string, negative = ""): Promise<NVI
   return NVImage.new(bytes, "volume.nii", colours, 1, null, NaN, NaN, true, 0.02, false, false, negative, 0, 0, NaN, NaN, false, null, 0, null);
 }
 
-/** One half of the signed colours, from zero outwards; weak values are more transparent. */
+const STEPS = 17;
+
+/** One half of the signed colours, from zero outwards. Rays pass many voxels: weak ones would be a fog before the strong. */
 function half(stops: Contents["stops"], sign: 1 | -1) {
-  const found = stops.filter(([at]) => sign * (at - 0.5) >= 0).sort(([a], [b]) => sign * (a - b));
-  const part = (n: number) => found.map(([, colour]) => parseInt(colour.slice(1 + 2 * n, 3 + 2 * n), 16));
-  const place = found.map(([at]) => Math.round(Math.abs(at - 0.5) * 510));
-  return { R: part(0), G: part(1), B: part(2), A: place, I: place };
+  const colours = table(stops);
+  const places = Array.from({ length: STEPS }, (_, n) => n / (STEPS - 1));
+  const part = (c: number) => places.map((share) => colours[3 * place(sign * share, 1) + c]);
+  return {
+    R: part(0), G: part(1), B: part(2), A: places.map((share) => Math.round(255 * share ** 2)),
+    I: places.map((share) => Math.round(255 * share)),
+  };
 }
