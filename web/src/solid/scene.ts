@@ -31,6 +31,8 @@ export class Scene {
   cut = "nothing";
   cutsMap = true;
   ground = 0.3;
+  /** A share of the limit below which nothing is coloured here: rays pass many voxels, and weak ones hide the strong. */
+  least = 0.4;
   private seen: Seen | null = null;
   private shells: number[] = [];
   private values = "";
@@ -90,14 +92,14 @@ export class Scene {
 
   /** Take over window, threshold, opacity and outlines; whether any of them has changed. */
   private apply({ state, layers }: Seen): boolean {
-    const values = JSON.stringify([state.low, state.high, state.threshold, state.opacity, state.outlines, this.ground]);
+    const values = JSON.stringify([state.low, state.high, state.threshold, state.opacity, state.outlines, this.ground, this.least]);
     if (values === this.values) return false;
     this.values = values;
     const [image, map] = [this.nv.volumes[0], this.nv.volumes[this.nv.volumes.length - 1]];
     [image.cal_min, image.cal_max, image.opacity] = [state.low, state.high, this.ground];
     if (layers.mapInfo && layers.map) {
       const { limit } = layers.mapInfo;
-      [map.cal_min, map.cal_max, map.opacity] = [Math.max(state.threshold, 0.001) * limit, limit, state.opacity];
+      [map.cal_min, map.cal_max, map.opacity] = [Math.max(state.threshold, this.least, 0.001) * limit, limit, state.opacity];
     }
     for (const n of this.shells) this.nv.volumes[n].opacity = state.outlines ? SHELL : 0;
     return true;
@@ -160,13 +162,13 @@ function volume(bytes: ArrayBuffer, colours: string, negative = ""): Promise<NVI
 
 const STEPS = 17;
 
-/** One half of the signed colours, from zero outwards. Rays pass many voxels: weak ones would be a fog before the strong. */
+/** One half of the signed colours, from zero outwards. */
 function half(stops: Contents["stops"], sign: 1 | -1) {
   const colours = table(stops);
   const places = Array.from({ length: STEPS }, (_, n) => n / (STEPS - 1));
   const part = (c: number) => places.map((share) => colours[3 * place(sign * share, 1) + c]);
   return {
-    R: part(0), G: part(1), B: part(2), A: places.map((share) => Math.round(255 * share ** 2)),
+    R: part(0), G: part(1), B: part(2), A: places.map((share) => (share ? 255 : 0)), // what lies below the threshold has the first colour
     I: places.map((share) => Math.round(255 * share)),
   };
 }
