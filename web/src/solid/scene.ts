@@ -36,6 +36,7 @@ export class Scene {
   private seen: Seen | null = null;
   private shells: number[] = [];
   private values = "";
+  private drawing = 0;
 
   constructor(private point: (voxel: Triple) => void) {
     this.nv = new Niivue({
@@ -127,7 +128,13 @@ export class Scene {
   }
 
   look(azimuth: number, elevation: number): void {
-    this.nv.setRenderAzimuthElevation(((azimuth % 360) + 360) % 360, Math.min(Math.max(elevation, -90), 90));
+    this.nv.scene.renderAzimuth = ((azimuth % 360) + 360) % 360;
+    this.nv.scene.renderElevation = Math.min(Math.max(elevation, -90), 90);
+    // a hand moves more often than a picture can be drawn
+    this.drawing ||= requestAnimationFrame(() => {
+      this.drawing = 0;
+      this.nv.drawScene();
+    });
   }
 
   turn(across: number, down: number): void {
