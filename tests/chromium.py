@@ -154,7 +154,9 @@ class Page:
             " ": 32,
         }
         code = codes.get(key, ord(key[0]))
-        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text, **held)
+        self.send(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text, **held
+        )
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code, **held)
 
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:

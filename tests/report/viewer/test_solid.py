@@ -54,7 +54,7 @@ def file(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def page(file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("profile")
-    with Page(folder, 420, 600, flags=("--enable-unsafe-swiftshader",)) as page:
+    with Page(folder, 340, 600, flags=("--enable-unsafe-swiftshader",)) as page:
         page.send("Emulation.setScrollbarsHidden", hidden=True)
         page.open(file)
         page.ask("window.v = voxplain.viewers[0]; v.ready")
@@ -75,13 +75,17 @@ def choose(page: Page, label: str, value: int) -> None:
 def seen(page: Page, folder: Path) -> dict[str, np.ndarray]:
     """Where the colours of the map are in the picture: centres (across, down) and counts of both signs."""
     page.ask(WAIT)
-    pixels = np.asarray(Image.open(page.picture(folder / "solid.png", ".vx-stage")).convert("RGB")).astype(int)
+    pixels = np.asarray(Image.open(page.picture(folder / "solid.png", ".vx-stage")).convert("RGB")).astype(
+        int
+    )
     pixels = pixels[:, pixels.shape[1] // 5 :]  # the cube is in the corner
     warm, cold = pixels[..., 0] - pixels[..., 2], pixels[..., 2] - pixels[..., 0]
     found = {}
     for name, mask in (("for", warm > 30), ("against", cold > 30)):
         rows, columns = np.nonzero(mask)
-        found[name] = np.array([len(rows), columns.mean() if len(rows) else 0, rows.mean() if len(rows) else 0])
+        found[name] = np.array(
+            [len(rows), columns.mean() if len(rows) else 0, rows.mean() if len(rows) else 0]
+        )
     return found
 
 
