@@ -63,6 +63,7 @@ export class Panel {
 
   /** Fingers on the canvas, by their number; two of them move and zoom. */
   private fingers = new Map<number, [number, number]>();
+  private pinched = false;
 
   private drag(event: PointerEvent): void {
     if (event.pointerType === "touch") {
@@ -79,10 +80,8 @@ export class Panel {
     if (event.button === 1) event.preventDefault();
     let [x, y] = [event.offsetX, event.offsetY];
     const follow = (now: PointerEvent) => {
-      if (this.fingers.size > 1) {
-        this.pinch(now);
-        return;
-      }
+      if (this.fingers.size > 1) this.pinch(now);
+      if (this.pinched) return;
       if (now.pointerId !== event.pointerId) return;
       const [across, down] = [now.offsetX - x, now.offsetY - y];
       [x, y] = [now.offsetX, now.offsetY];
@@ -90,11 +89,13 @@ export class Panel {
       if (tool === "window") this.deeds.moveWindow(across, down);
       if (tool === "move") this.deeds.movePicture(this, across * this.ratio, down * this.ratio);
     };
-    follow(event);
+    const touch = event.pointerType === "touch";
+    this.pinched = false;
+    if (!touch) follow(event); // a finger may be the first of two
     this.canvas.addEventListener("pointermove", follow);
     const end = (up: PointerEvent) => {
-      if (up.pointerId !== event.pointerId && !(event.pointerType === "touch" && this.fingers.size)) return;
-      if (event.pointerType === "touch" && this.fingers.size) return; // the other finger goes on
+      if (touch ? this.fingers.size : up.pointerId !== event.pointerId) return; // another finger goes on
+      if (touch && !this.pinched && up.type === "pointerup") follow(up);
       this.canvas.removeEventListener("pointermove", follow);
       for (const kind of ["pointerup", "pointercancel"] as const) this.canvas.removeEventListener(kind, end);
     };
@@ -108,6 +109,7 @@ export class Panel {
 
   /** Two fingers: what is between them stays between them. */
   private pinch(now: PointerEvent): void {
+    this.pinched = true;
     const before = [...this.fingers.values()].slice(0, 2);
     this.fingers.set(now.pointerId, [now.offsetX, now.offsetY]);
     const after = [...this.fingers.values()].slice(0, 2);

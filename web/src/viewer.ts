@@ -126,12 +126,19 @@ export class Viewer implements Deeds {
       d: () => this.solid.button.hidden || this.solid.button.click(),
       w: () => this.preset((Number(this.presets.list.value) + 1) % this.case.image.presets.length),
     };
-    this.help.append(make("h3", {}, "Keys and gestures"), ...[...HELP, ...(this.options.keys ?? [])].map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), press("Close", () => this.help.close()));
+    const close = press("Close", () => this.help.close());
+    this.help.append(make("h3", {}, "Keys and gestures"), ...[...HELP, ...(this.options.keys ?? [])].map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), close);
+    // a dialog alone lets the focus go to the browser's own buttons
+    this.help.addEventListener("keydown", (event) => {
+      if (event.key !== "Tab") return;
+      event.preventDefault();
+      close.focus();
+    });
     this.root.append(fields, buttons, this.trouble, this.sides, this.place, this.solid.whole, this.legend, this.lost, this.help);
     this.root.addEventListener("keydown", (event) => this.key(event));
     // the help is found from everywhere on the page
     document.addEventListener("keydown", (event) => {
-      if (event.key === "?" && !event.defaultPrevented && !(event.target as HTMLElement).matches("input, select, textarea")) this.help.showModal();
+      if (event.key === "?" && !event.defaultPrevented && !(event.target as HTMLElement).matches("input:not([type=range]), textarea")) this.help.showModal();
     });
   }
 
