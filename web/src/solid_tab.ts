@@ -74,7 +74,7 @@ export class SolidTab {
       if (!window.voxplainSolid) throw new Error("The script that draws in three dimensions did not run here.");
       const solid = await window.voxplainSolid.open(this.host, this.colours, this.point);
       this.told.textContent =
-        "Drag or press the arrows to turn it, click to put the cross-hair on what is seen. Labels are thin surfaces; weak values are transparent.";
+        "Drag or press the arrows to turn it, click to put the cross-hair on what is seen. Labels are thin surfaces. More of the map is hidden here than in the planes, since the weak would hide the strong.";
       return solid;
     } catch (error) {
       this.host.replaceChildren();

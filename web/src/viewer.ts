@@ -36,6 +36,7 @@ export class Viewer implements Deeds {
   private layers: Layers[] = [];
   /** Set the sliders and buttons to what the state says. */
   private showState: () => void = () => {};
+  private letters: Record<string, () => void> = {};
   private asked = 0;
   private drawing = 0;
   private dragging: Drag = "cross-hair";
@@ -120,14 +121,30 @@ export class Viewer implements Deeds {
       this.cases.whole, this.targets.whole, this.first.whole, this.second.whole, reach.whole, opacity.whole,
       this.presets.whole, make("div", { class: "vx-field" }, make("span", {}, "from, to"), make("span", { class: "vx-pair" }, this.low, this.high)),
       this.tools.whole);
-    this.help.append(...[...HELP, ...(this.options.keys ?? [])].map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), press("Close", () => this.help.close()));
+    this.letters = {
+      o: () => outlines.click(), x: () => crosshair.click(), n: () => convention.click(), s: () => this.strongest(),
+      d: () => this.solid.button.hidden || this.solid.button.click(),
+      w: () => this.preset((Number(this.presets.list.value) + 1) % this.case.image.presets.length),
+    };
+    const close = press("Close", () => this.help.close());
+    this.help.append(make("h3", {}, "Keys and gestures"), ...[...HELP, ...(this.options.keys ?? [])].map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), close);
+    // a dialog alone lets the focus go to the browser's own buttons
+    this.help.addEventListener("keydown", (event) => {
+      if (event.key !== "Tab") return;
+      event.preventDefault();
+      close.focus();
+    });
     this.root.append(fields, buttons, this.trouble, this.sides, this.place, this.solid.whole, this.legend, this.lost, this.help);
     this.root.addEventListener("keydown", (event) => this.key(event));
+    // the help is found from everywhere on the page
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "?" && !event.defaultPrevented && !(event.target as HTMLElement).matches("input:not([type=range]), textarea")) this.help.showModal();
+    });
   }
 
   private key(event: KeyboardEvent): void {
     const at = event.target as HTMLElement;
-    if (event.ctrlKey || event.metaKey || event.altKey || at.matches("select, input[type=number]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || at.matches("select, input[type=number], textarea") || this.help.open) return;
     const count = this.maps.length;
     const digit = "123456789".indexOf(event.key);
     if (event.key === "?") this.help.showModal();
@@ -135,6 +152,7 @@ export class Viewer implements Deeds {
     else if (event.key === "+") this.zoom(1.25);
     else if (event.key === "-") this.zoom(1 / 1.25);
     else if (event.key === "0") this.whole();
+    else if (event.key.length === 1 && this.letters[event.key.toLowerCase()]) this.letters[event.key.toLowerCase()]();
     else return;
     event.preventDefault();
   }

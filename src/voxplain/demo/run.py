@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from voxplain.report.viewer import ShownCase, ShownMap
 
 
+VIEWER_MB = 8
+
+
 def demo(out: Path, seed: int = 0, progress: Progress | None = None) -> Path:
     """Make phantoms, train, explain, draw; print the page's path last.
 
@@ -196,7 +199,7 @@ def _page(parts: list[_Part], seed: int) -> Page:
     from importlib.metadata import version
 
     from voxplain.report import Page, predicted_classes
-    from voxplain.report.viewer import pack
+    from voxplain.report.viewer import MB, pack
 
     names = [part.subject.title for part in parts]
     return Page(
@@ -218,7 +221,7 @@ def _page(parts: list[_Part], seed: int) -> Page:
         settings={"seed": seed},
         versions={name: version(name) for name in ("voxplain", "torch", "monai", "numpy")},
         command=f"voxplain demo --seed {seed}",
-        viewer=pack([partial(_shown, part) for part in parts], len(parts)),
+        viewer=pack([partial(_shown, part) for part in parts], len(parts), VIEWER_MB * MB),
     )
 
 

@@ -2,6 +2,7 @@
 
 import { choice, fill, make, press, slider, toggle } from "../elements.ts";
 import type { Triple } from "../format.ts";
+import { nifti } from "./nifti.ts";
 import { CUTS, Scene, VIEWS } from "./scene.ts";
 import type { OpenSolid, Seen, Solid } from "./types.ts";
 
@@ -48,13 +49,14 @@ class View implements Solid {
     const from = choice("Look from", (n) => { if (n >= 0) this.scene.look(...VIEWS[views[n]]); });
     fill(from.list, [[-1, "choose a side"], ...views.map((name, n) => [n, name] as [number, string])], -1);
     const cuts = Object.keys(CUTS);
-    const cut = choice("Cut away at the cross-hair", (n) => { this.scene.cut = cuts[n]; this.scene.again(); });
+    const cut = choice("Cut off at the cross-hair", (n) => { this.scene.cut = cuts[n]; this.scene.again(); });
     fill(cut.list, cuts.map((name, n) => [n, name]), 0);
     const ground = slider("Image", this.scene.ground, (share) => { this.scene.ground = share; this.scene.again(); });
+    const least = slider("Hidden below, here", this.scene.least, (share) => { this.scene.least = share; this.scene.again(); });
     return make("div", {},
-      make("div", { class: "vx-controls" }, from.whole, cut.whole, ground.whole),
+      make("div", { class: "vx-controls" }, from.whole, cut.whole, least.whole, ground.whole),
       make("div", { class: "vx-buttons" },
-        toggle("Cut the map, too", false, (on) => { this.scene.cutsMap = on; this.scene.again(); }),
+        toggle("Cut the map, too", this.scene.cutsMap, (on) => { this.scene.cutsMap = on; this.scene.again(); }),
         press("3-D larger", () => this.scene.zoom(1.25)),
         press("3-D smaller", () => this.scene.zoom(1 / 1.25))));
   }
@@ -95,6 +97,8 @@ class View implements Solid {
     event.preventDefault();
   }
 }
+
+export { nifti };
 
 export const open: OpenSolid = async (host, { stops }, point) => {
   const view = new View(host, point);

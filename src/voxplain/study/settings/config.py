@@ -90,7 +90,7 @@ class MapSettings(Section):
         ge=0,
     )
     viewer: float = setting(
-        12.0,
+        9.0,
         "room in report.html for volumes to walk through, of targets that are drawn; coarsened to fit; 0: none",
         "MB",
         ge=0,
