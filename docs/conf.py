@@ -32,6 +32,7 @@ extensions = [
     "page_groups",
     "api_rooms",
     "plain_docstrings",
+    "gallery_pages",
 ]
 root_doc = "index"
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
@@ -88,6 +89,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "voxplain"
 html_static_path = ["_static"]
+html_extra_path = ["_made"]  # files of the repository, and pages that examples make
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
