@@ -79,9 +79,7 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Eleme
         full = f"voxplain.{room}.{name}"
         if full in documented:
             found = documented[full]
-            return make_refnode(
-                app.builder, str(node["refdoc"]), found.docname, found.node_id, [text], full
-            )
+            return make_refnode(app.builder, str(node["refdoc"]), found.docname, found.node_id, [text], full)
     return None
 
 

@@ -41,9 +41,7 @@ def plain_lines(lines: list[str]) -> list[str]:
     return made
 
 
-def _process(
-    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
-) -> None:
+def _process(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     lines[:] = plain_lines(lines)
 
 

@@ -43,7 +43,9 @@ def patient(seed: int, contrast: bool) -> vx.Case:
         isodense=["kidney left"],
         hounsfield={"stomach": 250.0 if contrast else 35.0},
     )
-    table = np.array([CLASSES.index(name) if name in CLASSES else 0 for name in ORGAN_CLASSES], dtype=np.int32)
+    table = np.array(
+        [CLASSES.index(name) if name in CLASSES else 0 for name in ORGAN_CLASSES], dtype=np.int32
+    )
     return replace(scan, label=table[scan.label], meta={**scan.meta, "classes": list(CLASSES)})
 
 
