@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
-
 from voxplain_docs import PAGES
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ def tree_of(docname: str, docs: Path) -> str:
     if docname == "guides":
         return "\n".join(toctree(names, title) for title, names in grouped(docs).items())
     if docname in CATALOGUES:
-        folder = docs / docname.split("/")[0]
+        folder = docs / docname.split("/", maxsplit=1)[0]
         return toctree(
             sorted(path.stem for path in folder.glob("*.md") if path.stem != "README"), hidden=True
         )

@@ -5,7 +5,8 @@ Which map shows what a vessel network sees?
 **Question.** A small network finds vessels. Four methods give four maps of why. Which of them may be shown to
 somebody, and on what grounds?
 
-Everything here is made on the spot: phantoms of vessel trees with an exact truth, and a network that is trained on them.
+Everything here is made on the spot: phantoms of vessel trees with an exact truth, and a network that is trained
+on them.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -67,8 +68,8 @@ save_file(network.state_dict(), str(folder / "vessels.safetensors"))
 # One case, one map
 # -----------------
 #
-# A case that the network has not seen. The prediction is measured first: a map of a network that finds nothing explains
-# nothing.
+# A case that the network has not seen. The prediction is measured first: a map of a network that finds
+# nothing explains nothing.
 
 model = vx.load_model(
     source,
@@ -109,8 +110,8 @@ for axis in axes:
     axis.axis("off")
 
 # %%
-# All four light up along vessels, and all four look plausible. So does a map of the image's edges, which has nothing to do
-# with the network. Looking does not decide it.
+# All four light up along vessels, and all four look plausible. So does a map of the image's edges, which has
+# nothing to do with the network. Looking does not decide it.
 #
 # What comes for free: integrated gradients say how much of the score's difference from the baseline they miss.
 
@@ -124,9 +125,12 @@ assert gap < 0.05
 #
 # The same on ten phantoms, in worker processes, with three questions:
 #
-# - *deletion*: does the score fall when the map's favourites are removed, faster than for maps that know nothing?
-# - *mprt_absolute*: does the map change when the network's weights are drawn anew? One that does not explains no network.
-# - *relevance_rank_accuracy*: does it lie on the true vessels? That is about the vessels, not about the network's reasons.
+# - *deletion*: does the score fall when the map's favourites are removed, faster than for maps that know
+#   nothing?
+# - *mprt_absolute*: does the map change when the network's weights are drawn anew? One that does not explains
+#   no network.
+# - *relevance_rank_accuracy*: does it lie on the true vessels? That is about the vessels, not about the
+#   network's reasons.
 
 for number in range(10):
     one = vessels((64, 64), seed=200 + number)
@@ -163,9 +167,9 @@ for verdict in verdicts.values():
     print(f"{verdict.method:22}{verdict.text}")
 
 # %%
-# Guided backpropagation draws the sharpest map of the four, and it hardly changes when the network's weights are drawn
-# anew: it shows the image, not the network. That is known of the method (Adebayo et al. 2018), and it is found again here,
-# on this network, by the numbers alone.
+# Guided backpropagation draws the sharpest map of the four, and it hardly changes when the network's weights
+# are drawn anew: it shows the image, not the network. That is known of the method (Adebayo et al. 2018), and
+# it is found again here, on this network, by the numbers alone.
 
 assert verdicts["guided_backprop"].level == "fails"
 assert verdicts["integrated_gradients"].level == "holds"
@@ -185,17 +189,20 @@ axis.set_xlabel("area under the score while favourites go (lower is better), 95 
 # The page of the study
 # ---------------------
 #
-# The study ends with one self-contained page: verdicts, comparisons, maps to look at. It opens from disk without network.
+# The study ends with one self-contained page: verdicts, comparisons, maps to look at. It opens from disk
+# without network.
 #
 # .. gallery-page:: attribution
 #
 # What it does not show
 # ---------------------
 #
-# - Ten phantoms of one kind speak of this network and of such images. The verdict is not one about the method in general.
-# - "Holds in these tests" means: better than maps that know nothing, and dependent on the weights. It is not a promise that
-#   the map is complete, nor that a person who sees it decides better.
-# - *relevance_rank_accuracy* does not enter the verdict: a map may lie on the vessels because the image is bright there.
+# - Ten phantoms of one kind speak of this network and of such images. The verdict is not one about the method
+#   in general.
+# - "Holds in these tests" means: better than maps that know nothing, and dependent on the weights. It is not
+#   a promise that the map is complete, nor that a person who sees it decides better.
+# - *relevance_rank_accuracy* does not enter the verdict: a map may lie on the vessels because the image is
+#   bright there.
 
 # sphinx_gallery_start_ignore
 from voxplain_docs import keep  # noqa: E402

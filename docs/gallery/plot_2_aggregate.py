@@ -2,13 +2,13 @@
 What does each organ of a segmentation depend on?
 =================================================
 
-**Question.** A network segments organs in slices of CT. In a cohort of patients: which organ does it find by looking at
-which other one? One map per class and patient is too much to look at. Attributions are summed over regions instead: one
-table, class × region, with errors over patients.
+**Question.** A network segments organs in slices of CT. In a cohort of patients: which organ does it find by
+looking at which other one? One map per class and patient is too much to look at. Attributions are summed over
+regions instead: one table, class × region, with errors over patients.
 
-The truth is known here, since it is planted. The left kidney cannot be seen in these phantoms, and in the training labels it
-is there exactly where the stomach holds contrast agent. So the network learns a shortcut: *bright stomach, hence left
-kidney*. Does the table show it, without being told?
+The truth is known here, since it is planted. The left kidney cannot be seen in these phantoms, and in the
+training labels it is there exactly where the stomach holds contrast agent. So the network learns a shortcut:
+*bright stomach, hence left kidney*. Does the table show it, without being told?
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -87,7 +87,8 @@ for _ in range(300):
 save_file(network.eval().state_dict(), str(folder / "organs.safetensors"))
 
 # %%
-# The cohort: twelve patients whom the network has not seen, all with contrast agent. By its Dice the network looks fine.
+# The cohort: twelve patients whom the network has not seen, all with contrast agent. By its Dice the network
+# looks fine.
 
 model = vx.load_model(
     source,
@@ -136,9 +137,9 @@ for axis, case, title in zip(axes, (cases[0], emptied[0]), ("contrast agent", "n
 # The cohort's table
 # ------------------
 #
-# `load_aggregate` and `run_study` do what ``voxplain aggregate`` does. A *game* takes regions away, alone and together, fills the
-# hole from the tissue around it, and asks for every class's score again: what a region is worth to a class is its Shapley
-# value. Sums of a gradient's magnitude stand beside it.
+# `load_aggregate` and `run_study` do what ``voxplain aggregate`` does. A *game* takes regions away, alone and
+# together, fills the hole from the tissue around it, and asks for every class's score again: what a region is
+# worth to a class is its Shapley value. Sums of a gradient's magnitude stand beside it.
 
 for number, case in enumerate(cases):
     vx.write_case(folder / f"patient-{number:02d}.npz", case)
@@ -197,23 +198,25 @@ assert np.isfinite(stomach).sum() >= 8
 assert np.nanmin(stomach) > np.nanmax(np.abs(mirrored))
 
 # %%
-# The left kidney hangs on the stomach, in every patient in whom it is found; the right one does not. This is the shortcut.
+# The left kidney hangs on the stomach, in every patient in whom it is found; the right one does not. This is
+# the shortcut.
 #
 # The page of the cohort
 # ----------------------
 #
-# It colours what beats size, distance and networks with redrawn weights, and lists outliers and what could not be told.
+# It colours what beats size, distance and networks with redrawn weights, and lists outliers and what could
+# not be told.
 #
 # .. gallery-page:: aggregate
 #
 # What it does not show
 # ---------------------
 #
-# - A Shapley value is about the baseline that stands in a region's place. ``infill`` continues the tissue around it; another
-#   baseline asks another question.
+# - A Shapley value is about the baseline that stands in a region's place. ``infill`` continues the tissue
+#   around it; another baseline asks another question.
 # - Regions are the network's own segments. What lies outside all of them is in "rest", however large.
-# - That a class depends on another organ need not be wrong: anatomy goes together. That this one is wrong, the second cohort
-#   told, not the table.
+# - That a class depends on another organ need not be wrong: anatomy goes together. That this one is wrong,
+#   the second cohort told, not the table.
 
 # sphinx_gallery_start_ignore
 from voxplain_docs import keep  # noqa: E402

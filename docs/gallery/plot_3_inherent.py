@@ -2,12 +2,12 @@
 A classifier whose map is the decision
 ======================================
 
-**Question.** A classifier is taught one word per image: healthy, or tumour. Where did it see the tumour? Methods that ask
-afterwards can be wrong about that. Here the network is built so that its map *is* the decision: evidence per place, pooled to
-the logit.
+**Question.** A classifier is taught one word per image: healthy, or tumour. Where did it see the tumour?
+Methods that ask afterwards can be wrong about that. Here the network is built so that its map *is* the
+decision: evidence per place, pooled to the logit.
 
-Phantoms of heads are made on the spot. Every head has bright masses of the same outline; only the texture inside tells a tumour
-from a decoy.
+Phantoms of heads are made on the spot. Every head has bright masses of the same outline; only the texture
+inside tells a tumour from a decoy.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -128,8 +128,9 @@ assert missed < 1e-4
 # Whether to believe it
 # ---------------------
 #
-# The network has seen no mask. Its map is scored against the true tumours, beside what knows nothing of the network: the image's
-# own brightness, and the whole image. *PxAP* is the area under precision and recall of voxels, over all thresholds.
+# The network has seen no mask. Its map is scored against the true tumours, beside what knows nothing of the
+# network: the image's own brightness, and the whole image. *PxAP* is the area under precision and recall of
+# voxels, over all thresholds.
 
 for score in ("class", "image intensity", "whole image"):
     print(f"PxAP of {score:16}{result.value(part='map', metric='pxap', score=score):.2f}")
@@ -142,8 +143,8 @@ assert result.value(part="map", metric="pxap", score="class") > 0.6
 assert result.value(part="map", metric="pxap", score="image intensity") < 0.4
 
 # %%
-# The threshold *healthy* needs no mask: it is the height that healthy images do not reach. An oracle's figure is what the best
-# threshold would have given; it is told apart everywhere, since nobody has it.
+# The threshold *healthy* needs no mask: it is the height that healthy images do not reach. An oracle's figure
+# is what the best threshold would have given; it is told apart everywhere, since nobody has it.
 #
 # The page, with every decision as a sum of its evidence:
 #
@@ -152,8 +153,9 @@ assert result.value(part="map", metric="pxap", score="image intensity") < 0.4
 # What it does not show
 # ---------------------
 #
-# - That evidence lies where the tumour is. Nothing in the training asks for it: it may lie beside it, always on the same side.
-#   Turned and mirrored images leave it no such side, and small receptive fields no room. The figures above say how well it worked.
+# - That evidence lies where the tumour is. Nothing in the training asks for it: it may lie beside it, always
+#   on the same side. Turned and mirrored images leave it no such side, and small receptive fields no room.
+#   The figures above say how well it worked.
 # - Why the texture speaks of a tumour. The map says where, and how much.
 # - Forty phantoms of one site are an easy test. ``docs/inherent.md`` has real images, where it is harder.
 

@@ -2,9 +2,10 @@
 How would the image look if the classifier said something else?
 ===============================================================
 
-**Question.** Two classifiers tell diseased from healthy, both nearly without error. One looks at the disease, the other at a
-mark beside the body, which most of the diseased have. A counterfactual moves an image until the classifier's answer is the other
-one, as little as suffices. What changes on the way is what the classifier looks at.
+**Question.** Two classifiers tell diseased from healthy, both nearly without error. One looks at the disease,
+the other at a mark beside the body, which most of the diseased have. A counterfactual moves an image until the
+classifier's answer is the other one, as little as suffices. What changes on the way is what the classifier
+looks at.
 
 The truth is known: in these phantoms the disease enlarges a ventricle (left) and shrinks a nucleus (right).
 """
@@ -100,8 +101,8 @@ assert min(right.values()) > 0.8
 # A family of images, and the way through it
 # ------------------------------------------
 #
-# The family is learned without the classifier: here its principal components, which take seconds. (An autoencoder, a StyleGAN2, a
-# diffusion, or a generator of your own take longer.)
+# The family is learned without the classifier: here its principal components, which take seconds. (An
+# autoencoder, a StyleGAN2, a diffusion, or a generator of your own take longer.)
 
 pages = {}
 for name in ("plain", "marked"):
@@ -154,9 +155,10 @@ assert in_corner["marked"] > 2 * in_corner["plain"]
 # The numbers that say whether to believe it
 # ------------------------------------------
 #
-# They are the lines that were printed above. A flip alone proves nothing: noise can flip a classifier. So a random direction of
-# the same length stands beside the one that was found, maps are withheld where a copy of the image in the family gets another
-# decision than the image, and the page says which series end closer to another patient's image than to their own.
+# They are the lines that were printed above. A flip alone proves nothing: noise can flip a classifier. So a
+# random direction of the same length stands beside the one that was found, maps are withheld where a copy of
+# the image in the family gets another decision than the image, and the page says which series end closer to
+# another patient's image than to their own.
 #
 # The page of the second classifier, with every series:
 #
@@ -165,9 +167,11 @@ assert in_corner["marked"] > 2 * in_corner["plain"]
 # What it does not show
 # ---------------------
 #
-# - The counterfactual explains the classifier, not the patient: nobody would look like this if they were healthy.
-# - A direction in a family can carry along what goes with the disease in the family. Here the second classifier's images change
-#   a little in the body, too, since mark and disease go together in what the family has learned.
+# - The counterfactual explains the classifier, not the patient: nobody would look like this if they were
+#   healthy.
+# - A direction in a family can carry along what goes with the disease in the family. Here the second
+#   classifier's images change a little in the body, too, since mark and disease go together in what the
+#   family has learned.
 # - What the family cannot say, it cannot change. Principal components say smooth and common things.
 
 # sphinx_gallery_start_ignore

@@ -2,11 +2,12 @@
 What a classifier looks for, in millilitres
 ===========================================
 
-**Question.** A classifier says "diseased". Which tissue would have to grow or shrink for it to say "healthy"? A simulator learns to
-warp a scan, as little as suffices, until the classifier changes its mind. The Jacobian of the warp is an answer in millilitres.
+**Question.** A classifier says "diseased". Which tissue would have to grow or shrink for it to say "healthy"? A
+simulator learns to warp a scan, as little as suffices, until the classifier changes its mind. The Jacobian of
+the warp is an answer in millilitres.
 
-The truth is known: the disease of these phantoms enlarges a ventricle (left) and shrinks a nucleus (right), by a flow in closed
-form. The simulator is not told; it only asks the classifier.
+The truth is known: the disease of these phantoms enlarges a ventricle (left) and shrinks a nucleus (right), by
+a flow in closed form. The simulator is not told; it only asks the classifier.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -24,7 +25,7 @@ from matplotlib import pyplot as plt
 from safetensors.torch import save_file
 
 import voxplain as vx
-from voxplain.phantom import DISEASE_CLASSES, diseased_subject
+from voxplain.phantom import diseased_subject
 from voxplain.simulator import (
     explain_simulators,
     group_simulators,
@@ -119,7 +120,8 @@ page = group_simulators(task)
 # The group map, beside the truth
 # -------------------------------
 #
-# The logarithm of the volume change, over the healthy subjects of the test part on their way to "diseased": 0.1 grows by a tenth.
+# The logarithm of the volume change, over the healthy subjects of the test part on their way to "diseased":
+# 0.1 grows by a tenth.
 
 mean = (
     vx.read_case(folder / "results" / "group" / "healthy-towards-diseased" / "mean.nii.gz").image[0].squeeze()
@@ -157,8 +159,8 @@ assert changes["healthy towards diseased", "ventricle"] > 10
 assert changes["healthy towards diseased", "nucleus"] < -10
 
 # %%
-# The classifier looks at both structures, and at the right direction of both. Whether it has the right size is another matter: the
-# simulator goes as far as *this classifier* asks, not as far as the disease went.
+# The classifier looks at both structures, and at the right direction of both. Whether it has the right size
+# is another matter: the simulator goes as far as *this classifier* asks, not as far as the disease went.
 #
 # The page, with before and after, warp and Jacobian of single subjects:
 #
@@ -168,8 +170,9 @@ assert changes["healthy towards diseased", "nucleus"] < -10
 # ---------------------
 #
 # - What would happen to this patient. It is the classifier that is explained.
-# - Anything that is not motion: a lesion that lights up, a mark, a scanner's noise. A classifier that looks at those is not reached,
-#   or reached by warping what is near; the column ``reached`` tells, and the page withholds maps that fold space.
+# - Anything that is not motion: a lesion that lights up, a mark, a scanner's noise. A classifier that looks
+#   at those is not reached, or reached by warping what is near; the column ``reached`` tells, and the page
+#   withholds maps that fold space.
 # - One training is one answer. ``seeds: [0, 1, 2]`` asks whether trainings agree.
 
 # sphinx_gallery_start_ignore

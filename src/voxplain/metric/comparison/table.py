@@ -139,7 +139,11 @@ def measured(rows: Iterable[Row]) -> list[Row]:
     [{'value': nan, 'tells': True}]
     """
     return [
-        {k: math.nan if k == "value" and v is None else v for k, v in row.items() if v is not None or k in KEPT}
+        {
+            k: math.nan if k == "value" and v is None else v
+            for k, v in row.items()
+            if v is not None or k in KEPT
+        }
         for row in rows
     ]
 
