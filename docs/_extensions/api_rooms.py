@@ -7,8 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sphinx.util.nodes import make_refnode
-
 if TYPE_CHECKING:
     from docutils.nodes import Element
     from sphinx.addnodes import pending_xref
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 # In the order that a question goes through them.
 ROOMS = (
     "case", "model", "target", "engine", "attribution", "metric", "aggregate", "report", "study",
-    "inherent", "counterfactual", "simulator", "phantom", "errors",
+    "inherent", "counterfactual", "simulator", "phantom", "demo", "errors",
 )  # fmt: skip
 
 
@@ -69,6 +67,8 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Eleme
     """Signatures name a class where it is defined, or by its bare name; it is documented in its room."""
     if node.get("refdomain") != "py":
         return None
+    from sphinx.util.nodes import make_refnode
+
     target = str(node.get("reftarget", ""))
     if not (target.startswith("voxplain.") or "." not in target):
         return None

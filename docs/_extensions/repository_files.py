@@ -86,7 +86,7 @@ def lay_files(app: Sphinx, needed: set[Path]) -> None:
     """Lay files of the repository where the pages' links find them."""
     root = Path(app.srcdir).parent
     for inner in sorted(needed):
-        to = Path(app.srcdir) / "_made" / "_files" / inner
+        to = Path(app.srcdir) / "_files" / inner
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / inner, to)
 
