@@ -9,7 +9,7 @@ cp -r pyproject.toml README.md LICENSE src scripts/peers.txt "$room/"
 "${PYTHON:-python3.11}" -m venv "$room/.venv"
 pip() { "$room/.venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 pip install "${TORCH:-torch}" hatchling editables
-pip install --no-build-isolation -e "$room[test,lint,demo,dicom,ray,train,matlab]"
+pip install --no-build-isolation -e "$room[test,lint,docs,demo,dicom,ray,train,matlab]"
 pip install --no-deps --requirement "$room/peers.txt" dcmqi
 {
     sed -n '/^#/p' constraints.txt

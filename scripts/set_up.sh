@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv with voxplain and everything its tests and demo need. Called by the Makefile; changes nothing global.
+# With the word "docs": adds what builds the documentation to a .venv that is there.
 #
 #   PYTHON=python3.12   which interpreter to use (default: the first of python3.11, python3, … that is able)
 #   TORCH=torch         which build of torch to install (default: the CPU build, a twentieth of the CUDA one)
@@ -39,6 +40,17 @@ make_venv() {
 
 # Silent, except for errors.
 pip_install() { "$venv/bin/python" -m pip install -qq --constraint constraints.txt "$@"; }
+
+# What the extra [docs] names, without building voxplain again.
+if [ "${1:-}" = docs ]; then
+    echo "set-up: what builds the documentation"
+    "$venv/bin/python" -c 'import pathlib, tomllib
+print("\n".join(tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]["optional-dependencies"]["docs"]))' \
+        > "$venv/docs.txt"
+    pip_install --requirement "$venv/docs.txt"
+    date > "$venv/.docs"
+    exit
+fi
 
 # The CPU build first: from wherever pip is set up to look, then from PyTorch's own index. Plain torch comes last,
 # because on Linux the plain one is the CUDA build with gigabytes of libraries that a CPU never calls.

@@ -375,6 +375,18 @@ def test_a_verdict_for_every_outcome(better):
     assert "no test" in of([{**r, "value": math.nan} for r in randomised])[1]
 
 
+def test_rows_that_were_read_back_from_a_table_have_the_same_verdict():
+    """Parquet and SQL fill what a row has no value for with None."""
+    rows = [*judged(12, 1.0), row("c0", "x", math.nan, metric="one", better="higher")]
+    columns = dict.fromkeys(key for r in rows for key in r)
+    read = [
+        {c: None if isinstance(v := r.get(c), float) and math.isnan(v) else v for c in columns} for r in rows
+    ]
+    assert any(v is None for r in read for v in r.values())
+    assert verdicts(read) == verdicts(rows)
+    assert compare(read, "one").rows() == compare(rows, "one").rows()
+
+
 def with_gradient(rows: list[dict], gradient: float) -> list[dict]:
     """The same, the gradient's likeness beside every randomised one."""
     out = []

@@ -32,6 +32,7 @@ from voxplain.attribution.perturbation.rise import Rise
 from voxplain.attribution.shapley.contrast import ContrastShapley
 from voxplain.attribution.shapley.kernel import KernelShap
 from voxplain.attribution.shapley.sampling import ShapleySampling
+from voxplain.attribution.streamed import Streamed
 from voxplain.attribution.synthesis.dream import DeepDream
 from voxplain.attribution.synthesis.maximization import ActivationMaximization
 
@@ -92,6 +93,7 @@ __all__ = [
     "ShapleySampling",
     "SmoothGrad",
     "SmoothGradSquared",
+    "Streamed",
     "VarGrad",
     "XGradCam",
     "default_baseline",

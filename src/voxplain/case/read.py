@@ -50,6 +50,13 @@ def read_case(
     Raises:
         InputError: a missing, damaged or unsupported file; values that are not finite; fractional labels.
         GeometryError: impossible or contradicting geometries.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/scan.npy", np.ones((1, 4, 5, 6), np.float32))
+    ...     case = read_case(f"{folder}/scan.npy")
+    >>> case.id, case.channels, case.spatial_shape
+    ('scan', 1, (4, 5, 6))
     """
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     if not paths or "" in [os.fspath(p) for p in paths]:

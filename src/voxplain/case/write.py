@@ -35,6 +35,15 @@ def write_array(path: str | os.PathLike[str], array: npt.ArrayLike, geometry: Ge
     Raises:
         InputError: an unknown suffix, values the format cannot hold, a place that cannot be written to.
         GeometryError: array and geometry are not on one grid, or the format needs or refuses a geometry.
+
+    >>> import tempfile
+    >>> from voxplain.case import Geometry, read_case
+    >>> grid = Geometry(np.diag([2.0, 2.0, 3.0, 1.0]), (4, 5, 6))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_array(f"{folder}/map.nii.gz", np.full((4, 5, 6), 0.5), grid)
+    ...     back = read_case(f"{folder}/map.nii.gz")
+    >>> back.geometry == grid, float(back.image.max())
+    (True, 0.5)
     """
     file = Path(path)
     values = _storable(np.asarray(array), file)

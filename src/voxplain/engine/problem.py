@@ -72,6 +72,16 @@ class Problem:
 
     Raises:
         InputError, ModelError, TargetError, OutOfMemoryError: one line each.
+
+    >>> import numpy as np, torch, voxplain as vx
+    >>> network = torch.nn.Conv2d(1, 2, 1)  # bright: twice the intensity
+    >>> network.weight.data = torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)
+    >>> network.bias.data = torch.tensor([1.0, 0.0])
+    >>> model = vx.load_model(network, classes=["dark", "bright"])
+    >>> case = vx.Case("three voxels", np.array([[[0.0, 1.0, 3.0]]]))
+    >>> problem = vx.Problem(model, case, ["bright"])
+    >>> problem.prediction.labels.tolist(), problem.clean_scores().tolist()
+    ([[0, 1, 1]], [4.0])
     """
 
     def __init__(

@@ -65,6 +65,17 @@ def evaluate(
     Raises:
         InputError: unknown metric, one metric with two settings (their figures would pass for one another's), two maps
             of one name, an attribution of another problem, no random map.
+
+    >>> import numpy as np, torch, voxplain as vx
+    >>> network = torch.nn.Conv2d(1, 2, 1)  # bright: twice the intensity
+    >>> network.weight.data = torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)
+    >>> network.bias.data = torch.tensor([1.0, 0.0])
+    >>> model = vx.load_model(network, classes=["dark", "bright"])
+    >>> case = vx.Case("three voxels", np.array([[[0.0, 1.0, 3.0]]]))
+    >>> problem = vx.Problem(model, case, ["bright"])
+    >>> found = evaluate(problem, vx.IntegratedGradients(nodes=4, baseline=0.0).attribute(problem), ["completeness"])
+    >>> found.value("completeness", "integrated_gradients")
+    0.0
     """
     check_draws(random_nulls)
     candidates = _named(problem, attributions)

@@ -37,6 +37,15 @@ class Preparation:
 
     Raises:
         InputError: a field that cannot be.
+
+    >>> import numpy as np
+    >>> from voxplain.case import Case
+    >>> case = Case("three voxels", np.array([[[0.0, 1.0, 4.0]]]))
+    >>> prepared = Preparation(scale="minmax", divisible=2)(case)
+    >>> prepared.image.tolist()
+    [[[0.0, 0.25, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]
+    >>> prepared.restore(prepared.image).tolist()  # a map's way back to the case's own grid
+    [[[0.0, 0.25, 1.0]]]
     """
 
     orientation: str | None = None

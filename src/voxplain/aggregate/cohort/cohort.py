@@ -37,6 +37,22 @@ class Cohort:
     Attributes:
         connection: with the views `tables` and, where metadata were given, `metadata`.
         cases: every case of the tables, sorted.
+
+    >>> import numpy as np, torch, voxplain as vx
+    >>> network = torch.nn.Conv2d(1, 2, 1)  # bright: twice the intensity
+    >>> network.weight.data = torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)
+    >>> network.bias.data = torch.tensor([1.0, 0.0])
+    >>> model = vx.load_model(network, classes=["dark", "bright"])
+    >>> case = vx.Case("three voxels", np.array([[[0.0, 1.0, 3.0]]]))
+    >>> problem = vx.Problem(model, case, ["bright"])
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> table = vx.region_table(problem, [vx.predicted_regions(problem)], "gradient")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cohort = Cohort.read(table.write(Path(folder) / "three.parquet"))
+    ...     mass = cohort.matrix("mass")  # (cases, targets, regions)
+    >>> cohort.cases, mass.targets, mass.regions, mass.values.tolist()
+    (('three voxels',), ('bright',), ('dark', 'bright'), [[[0.0, 1.0]]])
     """
 
     connection: duckdb.DuckDBPyConnection

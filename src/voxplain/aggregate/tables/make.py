@@ -61,6 +61,17 @@ def region_table(
 
     Raises:
         VoxplainError: as `Method.attribute`; partitions of another image, or none.
+
+    >>> import numpy as np, torch, voxplain as vx
+    >>> network = torch.nn.Conv2d(1, 2, 1)  # bright: twice the intensity
+    >>> network.weight.data = torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)
+    >>> network.bias.data = torch.tensor([1.0, 0.0])
+    >>> model = vx.load_model(network, classes=["dark", "bright"])
+    >>> case = vx.Case("three voxels", np.array([[[0.0, 1.0, 3.0]]]))
+    >>> problem = vx.Problem(model, case, ["bright"])
+    >>> table = region_table(problem, [vx.predicted_regions(problem)], "gradient")
+    >>> {row["region"]: row["value"] for row in table.rows() if row["statistic"] == "mass"}
+    {'dark': 0.0, 'bright': 1.0}
     """
     chosen = parse_method(method) if isinstance(method, str) else method
     name = label or (method if isinstance(method, str) else chosen.name)

@@ -17,6 +17,16 @@ class Gradient(Method):
     """∂F/∂x: how much the score changes per unit of intensity at each voxel.
 
     Simonyan et al. 2013, "Deep inside convolutional networks".
+
+    >>> import numpy as np, torch, voxplain as vx
+    >>> network = torch.nn.Conv2d(1, 2, 1)  # bright: twice the intensity
+    >>> network.weight.data = torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)
+    >>> network.bias.data = torch.tensor([1.0, 0.0])
+    >>> model = vx.load_model(network, classes=["dark", "bright"])
+    >>> case = vx.Case("three voxels", np.array([[[0.0, 1.0, 3.0]]]))
+    >>> problem = vx.Problem(model, case, ["bright"])
+    >>> Gradient().attribute(problem).map("bright").tolist()  # the score is a mean over two voxels
+    [[[0.0, 1.0, 1.0]]]
     """
 
     name: ClassVar[str] = "gradient"

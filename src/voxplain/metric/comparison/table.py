@@ -16,6 +16,7 @@ from voxplain.errors import InputError, suggest
 Row = Mapping[str, Any]
 Cell = tuple[str, str, str]  # case, target, method
 Numbers = NDArray[np.float64]
+KEPT = ("value", "tells")  # columns that every row has, empty or not
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ def gather(rows: Iterable[Row], metric: str) -> Table:
         InputError: unknown metric, several models or settings, different images under one name, a metric whose
             direction changes.
     """
-    rows = list(rows)
+    rows = measured(rows)
     chosen = of_metric(rows, metric)
     cells = _cells(chosen)
     with_figures = {method for _, _, method in cells}
@@ -129,6 +130,22 @@ def _means(
     shared = set.intersection(*own) if own else set()
     judged = {m: [v for t, v in here[m].items() if m not in ranked or t in shared] for m in methods}
     return [float(np.mean(judged[m])) if judged[m] else math.nan for m in methods]
+
+
+def measured(rows: Iterable[Row]) -> list[Row]:
+    """Rows as an evaluation gives them, also where a table's empty cells came back as None.
+
+    >>> measured([{"value": None, "null_zero": None, "tells": True}])
+    [{'value': nan, 'tells': True}]
+    """
+    return [
+        {
+            k: math.nan if k == "value" and v is None else v
+            for k, v in row.items()
+            if v is not None or k in KEPT
+        }
+        for row in rows
+    ]
 
 
 def of_metric(rows: Sequence[Row], metric: str) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from voxplain.metric.comparison.evidence import Beaten, Evidence, Randomised, Rounded, evidence
 from voxplain.metric.comparison.rules import Rules
-from voxplain.metric.comparison.table import Row
+from voxplain.metric.comparison.table import Row, measured
 
 Level = Literal["holds", "partly", "fails", "cannot tell"]
 Here = Literal["holds", "partly", "fails", "nothing"]
@@ -48,7 +48,7 @@ def verdicts(rows: Iterable[Row], rules: Rules | None = None) -> list[Verdict]:
         InputError: several models.
     """
     rules = rules or Rules()
-    found = evidence(list(rows), rules)
+    found = evidence(measured(rows), rules)
     needed = rules.needed(sum(len(e.tests) for e in found))
     return [_verdict(e, needed, rules) for e in found]
 
