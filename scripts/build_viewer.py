@@ -22,6 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SKIP = "VOXPLAIN_SKIP_VIEWER"
 BUILT = Path("src/voxplain/report/viewer/built")
+SCRIPTS = ("viewer", "series")
 FIRST_LINES = 8
 _SOURCES = (
     "package.json",
@@ -29,8 +30,8 @@ _SOURCES = (
     ".npmrc",
     "tsconfig.json",
     "vite.config.js",
-    "src/*.ts",
-    "src/*.css",
+    "src/**/*.ts",
+    "src/**/*.css",
 )
 
 
@@ -43,7 +44,7 @@ class ViewerHook(BuildHookInterface[Any]):
         del version
         if self.target_name == "wheel":
             build(Path(self.root))
-            build_data["artifacts"].append(f"/{BUILT.as_posix()}/viewer.*")
+            build_data["artifacts"] += [f"/{BUILT.as_posix()}/{script}.*" for script in SCRIPTS]
 
 
 def build(root: Path) -> None:
@@ -65,7 +66,9 @@ def build(root: Path) -> None:
         web,
         "the packages that build the viewer could not be fetched from the npm registry",
     )
-    _run([node, str(web / "node_modules/vite/bin/vite.js"), "build"], web, "the viewer could not be built")
+    for script in SCRIPTS:  # the first one empties the folder
+        vite = [node, str(web / "node_modules/vite/bin/vite.js"), "build", "--mode", script]
+        _run(vite, web, f"the {script} could not be built")
     mark.write_text(wanted, encoding="utf-8")
 
 
