@@ -24,7 +24,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SKIP = "VOXPLAIN_SKIP_VIEWER"
 BUILT = Path("src/voxplain/report/viewer/built")
 FIRST_LINES = 8
-CONFIGS = ("vite.config.js", "vite.solid.config.js")  # the first empties the folder
+BUILDS = {
+    "viewer": ("--mode", "viewer"),  # empties the folder
+    "series": ("--mode", "series"),
+    "view in three dimensions": ("--config", "vite.solid.config.js"),
+}
 _SOURCES = (
     "package.json",
     "package-lock.json",
@@ -69,9 +73,9 @@ def build(root: Path) -> None:
         web,
         "the packages that build the viewer could not be fetched from the npm registry",
     )
-    for config in CONFIGS:
-        vite = [node, str(web / "node_modules/vite/bin/vite.js"), "build", "--config", config]
-        _run(vite, web, "the viewer could not be built")
+    vite = [node, str(web / "node_modules/vite/bin/vite.js"), "build"]
+    for name, words in BUILDS.items():
+        _run([*vite, *words], web, f"the {name} could not be built")
     mark.write_text(wanted, encoding="utf-8")
 
 

@@ -1,13 +1,25 @@
 import { defineConfig } from "vite";
 
-// One plain script and one style sheet: the report puts both into its one file, and modules do not open from disk.
-export default defineConfig({
-  publicDir: false,
-  build: {
-    outDir: "../src/voxplain/report/viewer/built",
-    emptyOutDir: true,
-    target: "es2022",
-    modulePreload: false,
-    lib: { entry: "src/main.ts", formats: ["iife"], name: "voxplain", fileName: () => "viewer.js", cssFileName: "viewer" },
-  },
+// Plain scripts with a style sheet each: a page puts what it needs into its one file, and modules do not open from disk.
+// `vite build` makes the viewer of reports; `--mode series` the sliders of series, `--mode served` the page of
+// `voxplain view`, beside it.
+const SCRIPTS = {
+  viewer: { entry: "src/main.ts", name: "voxplain" },
+  series: { entry: "src/series/main.ts", name: "voxplainSeries" },
+  served: { entry: "src/served/main.ts", name: "voxplain" },
+};
+
+export default defineConfig(({ mode }) => {
+  const which = mode in SCRIPTS ? mode : "viewer";
+  const { entry, name } = SCRIPTS[which];
+  return {
+    publicDir: false,
+    build: {
+      outDir: "../src/voxplain/report/viewer/built",
+      emptyOutDir: which === "viewer",
+      target: "es2022",
+      modulePreload: false,
+      lib: { entry, formats: ["iife"], name, fileName: () => `${which}.js`, cssFileName: which },
+    },
+  };
 });

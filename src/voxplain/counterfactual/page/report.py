@@ -1,8 +1,9 @@
-"""The page as one HTML file: pictures and animations inside, no script, nothing loaded from anywhere."""
+"""The page as one HTML file: pictures, animations and series inside, no script but theirs, nothing loaded from anywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ from voxplain.counterfactual.page.direction_tables import (
 from voxplain.counterfactual.page.image_tables import metrics_table, overview_table, realism_table
 from voxplain.counterfactual.page.images_shown import chosen_images, image_shown
 from voxplain.counterfactual.page.patterns import pattern_remarks
+from voxplain.counterfactual.page.series import image_series
+from voxplain.counterfactual.page.words import image_unit
 from voxplain.report import Picture
+from voxplain.report.series import moving
 from voxplain.report.templating import templates
 
 if TYPE_CHECKING:
@@ -37,12 +41,14 @@ def write_page(
     """Write ``report.html`` (``new.html`` of new images), whole or not at all."""
     names, told = task.asked.names, task.settings
     chosen = chosen_images([record for _, record in records], told.explain.cases)
+    unit = image_unit(task.preparation)
+    series = moving([partial(image_series, *records[n], names, unit) for n in chosen])
     text = templates("voxplain.counterfactual.page", "voxplain.report").get_template("counterfactual.html.j2").render(
         title=f"How images would look if the classifier said something else: {names[1]} or {names[0]}",
         subtitle=f"{task.asked.source}, explained in a family of images ({told.generator.family})",
         sentence=summary.sentence,
         warnings=summary.warnings,
-        notes=task.samples.notes,
+        notes=(*task.samples.notes, *([series.note] if series.note else [])),
         facts=_facts(task),
         checks=checks_table(summary.facts),
         patterns=pattern_remarks(summary.facts["patterns"]),
@@ -55,6 +61,7 @@ def write_page(
         lone=[(coordinate_name(a.facts), Picture(a.file, a.alt, a.caption)) for a in lone],
         overview=overview_table([record for _, record in records]),
         images=[image_shown(*records[n]) for n in chosen],
+        series=series,
         generator=_generator(task),
         versions={"voxplain": voxplain.__version__},
     )  # fmt: skip

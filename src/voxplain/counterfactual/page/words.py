@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voxplain.counterfactual.page.remark import Remark
 from voxplain.report.canvas import signed
 
+if TYPE_CHECKING:
+    from voxplain.model import Preparation
+
 ALIKE = 0.7  # correlation of mean maps, from which on a control explains as much
 _BEYOND = 1.5  # typical distances from the mean
+
+
+def image_unit(prepare: Preparation) -> str:
+    """Of what the classifier sees: the file's own units, unless the preparation scales them."""
+    return "image units" if prepare.scale is None and prepare.transforms is None else "prepared units"
 
 
 def remarks(record: dict[str, Any]) -> tuple[Remark, ...]:

@@ -12,6 +12,7 @@ from voxplain.inherent.maps_folder import MapsFolder
 from voxplain.inherent.mask.segment import HEALTHY
 from voxplain.inherent.overlap import dice
 from voxplain.inherent.page.case_figure import case_figure
+from voxplain.inherent.page.sums import SumBar, sum_bars
 from voxplain.inherent.running.case_files import Grid
 from voxplain.inherent.running.questions import words
 from voxplain.inherent.running.thresholds import segmentation_of, why
@@ -51,6 +52,7 @@ class CaseShown:
         id, patient: whose.
         figures: image, evidence, mask; one of exclusive classes, one per independent label that is decided or true.
         shares: the decision, class by class; () where the network does not divide it.
+        bars: the same, drawn.
         right: whether the decision is the label; of independent labels, whether all are.
         mask: how masks came about, in sentences.
         truth: what is known, in sentences.
@@ -60,6 +62,7 @@ class CaseShown:
     patient: str
     figures: tuple[Picture, ...]
     shares: tuple[Share, ...]
+    bars: tuple[SumBar, ...]
     right: bool
     mask: tuple[str, ...]
     truth: tuple[str, ...]
@@ -100,27 +103,28 @@ def _shown(
     title = f"{test.ids[i]}: {decided or NOTHING}"
     title += "" if label == decided else f", but it is {label or NOTHING}"
     grid, figures, mask, truth = Grid.from_dict(about["grid"]), [], [], []
-    for judged, maps in _told(views, i):
+    for judged, maps in told_questions(views, i):
         headline = judged.headline
         segmentation = segmentation_of(task.settings.mask, headline) if headline else None
         made = segmentation(maps, i) if segmentation else None
         figures.append(_figure(task, judged.question, test, maps, i, grid, made, title))
         of = f"{judged.question.name}: " if judged.question.name else ""
         if made and segmentation:
-            score = _score_told(segmentation, judged.question, maps, i, task.samples.classes)
+            score = score_told(segmentation, judged.question, maps, i, task.samples.classes)
             mask += [of + line for line in _why(made, segmentation, score, judged.question.name)]
         name = label if judged.question.index is None else ("present" if maps.labels[i] else "absent")
         truth.append(of + _truth(maps, i, name, made))
     if not figures:
         figures.append(_figure(task, None, test, test, i, grid, None, title))
         truth.append(f"Truth: {NOTHING}, and nothing is decided.")
+    shares = _shares(test, i, about, task.samples.classes)
     return CaseShown(
-        test.ids[i], test.groups[i], tuple(figures), _shares(test, i, about, task.samples.classes), label == decided,
+        test.ids[i], test.groups[i], tuple(figures), shares, sum_bars(shares), label == decided,
         tuple(mask), tuple(truth),
     )  # fmt: skip
 
 
-def _told(views: list[tuple[Judged, Maps]], i: int) -> list[tuple[Judged, Maps]]:
+def told_questions(views: list[tuple[Judged, Maps]], i: int) -> list[tuple[Judged, Maps]]:
     """Of independent labels those that are decided or true."""
     return [
         (judged, maps)
@@ -160,7 +164,7 @@ def _shares(test: Maps, i: int, about: dict[str, Any], classes: tuple[str, ...])
     )  # fmt: skip
 
 
-def _score_told(
+def score_told(
     segmentation: Segmentation, question: Question, maps: Maps, i: int, classes: tuple[str, ...]
 ) -> str:
     """What is thresholded, in words; a difference of maps is one that no panel of the figure shows."""

@@ -1,15 +1,18 @@
-"""The page of an evaluation as one HTML file: figures inside, no script, nothing loaded from anywhere."""
+"""The page of an evaluation as one HTML file: figures and maps inside, their script, nothing loaded from anywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import voxplain
 from voxplain.case.atomic import write_whole
-from voxplain.inherent.page.cases import CaseShown, cases_shown
+from voxplain.inherent.maps_folder import MapsFolder
+from voxplain.inherent.page.case_series import case_series
+from voxplain.inherent.page.cases import CaseShown, cases_shown, chosen
 from voxplain.inherent.page.curves import rejection_curve, reliability_diagram, training_curves
 from voxplain.inherent.page.honesty import distance_unit, mask_caption
 from voxplain.inherent.page.numbers import (
@@ -23,6 +26,7 @@ from voxplain.inherent.page.numbers import (
 )
 from voxplain.inherent.running.thresholds import told
 from voxplain.report import Drawing, Picture, png
+from voxplain.report.series import Moving, moving
 from voxplain.report.templating import templates
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ class ReportPage:
         figures: curves.
         thresholds: each in a sentence.
         cases: image by image.
+        series: of the cases, with sliders.
         versions: of what made it.
     """
 
@@ -62,6 +67,7 @@ class ReportPage:
     figures: tuple[Picture, ...]
     thresholds: tuple[str, ...]
     cases: tuple[CaseShown, ...]
+    series: Moving
     versions: dict[str, object]
 
 
@@ -78,12 +84,13 @@ def report_page(task: Task, found: Evaluation, test: Maps) -> ReportPage:
     """What the page says of an evaluation."""
     rows = found.result.rows
     network = task.network
+    series = _series(task, found, test)
     return ReportPage(
         title=f"{type(network).__name__} on {task.settings.data.source.name}",
         subtitle=f"pool {task.settings.network.pool}, {task.settings.network.pool_at} the read-out",
         faithful=network.faithful,
         facts=_facts(task, test),
-        notes=(*found.notes, *task.samples.notes),
+        notes=(*found.notes, *task.samples.notes, *([series.note] if series.note else [])),
         classes=(class_table(rows, task.samples.classes), overall_table(rows)),
         masks=tuple(table for one in found.judged for table in _map_tables(task, one, distance_unit(test))),
         calibration=tuple(
@@ -94,8 +101,17 @@ def report_page(task: Task, found: Evaluation, test: Maps) -> ReportPage:
             f"{_of(one)}{told(t, one.question.name)}" for one in found.judged for t in one.thresholds
         ),
         cases=cases_shown(task, found, test),
+        series=series,
         versions={"voxplain": voxplain.__version__},
     )
+
+
+def _series(task: Task, found: Evaluation, test: Maps) -> Moving:
+    """Of the images that are shown, in their order."""
+    told = MapsFolder.opened(found.places.maps("test"))
+    views = [(one, one.question.of(test)) for one in found.judged]
+    shown = chosen(test, task.settings.evaluate.cases)
+    return moving([partial(case_series, task, views, test, i, told.about(i)) for i in shown])
 
 
 def _of(judged: Judged) -> str:

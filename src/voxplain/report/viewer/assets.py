@@ -50,13 +50,13 @@ def _hashed(script: str) -> str:
 
 
 @cache
-def assets() -> Assets | None:
-    """What the build made; None where it was skipped."""
+def assets(name: str = "viewer") -> Assets | None:
+    """What the build made of the "viewer" or of the "series"; None where it was skipped."""
     built = files("voxplain.report.viewer") / "built"
     try:
-        script = (built / "viewer.js").read_text(encoding="utf-8")
-        style = (built / "viewer.css").read_text(encoding="utf-8")
-        solid = (built / "solid.js").read_text(encoding="utf-8")
+        script = (built / f"{name}.js").read_text(encoding="utf-8")
+        style = (built / f"{name}.css").read_text(encoding="utf-8")
+        solid = (built / "solid.js").read_text(encoding="utf-8") if name == "viewer" else ""
     except (FileNotFoundError, NotADirectoryError):
         return None
     return Assets(_within(script, "script"), _within(style, "style"), solid.replace("\r\n", "\n"))

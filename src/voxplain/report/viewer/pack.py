@@ -28,8 +28,8 @@ VERSION = 1
 MB = 1_000_000
 LEAST_FOR_THREE_D = 2 * MB
 """Room of volumes beside which half a megabyte for the script is little."""
-_ROOMS = ((True, 1), (False, 1), (False, 2), (False, 4), (False, 8))  # fine or not, and voxels per voxel
-_HOPE = 0.1  # of the plain bytes: what never was compressed to less is not tried
+ROOMS = ((True, 1), (False, 1), (False, 2), (False, 4), (False, 8))  # fine or not, and voxels per voxel
+HOPE = 0.1  # of the plain bytes: what never was compressed to less is not tried
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def pack(
 
 
 @dataclass
-class _Room:
-    """The volumes of one case, at one size."""
+class Room:
+    """The volumes of one case, at one size; a prefix of their names, what describes them, and the volumes."""
 
     prefix: str
     described: dict[str, Any] = field(default_factory=dict)
@@ -106,6 +106,7 @@ class _Room:
 
     @property
     def size(self) -> int:
+        """Bytes as they stand in the page."""
         return sum(map(len, self.volumes.values()))
 
     def add(self, stored: NDArray[Any]) -> dict[str, str]:
@@ -116,36 +117,36 @@ class _Room:
         return {"data": name, "type": str(stored.dtype)}
 
 
-def _best(case: ShownCase, prefix: str, budget: float) -> _Room | None:
+def _best(case: ShownCase, prefix: str, budget: float) -> Room | None:
     grid = Grid.of(case.image.shape, case.geometry)
     layers = 1 + sum(len(t.maps) for t in case.targets)
-    for fine, times in _ROOMS:
+    for fine, times in ROOMS:
         voxels = case.image.size / np.prod(reduce.factors(grid.view.shape, times))
-        if _HOPE * voxels * layers * (2 if fine else 1) > budget and (fine or times < 8):
+        if HOPE * voxels * layers * (2 if fine else 1) > budget and (fine or times < 8):
             continue
-        room = _Room(prefix)
+        room = Room(prefix)
         if _fill(room, case, grid, fine, times, budget):
             return room
     return None
 
 
-def _fill(room: _Room, case: ShownCase, grid: Grid, fine: bool, times: int, budget: float) -> bool:
+def _fill(room: Room, case: ShownCase, grid: Grid, fine: bool, times: int, budget: float) -> bool:
     """Whether all of it fits."""
     by = reduce.factors(grid.view.shape, times)
     ground = reduce.mean(grid.array(case.image), by) if times > 1 else grid.array(case.image)
     shown = image(ground, fine=fine)
     described: dict[str, Any] = {
         "name": case.name,
-        **_of_grid(grid, by, ground.shape),
+        **of_grid(grid, by, ground.shape),
         "image": {
             **room.add(shown.stored),
             "scale": shown.scale,
             "offset": shown.offset,
             "presets": presets(case.image),
         },
-        "labels": [_labels(room, labels, grid, by) for labels in case.labels],
+        "labels": [pack_labels(room, labels, grid, by) for labels in case.labels],
         "targets": [],
-        "notes": [*grid.notes(), *_reduced(by), _image_lost(shown), *case.notes],
+        "notes": [*grid.notes(), *reduced(by), image_lost(shown), *case.notes],
     }
     for target in case.targets:
         maps = []
@@ -158,7 +159,8 @@ def _fill(room: _Room, case: ShownCase, grid: Grid, fine: bool, times: int, budg
     return room.size <= budget
 
 
-def _of_grid(grid: Grid, by: Factors, shape: tuple[int, ...]) -> dict[str, Any]:
+def of_grid(grid: Grid, by: Factors, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Shape, spacing, affine, the way to the file's own voxel, planes."""
     affine = None if grid.affine is None else reduce.affine(grid.affine, by)
     spacing = [s * n for s, n in zip(grid.view.spacing, by, strict=True)]
     file = []
@@ -175,7 +177,7 @@ def _of_grid(grid: Grid, by: Factors, shape: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def _labels(room: _Room, labels: ShownLabels, grid: Grid, by: Factors) -> dict[str, Any]:
+def pack_labels(room: Room, labels: ShownLabels, grid: Grid, by: Factors) -> dict[str, Any]:
     """Labels as they are; the largest of them are outlined."""
     values = reduce.middle(grid.array(labels.values), by)
     present, counts = np.unique(values[values > 0], return_counts=True)
@@ -200,7 +202,7 @@ def _labels(room: _Room, labels: ShownLabels, grid: Grid, by: Factors) -> dict[s
     }
 
 
-def _map(room: _Room, made: ShownMap, grid: Grid, by: Factors, fine: bool) -> dict[str, Any]:
+def _map(room: Room, made: ShownMap, grid: Grid, by: Factors, fine: bool) -> dict[str, Any]:
     limit = Scale.of(made.values, name=made.method).limit
     values = grid.array(made.values)
     stored = signed(reduce.strongest(values, by) if max(by) > 1 else values, limit, fine=fine)
@@ -229,7 +231,8 @@ def _map_lost(stored: Quantised, made: ShownMap, limit: float) -> str:
     return ", ".join(parts).replace("-", "−")
 
 
-def _image_lost(shown: Quantised) -> str:
+def image_lost(shown: Quantised) -> str:
+    """What storing an image in steps has cost."""
     text = "Image: stored exactly" if not shown.error else f"Image: stored to within {shown.error:.2g}"
     if shown.clipped:
         ends = (shown.offset, shown.offset + shown.scale * np.iinfo(shown.stored.dtype).max)
@@ -237,7 +240,8 @@ def _image_lost(shown: Quantised) -> str:
     return f"{text}.".replace("-", "−")
 
 
-def _reduced(by: Factors) -> list[str]:
+def reduced(by: Factors) -> list[str]:
+    """What a coarser grid has cost."""
     if max(by) == 1:
         return []
     return [

@@ -1,9 +1,10 @@
-"""The page as one HTML file: figures inside, no script, nothing loaded from anywhere."""
+"""The page as one HTML file: figures and series inside, no script but theirs, nothing loaded from anywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from voxplain.case.atomic import write_whole
 from voxplain.counterfactual.page.remark import Remark
 from voxplain.inherent.page.numbers import Table
 from voxplain.report import Picture
+from voxplain.report.series import Moving, moving
 from voxplain.report.templating import templates
 from voxplain.simulator.page.groups import GroupShown, groups_shown
 from voxplain.simulator.page.tables import overview, region_table, surrogate_table, training_table
@@ -63,6 +65,7 @@ class SimulatorPage:
         training: what each training came to.
         surrogate: of a black box, how well a network has learned it; None of others.
         curves: of the first training; None where they are elsewhere.
+        series: of the subjects, with a slider.
         versions: of what made it.
     """
 
@@ -77,6 +80,7 @@ class SimulatorPage:
     training: Table
     surrogate: Table | None
     curves: Picture | None
+    series: Moving
     versions: dict[str, object]
 
 
@@ -93,6 +97,7 @@ def write_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> Pa
 def simulator_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -> SimulatorPage:
     """What the page says of a folder of results."""
     from voxplain.simulator.running.records import records_of
+    from voxplain.simulator.running.series_step import SubjectSeries
     from voxplain.simulator.running.surrogate_step import surrogate
     from voxplain.simulator.training.train import read_told
 
@@ -103,6 +108,9 @@ def simulator_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -
     seed = task.settings.seeds[0]
     known = surrogate(task).fidelity if task.settings.classifier.black_box else None
     curves = task.places.training(seed) / "curves.png"
+    samples = [sample for part in parts.values() for sample in part]  # in the order of the records
+    made = SubjectSeries(task)
+    series = moving([partial(made, *found[i], samples[i]) for i in chosen])
     return SimulatorPage(
         title=f"What the classifier looks for: {diseased} or {healthy}",
         subtitle=f"{Path(task.settings.classifier.source).name}, explained by a {task.settings.network.name} simulator",
@@ -112,6 +120,7 @@ def simulator_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -
             *task.notes,
             *_without_regions(task, parts),
             *_notes([record for _, record in found]),
+            *([series.note] if series.note else []),
         ),
         groups=groups,
         group_notes=group_notes,
@@ -122,6 +131,7 @@ def simulator_page(task: SimulatorTask, parts: Mapping[str, Sequence[Sample]]) -
         curves=Picture(curves, "Curves of the training.", f"Training of seed {seed}.")
         if curves.exists()
         else None,
+        series=series,
         versions={"voxplain": voxplain.__version__},
     )
 
