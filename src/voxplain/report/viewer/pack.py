@@ -27,6 +27,7 @@ from voxplain.report.viewer.windows import presets
 VERSION = 1
 MB = 1_000_000
 _ROOMS = ((True, 1), (False, 1), (False, 2), (False, 4), (False, 8))  # fine or not, and voxels per voxel
+MOST_LABELS = 65535  # the largest number that is counted by place, which is faster than by sorting
 _HOPE = 0.1  # of the plain bytes: what never was compressed to less is not tried
 
 
@@ -128,7 +129,7 @@ def _fill(room: _Room, case: ShownCase, grid: Grid, fine: bool, times: int, budg
     shown = image(ground, fine=fine)
     described: dict[str, Any] = {
         "name": case.name,
-        **_of_grid(grid, by, ground.shape),
+        **of_grid(grid, by, ground.shape),
         "image": {
             **room.add(shown.stored),
             "scale": shown.scale,
@@ -137,7 +138,7 @@ def _fill(room: _Room, case: ShownCase, grid: Grid, fine: bool, times: int, budg
         },
         "labels": [_labels(room, labels, grid, by) for labels in case.labels],
         "targets": [],
-        "notes": [*grid.notes(), *_reduced(by), _image_lost(shown), *case.notes],
+        "notes": [*grid.notes(), *reduced(by), _image_lost(shown), *case.notes],
     }
     for target in case.targets:
         maps = []
@@ -150,7 +151,8 @@ def _fill(room: _Room, case: ShownCase, grid: Grid, fine: bool, times: int, budg
     return room.size <= budget
 
 
-def _of_grid(grid: Grid, by: Factors, shape: tuple[int, ...]) -> dict[str, Any]:
+def of_grid(grid: Grid, by: Factors, shape: tuple[int, ...]) -> dict[str, Any]:
+    """What the description says of a grid that was reduced by these factors to this shape."""
     affine = None if grid.affine is None else reduce.affine(grid.affine, by)
     spacing = [s * n for s, n in zip(grid.view.spacing, by, strict=True)]
     file = []
@@ -168,14 +170,20 @@ def _of_grid(grid: Grid, by: Factors, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _labels(room: _Room, labels: ShownLabels, grid: Grid, by: Factors) -> dict[str, Any]:
-    """Labels as they are; the largest of them are outlined."""
-    values = reduce.middle(grid.array(labels.values), by)
-    present, counts = np.unique(values[values > 0], return_counts=True)
+    kept, lines = outlined(labels, grid, by)
+    return {**room.add(kept), "name": labels.name, "dashed": labels.dashed, "outlined": lines}
+
+
+def outlined(
+    labels: ShownLabels, grid: Grid, by: Factors
+) -> tuple[NDArray[np.uint8 | np.uint16], list[dict[str, Any]]]:
+    """Labels as they are, of which the largest are kept and outlined; and each one's number, name and colour."""
+    values = reduce.middle(grid.array(labels.values), by) if max(by) > 1 else grid.array(labels.values)
+    present, counts = _counted(values)
     by_size = [int(n) for n in present[np.argsort(-counts, kind="stable")]]
     by_size.sort(key=lambda label: label not in labels.wanted)  # a stable sort: sizes stay in order
     largest = sorted(by_size[: len(OUTLINES)])
-    kept = np.where(np.isin(values, largest), values, 0)
-    outlined = [
+    lines = [
         {
             "label": label,
             "name": labels.names.get(label, f"label {label}"),
@@ -184,12 +192,21 @@ def _labels(room: _Room, labels: ShownLabels, grid: Grid, by: Factors) -> dict[s
         for n, label in enumerate(largest)
     ]
     kind = np.uint8 if max(largest, default=0) < 256 else np.uint16
-    return {
-        **room.add(kept.astype(kind)),
-        "name": labels.name,
-        "dashed": labels.dashed,
-        "outlined": outlined,
-    }
+    if int(values.min(initial=0)) < 0 or int(values.max(initial=0)) > MOST_LABELS:
+        return np.where(np.isin(values, largest), values, 0).astype(kind), lines
+    table = np.zeros(int(values.max(initial=0)) + 1, kind)
+    table[largest] = largest
+    return table[values], lines
+
+
+def _counted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Labels above 0 and how many voxels each has; without sorting 256³ voxels where numbers are small."""
+    if int(values.min(initial=0)) < 0 or int(values.max(initial=0)) > MOST_LABELS:
+        return np.unique(values[values > 0], return_counts=True)
+    counts = np.bincount(values.ravel(order="K"))
+    present = np.flatnonzero(counts)
+    present = present[present > 0]
+    return present, counts[present]
 
 
 def _map(room: _Room, made: ShownMap, grid: Grid, by: Factors, fine: bool) -> dict[str, Any]:
@@ -229,10 +246,11 @@ def _image_lost(shown: Quantised) -> str:
     return f"{text}.".replace("-", "−")
 
 
-def _reduced(by: Factors) -> list[str]:
+def reduced(by: Factors, why: str = "to fit the page") -> list[str]:
+    """What a reader must know of a coarser grid."""
     if max(by) == 1:
         return []
     return [
-        f"Shown on a coarser grid, one voxel for {by[0]} × {by[1]} × {by[2]}, to fit the page: the image is their mean, a "
+        f"Shown on a coarser grid, one voxel for {by[0]} × {by[1]} × {by[2]}, {why}: the image is their mean, a "
         "map their strongest value, labels their middle one. The files of the study have all of it."
     ]

@@ -58,7 +58,7 @@ def _shown(
     tasks = {t.who: t for t in board.plan.tasks if t.kind == "map" and t.group == (one.model, position)}
     case = case_of(board.plan, position)
     notes: list[str] = []
-    ground = _ground(case, notes)
+    below = ground(case, notes)
     made = []
     for target in targets:
         maps = []
@@ -69,7 +69,7 @@ def _shown(
                 notes.append(f"{method} makes an image and no map of this one, so it is not in the viewer.")
                 continue
             try:
-                values = _map(board, task, target, case, notes)
+                values = map_of(board, task, target, case, notes)
             except VoxplainError as error:
                 notes.append(f"{method} for {target} is not in the viewer: {error}")
                 continue
@@ -80,11 +80,11 @@ def _shown(
     name = f"{one.case} – {page.name}" if several else one.case
     names = dict(enumerate(board.models.get(page.name, {}).get("classes", ())))
     asked = {t["class"] for t in one.asked["targets"] if t["name"] in targets}
-    labels = _labels(next(iter(tasks.values())), board, case, names, asked)
-    return ShownCase(name, ground, tuple(made), case.geometry, labels, tuple(dict.fromkeys(notes)))
+    labels = labels_of(next(iter(tasks.values())), board, case, names, asked)
+    return ShownCase(name, below, tuple(made), case.geometry, labels, tuple(dict.fromkeys(notes)))
 
 
-def _ground(case: Case, notes: list[str]) -> NDArray[Any]:
+def ground(case: Case, notes: list[str]) -> NDArray[Any]:
     """What lies under the map; colours of a picture would pass for the map's, so it is grey."""
     if case.channels == 3 and case.spatial_dims == 2 and case.geometry is None:
         notes.append("The picture's three colours are shown as their mean.")
@@ -94,18 +94,18 @@ def _ground(case: Case, notes: list[str]) -> NDArray[Any]:
     return np.asarray(case.image[0])
 
 
-def _map(board: Board, task: Task, target: str, case: Case, notes: list[str]) -> NDArray[Any]:
+def map_of(board: Board, task: Task, target: str, case: Case, notes: list[str]) -> NDArray[Any]:
     """A method's map as its file has it, its channels added up."""
-    values = _read(board.places.map(task, target, case), case)
+    values = on_the_grid(board.places.map(task, target, case), case)
     if len(values) > 1:
         notes.append(f"Maps are the sum over {len(values)} channels.")
-    total = np.asarray(values.sum(axis=0, dtype=np.float64))
+    total = values[0] if len(values) == 1 else np.asarray(values.sum(axis=0, dtype=np.float64))
     if not total.any():
         raise InputError("it is zero everywhere")
     return total
 
 
-def _read(path: Path, case: Case) -> NDArray[Any]:
+def on_the_grid(path: Path, case: Case) -> NDArray[Any]:
     """An array (C, *spatial) that the study wrote in the case's own geometry."""
     values = read_case(path).image
     # a file of a slice may have a third axis of one voxel
@@ -114,13 +114,13 @@ def _read(path: Path, case: Case) -> NDArray[Any]:
     return values.reshape(len(values), *case.spatial_shape)
 
 
-def _labels(
+def labels_of(
     task: Task, board: Board, case: Case, names: Mapping[int, str], asked: set[str]
 ) -> tuple[ShownLabels, ...]:
     found = []
     path = board.places.labels(task, case)
     if path.is_file():
-        layers = np.rint(_read(path, case)).astype(np.int32)
+        layers = np.rint(on_the_grid(path, case)).astype(np.int32)
         # independent classes have a layer each; where they overlap the later one is outlined
         several = len(layers) > 1
         values = layers[0] if not several else np.zeros(layers.shape[1:], np.int32)
