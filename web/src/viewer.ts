@@ -116,10 +116,11 @@ export class Viewer implements Deeds {
       this.tools.whole);
     this.help.append(...[...HELP, ...(this.options.keys ?? [])].map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), press("Close", () => this.help.close()));
     this.root.append(fields, buttons, this.trouble, this.sides, this.place, this.legend, this.lost, this.help);
-    this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.addEventListener("keydown", (event) => this.pressed(event));
   }
 
-  private key(event: KeyboardEvent): void {
+  /** What a key does; a page with more than the viewer passes on those that nothing of its own has the focus for. */
+  pressed(event: KeyboardEvent): void {
     const at = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || at.matches("select, input[type=number]")) return;
     const count = this.maps.length;
@@ -144,10 +145,6 @@ export class Viewer implements Deeds {
   /** Show what was chosen before, where it fits the case. */
   restore(view: Partial<State>): void {
     this.openCase(this.state.case, view);
-  }
-
-  showHelp(): void {
-    this.help.showModal();
   }
 
   openCase(n: number, view: Partial<State> = {}): void {

@@ -10,20 +10,29 @@ import typer
 
 def view(
     *,
-    study: Annotated[Path, typer.Argument(help="the folder that `voxplain study` or `voxplain explain` wrote")],
+    study: Annotated[
+        Path, typer.Argument(help="the folder that `voxplain study` or `voxplain explain` wrote")
+    ],
     port: Annotated[int, typer.Option(help="of 127.0.0.1; 0: a free one")] = 0,
     browser: Annotated[bool, typer.Option(help="open the browser of this machine")] = True,
     blinded: Annotated[
         bool,
-        typer.Option("--blinded", help="a reader study: methods are A, B, C …, each reader rates all of them"),
+        typer.Option(
+            "--blinded", help="a reader study: methods are A, B, C …, each reader rates all of them"
+        ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="of the order of cases and methods (--blinded), and of --agreement")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="of the order of cases and methods (--blinded), and of --agreement")
+    ] = 0,
     reader: Annotated[str, typer.Option(help="who reads; else the page asks")] = "",
     export: Annotated[
         Path | None, typer.Option(help="write all notes to this CSV, with true names, and end")
     ] = None,
     agreement: Annotated[
-        bool, typer.Option("--agreement", help="print how far readers agree and what they think of methods, and end")
+        bool,
+        typer.Option(
+            "--agreement", help="print how far readers agree and what they think of methods, and end"
+        ),
     ] = False,
 ) -> int:
     """Look at a study in the browser: cases, maps, notes. Only this machine can reach it.

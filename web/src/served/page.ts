@@ -148,8 +148,11 @@ export class Page {
     if (beside !== null) this.show(beside);
     else if (event.key === "/") this.list.search.focus();
     else if (event.key === "c") this.notes.focus();
-    else if (event.key === "?") this.viewer?.showHelp();
-    else return;
+    else {
+      // keys that were pressed inside the viewer have been there already
+      if (!this.place.contains(at)) this.viewer?.pressed(event);
+      return;
+    }
     event.preventDefault();
   }
 }

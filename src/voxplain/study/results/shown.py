@@ -117,6 +117,7 @@ def on_the_grid(path: Path, case: Case) -> NDArray[Any]:
 def labels_of(
     task: Task, board: Board, case: Case, names: Mapping[int, str], asked: set[str]
 ) -> tuple[ShownLabels, ...]:
+    """The prediction that the study wrote, and the ground truth, where they are there."""
     found = []
     path = board.places.labels(task, case)
     if path.is_file():

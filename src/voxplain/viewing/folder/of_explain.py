@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from voxplain.report.page import Level
 
 WORST: tuple[Level, ...] = ("bad", "warn", "good", "info")
-WORDS: dict[Level, str] = {"good": "checks pass", "warn": "doubtful", "bad": "a check fails", "info": "not checked"}
+WORDS: dict[Level, str] = {
+    "good": "checks pass",
+    "warn": "doubtful",
+    "bad": "a check fails",
+    "info": "not checked",
+}
 FREE = ("completeness_gap", "agreement", "surrogate_r2")  # figures that came with the maps
 
 
@@ -114,6 +119,6 @@ def _is_number(value: object) -> bool:
 
 def _light(made: dict[str, Any]) -> Light:
     """The worst of the checks of a method's maps."""
-    levels = {f["level"] for section in made.get("sections", ()) for f in section["findings"]}
-    level = next((level for level in WORST if level in levels), "info")
+    levels: set[Level] = {f["level"] for section in made.get("sections", ()) for f in section["findings"]}
+    level: Level = next((level for level in WORST if level in levels), "info")
     return level, WORDS[level]

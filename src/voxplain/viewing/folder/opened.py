@@ -20,7 +20,9 @@ def opened(path: str | Path) -> Folder:
     given = Path(path)
     if not given.is_dir():
         what = "is a file" if given.exists() else "does not exist"
-        raise InputError(f"{given}: {what}, expected the folder that `voxplain study` or `voxplain explain` wrote")
+        raise InputError(
+            f"{given}: {what}, expected the folder that `voxplain study` or `voxplain explain` wrote"
+        )
     out = given.resolve()
     if (out / "study.yaml").is_file() and (out / "ledger").is_dir():
         from voxplain.viewing.folder.of_study import StudyFolder

@@ -36,7 +36,9 @@ def listed(folder: Folder) -> dict[str, Any]:
                 "outlierness": unlike.scores.get(item.number),
                 "farthest": unlike.farthest.get(item.number, ""),
                 "lights": {method: list(light) for method, light in found.lights.items()},
-                "worst": next((w for w in WORST if any(w == level for level, _ in found.lights.values())), ""),
+                "worst": next(
+                    (w for w in WORST if any(w == level for level, _ in found.lights.values())), ""
+                ),
             }
             for item in folder.items
             for found in [figures[item.number]]

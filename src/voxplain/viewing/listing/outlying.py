@@ -47,8 +47,8 @@ def _of_regions(folder: Folder, table: Path) -> Outlying | None:
     from voxplain.aggregate.cohort import Cohort, compose, outliers
 
     out = Outlying(
-        "Of the sums over regions: the farthest target's distance from the typical composition, in standard deviations of all "
-        "cases' distances."
+        "Of the sums over regions: the farthest target's distance from the typical composition, in standard deviations "
+        "of all cases' distances."
     )
     try:
         cohort = Cohort.read(table)
@@ -95,7 +95,7 @@ def _of_model(items: list[Item], figures: Mapping[int, Figures], out: Outlying) 
     values = np.array([[column.get(name, np.nan) for name in names] for column in columns])
     enough = np.isfinite(values).sum(0) >= LEAST
     values, names = values[:, enough], [n for n, e in zip(names, enough, strict=True) if e]
-    spread = scale(values) if len(names) else np.zeros(0)
+    spread = scale(values) if names else np.zeros(0)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(values - median(values)) / np.where(spread > 0, spread, np.nan)
     z = np.minimum(z, MOST)

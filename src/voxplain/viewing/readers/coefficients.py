@@ -31,7 +31,11 @@ def krippendorff(ratings: Numbers, weights: Numbers | None = None) -> float:
     levels = np.unique(ratings[known])
     times = np.ones(len(ratings)) if weights is None else weights
     # (units, levels): how many readers gave each rating
-    given = np.stack([(ratings == level).sum(1) for level in levels], 1).astype(np.float64) if len(levels) else None
+    given = (
+        np.stack([(ratings == level).sum(1) for level in levels], 1).astype(np.float64)
+        if len(levels)
+        else None
+    )
     if given is None or not (count >= TWO).any():
         return float("nan")
     share = np.where(count >= TWO, times / np.maximum(count - 1, 1), 0.0)

@@ -55,7 +55,6 @@ def make_app(session: Session, gate: Gate) -> ASGIApp:
         Route("/", _fixed(page(), "text/html; charset=utf-8")),
         Route("/served.js", _fixed(script(), "text/javascript; charset=utf-8")),
         Route("/served.css", _fixed(style(), "text/css; charset=utf-8")),
-        Route("/favicon.ico", _fixed("", "image/x-icon")),
         Route("/api/study", json_of(answers.study)),
         Route("/api/figures", json_of(answers.figures)),
         Route("/api/progress", json_of(answers.progress)),
@@ -72,7 +71,9 @@ def make_app(session: Session, gate: Gate) -> ASGIApp:
         TooLargeError: lambda request, error: too_large(),
         InputError: lambda request, error: _told(session, error, 400),
         VoxplainError: lambda request, error: _told(session, error, 500),
-        Exception: lambda request, error: PlainTextResponse("Something went wrong; the terminal says what.", 500),
+        Exception: lambda request, error: PlainTextResponse(
+            "Something went wrong; the terminal says what.", 500
+        ),
     }
     return Guard(Starlette(routes=routes, exception_handlers=refusing), gate)
 

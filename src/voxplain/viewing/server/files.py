@@ -13,6 +13,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>voxplain view</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/served.css">
 </head>
 <body>

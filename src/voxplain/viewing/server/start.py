@@ -89,8 +89,9 @@ def bound(port: int) -> socket.socket:
         found.bind((HOST, port))
     except OSError as error:
         found.close()
+        why = (error.strerror or str(error)).lower()
         raise InputError(
-            f"--port: {port} cannot be used ({(error.strerror or str(error)).lower()}); choose another, or none for a free one"
+            f"--port: {port} cannot be used ({why}); choose another, or none for a free one"
         ) from None
     return found
 

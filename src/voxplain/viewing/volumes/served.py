@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,7 @@ class Served:
 
         return self._kept(item, ("relative", target, method), make)
 
-    def _kept(self, item: Item, what: Any, make: Any) -> Volume:
+    def _kept(self, item: Item, what: object, make: Callable[[], Volume]) -> Volume:
         return self.kept.get((item.number, what), make, lambda volume: volume.size)
 
     def _opened(self, item: Item) -> _Opened:
@@ -122,7 +123,9 @@ class Served:
         values = opened.grid.array(below)
         stored, error = exact(values if max(opened.by) == 1 else reduce.mean(values, opened.by))
         lost = f"Image: stored to within {error:.2g}." if error else ""
-        return Volume.of(stored, lost=lost, presets=presets(below.T))  # a file in order: the first axis fastest
+        return Volume.of(
+            stored, lost=lost, presets=presets(below.T)
+        )  # a file in order: the first axis fastest
 
     def _labels(self, item: Item) -> tuple[tuple[str, bool, Volume], ...]:
         opened = self._opened(item)

@@ -38,7 +38,7 @@ class Volume:
 
     def pieces(self) -> Iterator[bytes]:
         """All bytes in turn."""
-        whole = memoryview(self.voxels).cast("B")
+        whole = self.voxels.view(np.uint8).data
         for start in range(0, len(whole), PIECE):
             yield bytes(whole[start : start + PIECE])
 
