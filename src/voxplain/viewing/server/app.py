@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -102,8 +103,9 @@ async def _refused(request: Request, error: Exception) -> Response:
     return PlainTextResponse(error.detail, error.status_code)
 
 
-async def _told(session: Session, error: Exception, status: int) -> Response:
+def _told(session: Session, error: Exception, status: int) -> Response:
     """The one line of an error; of a blinded study's files it could tell a method's name."""
     if session.blinding is not None and not isinstance(error, SentError):
+        print(f"voxplain: {error}", file=sys.stderr, flush=True)
         return PlainTextResponse("This cannot be shown; the terminal says why.", status)
     return PlainTextResponse(str(error), status)

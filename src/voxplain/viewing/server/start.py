@@ -12,10 +12,12 @@ from pathlib import Path
 from voxplain.errors import InputError, VoxplainError
 from voxplain.viewing.folder import opened
 from voxplain.viewing.notes.note import author_of
+from voxplain.viewing.server.guard import Gate
 from voxplain.viewing.server.session import Session
 
 HOST = "127.0.0.1"
 LAST_PORT = 65535
+WAITING = 128  # connections
 
 
 def serve(
@@ -46,36 +48,32 @@ def serve(
     import uvicorn
 
     from voxplain.viewing.server.app import make_app
-    from voxplain.viewing.server.guard import Gate
 
     session = Session.of(
         opened(study), blinded=blinded, seed=seed, reader=author_of(reader) if reader else ""
     )
-    with bound(port) as listening:
+    with suppress(KeyboardInterrupt), bound(port) as listening:
         gate = Gate(listening.getsockname()[1])
         config = uvicorn.Config(
             make_app(session, gate),
-            log_level="warning",
+            log_level="error",
             access_log=False,
             server_header=False,
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=2,
         )
-        count = len(session.folder.items)
-        print(f"{session.folder.title}: {count} case{'' if count == 1 else 's'}. Open on this machine:")
-        print(f"  {gate.address}\nCtrl-C ends it.", flush=True)
+        _tell(session, gate)
         threading.Thread(target=_warm, args=(session,), daemon=True).start()
         if browser:
             threading.Thread(target=webbrowser.open, args=(gate.address,), daemon=True).start()
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=[listening])
     print("stopped", flush=True)
     return 0
 
 
 def bound(port: int) -> socket.socket:
-    """A socket of this machine's loopback alone.
+    """A socket that listens at this machine's loopback alone; who comes before the server is ready waits.
 
     Raises:
         InputError: the port is taken, or none.
@@ -87,6 +85,7 @@ def bound(port: int) -> socket.socket:
         if os.name == "posix":  # a server that has just ended does not keep its port
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((HOST, port))
+        found.listen(WAITING)
     except OSError as error:
         found.close()
         why = (error.strerror or str(error)).lower()
@@ -94,6 +93,12 @@ def bound(port: int) -> socket.socket:
             f"--port: {port} cannot be used ({why}); choose another, or none for a free one"
         ) from None
     return found
+
+
+def _tell(session: Session, gate: Gate) -> None:
+    count = len(session.folder.items)
+    print(f"{session.folder.title}: {count} case{'' if count == 1 else 's'}. Open on this machine:")
+    print(f"  {gate.address}\nCtrl-C ends it.", flush=True)
 
 
 def _warm(session: Session) -> None:
