@@ -87,6 +87,8 @@ class NoteBook:
         if not self.path.exists() and not self.path.is_symlink():
             return []
         with self._open(make=False) as connection:
+            if not _version(connection):  # whoever made the file was ended before its first note
+                return []
             rows = connection.execute(f"SELECT {COLUMNS} FROM notes {where} ORDER BY number", values)
             return [Note(*row) for row in rows]
 
@@ -97,18 +99,21 @@ class NoteBook:
             raise StorageError(f"{FILE}: a link, which may leave the study; expected a file")
         try:
             with closing(sqlite3.connect(self.path, timeout=PATIENCE)) as connection:
+                if (version := _version(connection)) not in (0, VERSION):
+                    raise StorageError(f"{FILE}: version {version}, this voxplain reads {VERSION}")
                 if make:
                     # readers do not wait for writers; where a disk cannot do it, SQLite stays with its journal
                     connection.execute("PRAGMA journal_mode = WAL")
                     connection.execute("PRAGMA synchronous = FULL")
                     connection.execute(TABLE)
                     connection.execute(f"PRAGMA user_version = {VERSION}")
-                version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-                if version != VERSION:
-                    raise StorageError(f"{FILE}: version {version}, this voxplain reads {VERSION}")
                 yield connection
         except sqlite3.Error as error:
             raise StorageError(f"{FILE}: {error}") from error
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def latest(notes: list[Note]) -> list[Note]:

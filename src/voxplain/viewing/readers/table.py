@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from voxplain.inherent.bootstrap import Interval
+from voxplain.report.study.words import count
 from voxplain.viewing.readers.agreement import Agreement
 
 
@@ -13,7 +14,7 @@ def told(found: Sequence[Agreement]) -> str:
     """All of it in lines, with what the numbers are."""
     parts = []
     for one in found:
-        title = f"{one.question}: {len(one.readers)} readers, {one.cases} cases, {one.units} ratings per reader asked for"
+        title = f"{one.question}: {count(len(one.readers), 'reader')}, {count(one.cases, 'case')}, {count(one.units, 'unit')}"
         lines = [
             ["Krippendorff's alpha (ordinal)", f"{one.shared} units by two or more", _interval(one.alpha)],
             ["ICC(2,1)", f"{one.whole} units by all", _interval(one.icc)],
@@ -26,7 +27,7 @@ def told(found: Sequence[Agreement]) -> str:
             [m.method, f"{m.ratings} ratings of {m.cases} cases", _interval(m.mean)] for m in one.methods
         ]
         parts.append("\n".join([title, *_columns(lines), "mean, from 1 to 5", *_columns(means)]))
-    last = "Intervals: 95 %, bootstrap over cases; none for fewer than three cases."
+    last = "A unit is a map of a case. Intervals: 95 %, bootstrap over cases; none for fewer than three cases."
     return "\n\n".join([*parts, last])
 
 
