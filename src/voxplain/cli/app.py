@@ -74,6 +74,7 @@ def _register() -> None:
         metrics_command,
         simulate_command,
         study_command,
+        view_command,
     )
     from voxplain.cli.ray_option import WithRay
 
@@ -83,6 +84,7 @@ def _register() -> None:
     app.add_typer(inherent_command.app, name="inherent")
     app.add_typer(simulate_command.app, name="simulate")
     app.add_typer(counterfactual_command.app, name="counterfactual")
+    app.command("view")(view_command.view)
     app.command("dicom")(dicom_command.dicom)
     app.command("figure")(figure_command.figure)
     app.command("methods")(methods_command.methods)

@@ -30,6 +30,7 @@ LEAST_FOR_THREE_D = 2 * MB
 """Room of volumes beside which half a megabyte for the script is little."""
 ROOMS = ((True, 1), (False, 1), (False, 2), (False, 4), (False, 8))  # fine or not, and voxels per voxel
 HOPE = 0.1  # of the plain bytes: what never was compressed to less is not tried
+MOST_LABELS = 65535  # the largest number that is counted by place, which is faster than by sorting
 
 
 @dataclass(frozen=True)
@@ -179,13 +180,20 @@ def of_grid(grid: Grid, by: Factors, shape: tuple[int, ...]) -> dict[str, Any]:
 
 def pack_labels(room: Room, labels: ShownLabels, grid: Grid, by: Factors) -> dict[str, Any]:
     """Labels as they are; the largest of them are outlined."""
-    values = reduce.middle(grid.array(labels.values), by)
-    present, counts = np.unique(values[values > 0], return_counts=True)
+    kept, lines = outlined(labels, grid, by)
+    return {**room.add(kept), "name": labels.name, "dashed": labels.dashed, "outlined": lines}
+
+
+def outlined(
+    labels: ShownLabels, grid: Grid, by: Factors
+) -> tuple[NDArray[np.uint8 | np.uint16], list[dict[str, Any]]]:
+    """Labels as they are, of which the largest are kept and outlined; and each one's number, name and colour."""
+    values = reduce.middle(grid.array(labels.values), by) if max(by) > 1 else grid.array(labels.values)
+    present, counts = _counted(values)
     by_size = [int(n) for n in present[np.argsort(-counts, kind="stable")]]
     by_size.sort(key=lambda label: label not in labels.wanted)  # a stable sort: sizes stay in order
     largest = sorted(by_size[: len(OUTLINES)])
-    kept = np.where(np.isin(values, largest), values, 0)
-    outlined = [
+    lines = [
         {
             "label": label,
             "name": labels.names.get(label, f"label {label}"),
@@ -194,12 +202,21 @@ def pack_labels(room: Room, labels: ShownLabels, grid: Grid, by: Factors) -> dic
         for n, label in enumerate(largest)
     ]
     kind = np.uint8 if max(largest, default=0) < 256 else np.uint16
-    return {
-        **room.add(kept.astype(kind)),
-        "name": labels.name,
-        "dashed": labels.dashed,
-        "outlined": outlined,
-    }
+    if int(values.min(initial=0)) < 0 or int(values.max(initial=0)) > MOST_LABELS:
+        return np.where(np.isin(values, largest), values, 0).astype(kind), lines
+    table = np.zeros(int(values.max(initial=0)) + 1, kind)
+    table[largest] = largest
+    return table[values], lines
+
+
+def _counted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Labels above 0 and how many voxels each has; without sorting 256³ voxels where numbers are small."""
+    if int(values.min(initial=0)) < 0 or int(values.max(initial=0)) > MOST_LABELS:
+        return np.unique(values[values > 0], return_counts=True)
+    counts = np.bincount(values.ravel(order="K"))
+    present = np.flatnonzero(counts)
+    present = present[present > 0]
+    return present, counts[present]
 
 
 def _map(room: Room, made: ShownMap, grid: Grid, by: Factors, fine: bool) -> dict[str, Any]:
@@ -240,11 +257,11 @@ def image_lost(shown: Quantised) -> str:
     return f"{text}.".replace("-", "−")
 
 
-def reduced(by: Factors) -> list[str]:
-    """What a coarser grid has cost."""
+def reduced(by: Factors, why: str = "to fit the page") -> list[str]:
+    """What a reader must know of a coarser grid."""
     if max(by) == 1:
         return []
     return [
-        f"Shown on a coarser grid, one voxel for {by[0]} × {by[1]} × {by[2]}, to fit the page: the image is their mean, a "
+        f"Shown on a coarser grid, one voxel for {by[0]} × {by[1]} × {by[2]}, {why}: the image is their mean, a "
         "map their strongest value, labels their middle one. The files of the study have all of it."
     ]
