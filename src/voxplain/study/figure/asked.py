@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from voxplain.errors import InputError, suggest
 
 if TYPE_CHECKING:
-    from voxplain.case import Case
     from voxplain.report.figure import FigureRow
 
 _NAMED = 6  # maps that a warning names
@@ -77,13 +76,6 @@ def in_order(settings: Mapping[str, Any], there: Iterable[str]) -> list[str]:
         str(m["name"] if isinstance(m, Mapping) else m).partition(":")[0].replace("-", "_") for m in asked
     ]
     return sorted(dict.fromkeys(there), key=lambda m: (order.index(m) if m in order else len(order), m))
-
-
-def background(case: Case) -> NDArray[Any]:
-    """What lies under the maps: the first channel; of a colour picture the mean, whose hues would pass for the map's."""
-    if case.channels == 3 and case.spatial_dims == 2 and case.geometry is None:
-        return np.asarray(case.image.mean(axis=0))
-    return np.asarray(case.image[0])
 
 
 def class_of(labels: NDArray[Any] | None, index: int | None) -> NDArray[Any] | None:

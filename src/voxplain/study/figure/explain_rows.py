@@ -13,10 +13,10 @@ from voxplain.errors import InputError
 from voxplain.report.figure import FigureRow
 from voxplain.settings.reading import read_yaml
 from voxplain.study.explaining.paths import suffix
-from voxplain.study.figure.asked import Asked, Rows, background, class_of, in_order, pick
+from voxplain.study.figure.asked import Asked, Rows, class_of, in_order, pick
 from voxplain.study.figure.study_rows import truth_of
 from voxplain.study.ledger.ledger import Ledger
-from voxplain.study.results.stored import read_values
+from voxplain.study.volumes import array_of, ground_of
 from voxplain.target.scene import slug
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ def explain_rows(folder: Path, asked: Asked) -> Rows:
                 found.without.append(f"{method} of {target} ({row['status']})")
                 continue
             about = row
-            maps[asked.name(method)] = read_values(path, case)
+            maps[asked.name(method)] = array_of(path, case)
             units[asked.name(method)] = str(told[method].get("unit") or "attribution")
         if maps:
             index = about.get("class_index")
             found.rows.append(FigureRow(
-                asked.row(case.id, target, (False, len(targets) > 1)), background(case), maps, case.geometry,
+                asked.row(case.id, target, (False, len(targets) > 1)), ground_of(case, []), maps, case.geometry,
                 class_of(labels, index), truth_of(case, index, meant, labels is not None and len(labels) == 1),
                 {1: asked.name("prediction")}, None, 1, units,
             ))  # fmt: skip
@@ -64,7 +64,7 @@ def explain_rows(folder: Path, asked: Asked) -> Rows:
 
 
 def _labels(path: Path, case: Case) -> Any:
-    return np.rint(read_values(path, case)).astype(np.int32) if path.is_file() else None
+    return np.rint(array_of(path, case)).astype(np.int32) if path.is_file() else None
 
 
 def _read(settings: dict[str, Any], folder: Path) -> Case:

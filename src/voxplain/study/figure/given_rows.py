@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from voxplain.errors import InputError
 from voxplain.report.figure import FigureRow
 from voxplain.study.explaining.prediction import class_mask
-from voxplain.study.figure.asked import Asked, Rows, background, pick
+from voxplain.study.figure.asked import Asked, Rows, pick
+from voxplain.study.volumes import ground_of
 
 if TYPE_CHECKING:
     from voxplain.attribution import Attribution
@@ -74,5 +75,5 @@ def _row(
     names = {1: asked.name("prediction")}
     mask = class_mask(problem, about.class_index)
     return FigureRow(
-        name, background(problem.case), maps, problem.case.geometry, mask, None, names, None, 1, units
+        name, ground_of(problem.case, []), maps, problem.case.geometry, mask, None, names, None, 1, units
     )

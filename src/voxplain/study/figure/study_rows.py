@@ -12,8 +12,9 @@ import numpy as np
 from voxplain.case import parse_slice, read_case, take_slice
 from voxplain.errors import InputError
 from voxplain.report.figure import FigureRow
-from voxplain.study.figure.asked import Asked, Rows, background, class_of, in_order, pick
-from voxplain.study.results.stored import Stored, case_name, one_of, read_values, settings_of
+from voxplain.study.figure.asked import Asked, Rows, class_of, in_order, pick
+from voxplain.study.results.stored import Stored, case_name, one_of, settings_of
+from voxplain.study.volumes import array_of, ground_of
 
 if TYPE_CHECKING:
     from voxplain.case import Case
@@ -40,9 +41,7 @@ def study_rows(study: Path, asked: Asked) -> Rows:
     meant = dict(settings.get("models", {})).get(model, {}).get("label_values")
     for case in cases:
         whole = _read(case)
-        labels = (
-            None if (path := case.labels()) is None else np.rint(read_values(path, whole)).astype(np.int32)
-        )
+        labels = None if (path := case.labels()) is None else np.rint(array_of(path, whole)).astype(np.int32)
         for target in targets:
             name = asked.row(case.case, target, several)
             row = _row(
@@ -67,14 +66,14 @@ def _row(
             without.append(f"{method} of {target} in {case.case} ({status})")
             continue
         about = row
-        maps[asked.name(method)] = read_values(path, whole)
+        maps[asked.name(method)] = array_of(path, whole)
         units[asked.name(method)] = str(told.get("unit") or "attribution")
     if not maps:
         return None
     index = about.get("class_index")
     prediction = class_of(labels, index)
     return FigureRow(
-        name, background(whole), maps, whole.geometry, prediction,
+        name, ground_of(whole, []), maps, whole.geometry, prediction,
         truth_of(whole, index, meant, labels is not None and len(labels) == 1),
         {1: asked.name("prediction")}, None, 1, units,
     )  # fmt: skip

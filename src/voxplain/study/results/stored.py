@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxplain.case import read_case
 from voxplain.case.formats import stem
 from voxplain.errors import InputError, suggest
 from voxplain.settings.reading import read_yaml
@@ -17,9 +16,7 @@ from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.planning.plan import folder_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from voxplain.case import Case
+    pass
 
 _SUFFIXES = ("nii.gz", "nii", "npz", "tif", "csv")
 
@@ -125,19 +122,6 @@ def stored(study: Path, case: str | None, model: str | None) -> Stored:
     cases = {case_name(given): given for given in settings.get("cases", ())}
     chosen = one_of(study, "case", case, cases)
     return Stored(study, one_of(study, "model", model, settings.get("models", ())), chosen, cases[chosen])
-
-
-def read_values(path: Path, case: Case) -> NDArray[Any]:
-    """An array (C, *spatial) that was written in the case's own geometry.
-
-    Raises:
-        InputError: it cannot be read, or has another shape.
-    """
-    values = read_case(path).image
-    # a file of a slice may have a third axis of one voxel
-    if [n for n in values.shape[1:] if n > 1] != [n for n in case.spatial_shape if n > 1]:
-        raise InputError(f"{path.name}: shape {values.shape[1:]}, the image has {case.spatial_shape}")
-    return values.reshape(len(values), *case.spatial_shape)
 
 
 def settings_of(study: Path) -> dict[str, Any]:
