@@ -6,7 +6,9 @@ import pytest
 
 from voxplain.metric.comparison import Verdict
 from voxplain.report import Page, Section, render
+from voxplain.report.study import ModelComparison
 from voxplain.report.trust import HARDLY, RANDOMISED, Asked, Trust, panels
+from voxplain.study.results.shown import light_of
 
 NAN = float("nan")
 
@@ -129,3 +131,22 @@ def test_the_page_shows_the_light_beside_the_map_and_never_green_by_a_gap_alone(
     )
     assert "not checked" in nothing
     assert "not measured" in nothing
+
+
+@pytest.mark.parametrize(
+    ("verdict", "gap", "shown"),
+    [
+        ("holds", 0.01, ("good", "holds")),
+        ("holds", 0.5, ("bad", "do not rely on it")),  # a gap that verdicts do not look at
+        ("fails", 0.01, ("bad", "fails")),
+        ("cannot tell", 0.01, ("info", "cannot tell")),
+        ("cannot tell", 0.2, ("warn", "look closer")),
+    ],
+)
+def test_the_viewer_s_light_is_the_worst_of_verdict_and_panel(
+    verdict: str, gap: float, shown: tuple[str, str]
+) -> None:
+    told = Verdict("gradient", verdict, verdict, 8, (), "holds")
+    rows = [r for c in "abcdefgh" for r in (faithful(0.9 + ord(c) / 1e4, c), randomised(ord(c) / 1e3, c))]
+    trust = panel(rows, asked({"completeness_gap": [gap]}), verdicts=[told])
+    assert light_of(ModelComparison("m", verdicts=(told,), trust=(trust,)), "gradient") == shown

@@ -67,10 +67,7 @@ def _limits(ran: Ran) -> Iterable[str]:
             "have played a part, whatever its meaning."
         )
     if ran.classifier:
-        yield (
-            "The regions are fields of the image and no organs, since the network names none; give a label image for "
-            "organs."
-        )
+        yield "The regions are fields of the image and no organs, since the network names none."
     yield "Where two things always occur together, a map cannot say which of them the model needs."
 
 

@@ -208,12 +208,12 @@ def _here(rows: Sequence[Row]) -> tuple[Level, str]:
     if len(beaten) == len(known):
         return "good", FAITHFUL
     lost = dict.fromkeys(null for r in known if not r["tells"] for null in _as_good(r))
-    some = f"for {len(beaten)} of {len(known)} maps; for the others " if beaten else ""
+    held = f"better than maps that know nothing for {len(beaten)} of {len(known)} maps; for the others "
     if lost:
-        told = f"{f'better than maps that know nothing {some}' if some else ''}no better than {_listed(lost)}: {UNFAITHFUL}"
-        return ("warn" if beaten else "bad"), told
-    told = f"{some}better than maps that know nothing, but not by more than chance explains; more draws would tell"
-    return "warn", told
+        why = f"no better than {_listed(lost)}: {UNFAITHFUL}"
+        return ("warn", held + why) if beaten else ("bad", why)
+    alone = "better than maps that know nothing, but "
+    return "warn", f"{held if beaten else alone}not by more than chance explains: more draws would tell"
 
 
 def _as_good(row: Row) -> list[str]:
@@ -285,7 +285,7 @@ def _outside(found: tuple[float, float] | None) -> Check:
         return _unmeasured("outside", name, "no body stands out in this image; none is sought in pictures")
     share, volume = found
     value = f"{100 * share:.1f} % of the map"
-    beside = f"evenly spread: {100 * volume:.0f} %"
+    beside = f"evenly spread map {100 * volume:.0f} %"
     if share <= OUTSIDE_SHARE:
         return Check("outside", name, value, beside, "good", "the map lies in the body")
     more = share >= volume

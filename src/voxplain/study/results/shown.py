@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voxplain.errors import VoxplainError
 from voxplain.report.study.words import LIGHTS
+from voxplain.report.templating import LEVELS
 from voxplain.report.viewer import MB, Packed, ShownCase, ShownMap, ShownTarget, pack
 from voxplain.study.results.compared import TILE_ROWS
 from voxplain.study.volumes import ground_of, labels_of, map_of
 from voxplain.study.working.held import case_of
 
 if TYPE_CHECKING:
-    from voxplain.metric import Verdict
+    from voxplain.report.page import Level
     from voxplain.report.study import ModelComparison
     from voxplain.study.results.rows import Judged
     from voxplain.study.running.board import Board
+
+
+_WORSE: tuple[Level, ...] = ("bad", "warn", "info", "good")
 
 
 def shown_volumes(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged]) -> Packed | None:
@@ -66,7 +70,7 @@ def _shown(
                 notes.append(f"{method} for {target} is not in the viewer: {error}")
                 continue
             unit = one.maps[method].get("unit", "attribution")
-            maps.append(ShownMap(method, values, unit, *_verdict(page.verdict(method))))
+            maps.append(ShownMap(method, values, unit, *light_of(page, method)))
         if maps:
             made.append(ShownTarget(target, tuple(maps)))
     name = f"{one.case} – {page.name}" if several else one.case
@@ -76,5 +80,12 @@ def _shown(
     return ShownCase(name, ground, tuple(made), case.geometry, labels, tuple(dict.fromkeys(notes)))
 
 
-def _verdict(verdict: Verdict | None) -> tuple[Any, str]:
-    return ("info", "") if verdict is None else (LIGHTS.get(verdict.level, "info"), verdict.level)
+def light_of(page: ModelComparison, method: str) -> tuple[Level, str]:
+    """The light beside a method's map and its word: its verdict's, or its panel's where a test there is worse."""
+    verdict = page.verdict(method)
+    panel = next((p for p in page.trust if p.method == method), None)
+    level: Level = "info" if verdict is None else LIGHTS.get(verdict.level, "info")
+    word = "" if verdict is None else verdict.level
+    if panel is not None and _WORSE.index(panel.level) < _WORSE.index(level):
+        return panel.level, LEVELS[panel.level]
+    return level, word

@@ -129,7 +129,6 @@ def study_paragraph(
     """For a methods section."""
     settings = board.plan.settings
     sliding = dict.fromkeys(filter(None, (windows_words(m.windows) for m in settings.models.values())))
-    how = settings.compare
     return paragraph(
         Described(
             models=who.models,
@@ -142,14 +141,31 @@ def study_paragraph(
             seed=settings.seed,
             versions=who.software,
             cases=len(board.plan.case_ids),
-            rule=(
-                "On every metric of faithfulness each method was compared with each null over cases by one-sided "
-                f"Wilcoxon signed-rank tests at a level of {how.alpha:g} after Holm's correction; a method failed the "
-                "randomisation test where the likeness of its maps to those of networks with randomised weights lay, "
-                f"with its whole 95 % interval, more than {how.randomised:g} of the way from the plain gradient's "
-                f"likeness to sameness; fewer than {how.least_cases} cases gave no verdict."
-                if board.plan.metrics
-                else ""
-            ),
+            rule=compared_words(board.plan),
         )
     )
+
+
+def compared_words(plan: Plan) -> str:
+    """How methods were compared over cases, as far as they were."""
+    how, cases = plan.settings.compare, len(plan.case_ids)
+    families = {asked.metric.family for asked in plan.metrics.values()}
+    if cases < how.least_cases:
+        return (
+            f"{cases} case{'' if cases == 1 else 's'} gave no verdict; {how.least_cases} are the least."
+            if families
+            else ""
+        )
+    told = []
+    if "faithfulness" in families:
+        told.append(
+            "On every metric of faithfulness each method was compared with each null over cases by one-sided Wilcoxon "
+            f"signed-rank tests at a level of {how.alpha:g} after Holm's correction."
+        )
+    if "mprt_absolute" in plan.metrics:
+        told.append(
+            "A method failed the randomisation test where the likeness of its maps to those of networks with randomised "
+            f"weights lay, with its whole 95 % interval, more than {how.randomised:g} of the way from the plain gradient's "
+            "likeness to sameness."
+        )
+    return " ".join(told)
