@@ -12,6 +12,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from report.viewer.volumes import of_page, unpacked
+
+from voxplain.report.viewer import assets
 
 BASE = ("explain", "--model", "nets.py:linear", "--image", "scan.nii.gz", "--out", "out", "--target", "1")
 FAST = ("--set", "maps.figures=0")
@@ -68,6 +71,39 @@ def test_what_is_promised_is_there(folder: Path, voxplain: Callable[..., Any]) -
     assert page.count("data:image/png;base64,") == 2 * 4  # two methods: planes, montage, projection, tile
     assert "Side by side" in page
     assert not Path("out/scratch").exists()
+
+
+def shown(*path: str | int, page: str = "out/report.html") -> np.ndarray | None:
+    """A volume of the page's viewer; None where the viewer was not built."""
+    if assets() is None:
+        return None
+    contents, volumes = of_page(Path(page).read_text(encoding="utf-8"))
+    found = contents["cases"][0]
+    shape = found["shape"]
+    for step in path:
+        found = found[step]
+    return unpacked(volumes, found, shape)
+
+
+def test_the_page_walks_through_what_was_written(folder: Path, voxplain: Callable[..., Any]) -> None:
+    """Image, prediction and map of an LAS scan, read back from the page on the axes R, A, S."""
+    if assets() is None:
+        pytest.skip("the viewer was not built")
+    assert voxplain(*BASE, "--method", "gradient", "--method", "input-x-gradient").code == 0
+    for path, file in (
+        (("image",), "scan.nii.gz"),
+        (("labels", 0), "out/prediction.nii.gz"),
+        (("targets", 0, "maps", 0), "out/maps/scan/gradient/class-1.nii.gz"),
+        (("targets", 0, "maps", 1), "out/maps/scan/input_x_gradient/class-1.nii.gz"),
+    ):
+        truth = nib.as_closest_canonical(nib.load(file)).get_fdata()
+        np.testing.assert_allclose(shown(*path), truth, atol=2e-4 * np.abs(truth).max())
+    before = Path("out/maps/scan/gradient/class-1.nii.gz").stat().st_mtime_ns
+    ran = voxplain("explain", "--config", "out/explain.yaml", "--set", "maps.viewer=0")
+    assert "done by an earlier run" in ran.out  # what is in the page is no reason to run methods again
+    assert Path("out/maps/scan/gradient/class-1.nii.gz").stat().st_mtime_ns == before
+    text = Path("out/report.html").read_text(encoding="utf-8")
+    assert "viewer-contents" not in text and "script-src" not in text
 
 
 def test_the_cost_is_told_before_the_work(folder: Path, voxplain: Callable[..., Any]) -> None:
@@ -180,6 +216,13 @@ def test_pictures_get_pictures(folder: Path, voxplain: Callable[..., Any]) -> No
     assert ran.code == 0, ran.err
     (path,) = Path("out/maps/eye/gradient").iterdir()
     assert tifffile.imread(path).shape == (3, 20, 16)
+    one, grey = shown("image"), shown("targets", 0, "maps", 0)
+    if (
+        one is not None and grey is not None
+    ):  # down, across; the mean of colours, and the sum of the map's channels
+        np.testing.assert_allclose(one.squeeze(), pixels.mean(-1), atol=0.01)
+        np.testing.assert_allclose(grey.squeeze(), tifffile.imread(path).sum(0), rtol=1e-3, atol=1e-6)
+        assert 'id="viewer-solid"' not in Path("out/report.html").read_text(encoding="utf-8")
     with Path("out/prediction.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert sum(float(row["probability"]) for row in rows) == pytest.approx(1, abs=1e-5)
@@ -260,6 +303,9 @@ def test_a_2d_network_explains_one_slice_of_a_volume(folder: Path, voxplain: Cal
     # logit 1 is twice the image and averaged over its region: the gradient is 2 / region size inside, 0 outside
     inside = scan.get_fdata()[..., 2:3] > 0
     np.testing.assert_allclose(found.get_fdata(), inside * 2 / inside.sum(), atol=1e-6)
+    if (seen := shown("targets", 0, "maps", 0)) is not None:
+        truth = nib.as_closest_canonical(found).get_fdata()
+        np.testing.assert_allclose(seen.reshape(truth.shape), truth, atol=1e-6)
 
 
 def test_nothing_but_absent_targets_is_told_and_exits_with_1(

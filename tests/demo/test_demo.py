@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from report.viewer.volumes import of_page
 
 from voxplain.case import Case
 from voxplain.demo.networks import TISSUE_CLASSES, patches, tissue_weights, train, zscore
@@ -14,6 +15,7 @@ from voxplain.demo.run import demo, dice
 from voxplain.demo.subjects import mni152, tissue_model, vessel_subject, with_tissues
 from voxplain.errors import InputError, ModelError
 from voxplain.phantom import brain, vessels
+from voxplain.report.viewer import assets
 
 
 def labels_found(model, case: Case) -> np.ndarray:
@@ -115,4 +117,9 @@ def test_demo_ends_with_the_path_of_a_page(tmp_path, capsys):
     assert capsys.readouterr().out.strip().splitlines()[-1] == str(page.resolve())
     text = page.read_text()
     assert "vessel phantom" in text and text.count("<img") >= 20
+    if assets() is not None:
+        contents, volumes = of_page(text)
+        assert [c["name"] for c in contents["cases"]] == ["vessel phantom", "MNI152 template"]
+        assert [[len(t["maps"]) for t in c["targets"]] for c in contents["cases"]] == [[3, 3], [2, 2]]
+        assert "viewer-solid" in volumes and len(text) < 20_000_000
     assert len(list((tmp_path / "maps").glob("*.nii.gz"))) == 10

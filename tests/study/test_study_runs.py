@@ -6,7 +6,6 @@ import csv
 import hashlib
 import html
 import json
-import re
 from pathlib import Path
 
 import duckdb
@@ -14,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from report.viewer.volumes import unpacked
+from report.viewer.volumes import of_page, unpacked
 from safetensors.torch import load_file
 from studies import Place
 
@@ -188,8 +187,7 @@ def test_the_page_s_volumes_are_those_that_the_study_wrote(two: dict[int, Place]
         pytest.skip("the viewer was not built")
     out = two[1].folder / "out"
     text = (out / "report.html").read_text(encoding="utf-8")
-    contents = json.loads(re.search(r'id="viewer-contents">(.*?)</script>', text, re.S)[1])
-    volumes = dict(re.findall(r'<script type="text/plain" id="([^"]+)">([^<]+)</script>', text))
+    contents, volumes = of_page(text)
     assert [c["name"] for c in contents["cases"]] == ["0", "1"]
     for case in contents["cases"]:
         files = [two[1].folder / f"case-{case['name']}.nii.gz"]

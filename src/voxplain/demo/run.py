@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from voxplain.report.viewer import ShownCase, ShownMap
 
 
-VIEWER_MB = 8
+VIEWER_MB = 4
 
 
 def demo(out: Path, seed: int = 0, progress: Progress | None = None) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 import zlib
 
 import nibabel as nib
@@ -56,6 +58,12 @@ def case(axes: str = "RAS", name: str = "", affine: np.ndarray = AFFINE) -> Show
     targets = (ShownTarget("all", maps), ShownTarget("turned", (ShownMap("ramp", -here(ramp), "units"),)))
     found = (ShownLabels("prediction", here(labels), {2: "organ"}),)
     return ShownCase(name or axes, image, targets, geometry, found)
+
+
+def of_page(text: str) -> tuple[dict, dict[str, str]]:
+    """What a page holds for its viewer: the description, and the volumes by name."""
+    contents = json.loads(re.search(r'id="viewer-contents">(.*?)</script>', text, re.S)[1])
+    return contents, dict(re.findall(r'<script type="text/plain" id="([^"]+)">([^<]+)</script>', text))
 
 
 def unpacked(volumes: dict[str, str], described: dict, shape: list[int]) -> np.ndarray:

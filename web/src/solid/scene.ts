@@ -9,7 +9,7 @@ import type { Seen } from "./types.ts";
 
 const [FOR, AGAINST] = ["voxplain-for", "voxplain-against"];
 const TRANSPARENT_BELOW = 1; // colours from zero to the end, and nothing below the threshold
-const SHELL = 0.1; // opacity: what lies behind a surface is still seen
+const SHELL = 0.05; // opacity: what lies behind a surface is still seen
 const NO_CUT = [2, 0, 0];
 
 /** Where the reader looks from, in degrees: around the body's axis, and up. */
