@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import numpy as np
 import pytest
@@ -215,8 +216,11 @@ def test_without_scripts_stills_are_shown(tmp_path):
     file = written(tmp_path, [series()])
     with Page(tmp_path / "profile") as browser:
         browser.send("Emulation.setScriptExecutionDisabled", value=True)
-        browser.open(file)
-        assert (
-            browser.ask("getComputedStyle(document.querySelector('.vx-still') ?? document.body).display")
-            == "block"
-        )
+        browser.send("Page.navigate", url=file.resolve().as_uri())
+        shown = "document.querySelector('.vx-still') && getComputedStyle(document.querySelector('.vx-still')).display"
+        for _ in range(200):  # nothing can be awaited where scripts are off
+            if (found := browser.ask(shown)) is not None and browser.ask("document.readyState") == "complete":
+                break
+            time.sleep(0.05)
+        assert found == "block"
+        assert browser.ask("document.querySelector('.voxplain').hidden")
