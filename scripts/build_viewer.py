@@ -22,7 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SKIP = "VOXPLAIN_SKIP_VIEWER"
 BUILT = Path("src/voxplain/report/viewer/built")
-SCRIPTS = ("viewer", "series")
+SCRIPTS = ("viewer", "series", "cells")
 FIRST_LINES = 8
 _SOURCES = (
     "package.json",

@@ -1,10 +1,11 @@
 import { defineConfig } from "vite";
 
 // Plain scripts with a style sheet each: a page puts what it needs into its one file, and modules do not open from disk.
-// `vite build --mode series` builds the second one beside the first.
+// `vite build --mode series` builds that one beside the first, which empties the folder.
 const SCRIPTS = {
   viewer: { entry: "src/main.ts", name: "voxplain" },
   series: { entry: "src/series/main.ts", name: "voxplainSeries" },
+  cells: { entry: "src/cells/main.ts", name: "voxplainCells" },
 };
 
 export default defineConfig(({ mode }) => {

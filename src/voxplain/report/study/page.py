@@ -213,6 +213,7 @@ class StudyPage:
         versions: of the software.
         command: the command line that makes this page again.
         viewer: volumes to walk through, where there are any.
+        cohort: the file beside this page that tells what each segment depends on; "" where nobody asked.
     """
 
     title: str
@@ -228,3 +229,4 @@ class StudyPage:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     viewer: Packed | None = None
+    cohort: str = ""

@@ -28,11 +28,12 @@ class Assets:
 
 
 def assets(name: str = "viewer") -> Assets | None:
-    """What the build made of the "viewer" or of the "series"; None where it was skipped."""
+    """What the build made of the "viewer", the "series" or the "cells"; None where it was skipped."""
     built = files("voxplain.report.viewer") / "built"
     try:
         script = (built / f"{name}.js").read_text(encoding="utf-8")
-        style = (built / f"{name}.css").read_text(encoding="utf-8")
+        sheet = built / f"{name}.css"  # a script need not have one
+        style = sheet.read_text(encoding="utf-8") if sheet.is_file() else ""
     except (FileNotFoundError, NotADirectoryError):
         return None
     return Assets(_within(script, "script"), _within(style, "style"))
