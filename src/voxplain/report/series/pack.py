@@ -121,8 +121,8 @@ def _fill(room: Room, series: ShownSeries, grid: Grid, fine: bool, times: int, b
         if room.size > budget:
             return False
         described["layers"].append(_layer(room, layer, series, described["changes"], grid, by, fine, lost))
-    told = [*grid.notes(), *_coarser(by), *(text.replace("e-", "e−") for text in lost)]
-    described["notes"] = [*series.notes, *told]
+    cost = [text.replace("e-", "e−") for text in lost]
+    described["notes"] = [*series.notes, *grid.notes(), *_coarser(by), *cost]
     room.described = described
     return room.size <= budget
 

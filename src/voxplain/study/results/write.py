@@ -65,8 +65,8 @@ def write_results(board: Board, *, whole: bool, notes: Sequence[str] = ()) -> in
     cohort = show_regions(board, write_regions(board), [*known, *gone]) if asked else None
     shown = [] if cohort is None else [cohort]
     if plan.methods:
-        page = replace(_page(board, pages, found, known), cohort="" if cohort is None else cohort.name)
-        shown.insert(0, write_study_page(out / "report.html", page))
+        study = replace(_page(board, pages, found, known), cohort="" if cohort is None else cohort.name)
+        shown.insert(0, write_study_page(out / "report.html", study))
     for comparison in (p for p in pages if p.verdicts):
         print(f"\n{comparison.name}")
         width = max((len(v.method) for v in comparison.verdicts), default=0)
