@@ -27,6 +27,7 @@ FIRST_LINES = 8
 BUILDS = {
     "viewer": ("--mode", "viewer"),  # empties the folder
     "series": ("--mode", "series"),
+    "cells": ("--mode", "cells"),
     "page of voxplain view": ("--mode", "served"),
     "view in three dimensions": ("--config", "vite.solid.config.js"),
 }

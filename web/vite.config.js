@@ -1,11 +1,12 @@
 import { defineConfig } from "vite";
 
 // Plain scripts with a style sheet each: a page puts what it needs into its one file, and modules do not open from disk.
-// `vite build` makes the viewer of reports; `--mode series` the sliders of series, `--mode served` the page of
-// `voxplain view`, beside it.
+// `vite build` makes the viewer of reports; `--mode series` the sliders of series, `--mode cells` the reading of a matrix's
+// cells, `--mode served` the page of `voxplain view`, beside it.
 const SCRIPTS = {
   viewer: { entry: "src/main.ts", name: "voxplain" },
   series: { entry: "src/series/main.ts", name: "voxplainSeries" },
+  cells: { entry: "src/cells/main.ts", name: "voxplainCells" },
   served: { entry: "src/served/main.ts", name: "voxplain" },
 };
 

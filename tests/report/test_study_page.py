@@ -371,3 +371,8 @@ def test_a_tile_that_is_missing_is_named(tmp_path):
 def test_settings_are_spelled_out(settings):
     words = read(page(settings=settings, command="voxplain study", versions={"torch": "2.6"})).words
     assert "voxplain study" in words and "seed" in words and "here" in words and "torch" in words
+
+
+def test_the_cohort_s_page_is_linked_where_there_is_one():
+    link = '<a href="cohort.html">What each segment depends on'
+    assert link in render_study(page(cohort="cohort.html")) and link not in render_study(page())

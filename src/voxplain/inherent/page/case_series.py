@@ -54,7 +54,7 @@ def case_series(
             made = segmentation(maps, i)
             seen = np.where(np.isfinite(made.score), made.score, made.score[np.isfinite(made.score)].min())
             told = score_told(segmentation, judged.question, maps, i, task.samples.classes)
-            mask = ShownMask(float(made.threshold), told.rstrip(",").capitalize(), _RULES)
+            mask = ShownMask(float(made.threshold), told.split(", a difference")[0].capitalize(), _RULES)
             of = f"thresholded: {name}" if name else "thresholded"
             layers.append(ShownLayer(of, placed(seen)[None], unit=_UNIT, mask=mask))
             labels += _outlined(f"mask {name}".strip(), placed(made.mask), dashed=False)

@@ -1,4 +1,4 @@
-"""The page of a cohort as one HTML file: figures inside, no script, nothing loaded from anywhere."""
+"""The page of a cohort as one HTML file: figures inside, one script that reads their cells out, nothing loaded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from voxplain.report.cohort.shown import words as own
 from voxplain.report.study import words
 from voxplain.report.study.figures import as_image
 from voxplain.report.templating import templates
+from voxplain.report.viewer import assets
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -48,7 +49,9 @@ def render_cohort(page: CohortPage) -> str:
     )
     environment.globals.update(count=words.count)
     chapters = [chapter(number, model, page) for number, model in enumerate(page.models, start=1)]
-    return environment.get_template("cohort.html.j2").render(page=page, chapters=chapters)
+    return environment.get_template("cohort.html.j2").render(
+        page=page, chapters=chapters, built=assets("cells")
+    )
 
 
 def _image(drawing: Drawing) -> Markup:

@@ -89,13 +89,13 @@ def _best(series: ShownSeries, prefix: str, budget: float) -> Room | None:
         if HOPE * stored * (2 if fine else 1) > budget and (fine or times < 8):
             continue
         room = Room(prefix)
-        _fill(room, series, grid, fine, times)
-        if room.size <= budget:
+        if _fill(room, series, grid, fine, times, budget):
             return room
     return None
 
 
-def _fill(room: Room, series: ShownSeries, grid: Grid, fine: bool, times: int) -> None:
+def _fill(room: Room, series: ShownSeries, grid: Grid, fine: bool, times: int, budget: float) -> bool:
+    """Whether all of it fits."""
     by = reduce.factors(grid.view.shape, times)
     ground = reduce.mean(grid.array(series.image), by) if times > 1 else grid.array(series.image)
     shown = image(ground, fine=fine)
@@ -107,7 +107,9 @@ def _fill(room: Room, series: ShownSeries, grid: Grid, fine: bool, times: int) -
             **room.add(shown.stored), "scale": shown.scale, "offset": shown.offset, "presets": presets(everything),
         },
         "unit": series.unit, "names": list(series.names), "target": series.target,
-        "steps": [{"dose": s.dose, "score": s.score, "calibrated": s.calibrated} for s in series.steps],
+        "steps": [
+            {"dose": float(s.dose), "score": float(s.score), "calibrated": bool(s.calibrated)} for s in series.steps
+        ],
         "changes": None, "layers": [], "labels": [pack_labels(room, labels, grid, by) for labels in series.labels],
     }  # fmt: skip
     lost = [image_lost(shown)]
@@ -116,10 +118,13 @@ def _fill(room: Room, series: ShownSeries, grid: Grid, fine: bool, times: int) -
         described["changes"], told = _signed(room, away, grid, by, fine, reduce.mean)
         lost.append(f"Changes of the image: {told}.")
     for layer in series.layers:
+        if room.size > budget:
+            return False
         described["layers"].append(_layer(room, layer, series, described["changes"], grid, by, fine, lost))
-    told = [*grid.notes(), *_coarser(by), *(text.replace("e-", "e−") for text in lost)]
-    described["notes"] = [*series.notes, *told]
+    cost = [text.replace("e-", "e−") for text in lost]
+    described["notes"] = [*series.notes, *grid.notes(), *_coarser(by), *cost]
     room.described = described
+    return room.size <= budget
 
 
 def _layer(
@@ -141,8 +146,13 @@ def _layer(
         told["steps"], error = _motion(room, layer.values, grid, by, fine)
         lost.append(f"{layer.name}: displacement stored to within {error:.2g} voxels.")
         return told | {"limit": 0.0}
-    limit = layer.limit if layer.limit is not None else _limit(layer.values)
-    if changes is not None and layer.values is series.frames:
+    own = changes is not None and layer.values is series.frames
+    limit = (
+        layer.limit
+        if layer.limit is not None
+        else _limit(layer.values - series.image if own else layer.values)
+    )
+    if own:
         return told | {"limit": limit, "steps": changes}
     told["steps"], words = _signed(room, layer.values, grid, by, fine, reduce.strongest)
     lost.append(f"{layer.name}: {words}.")

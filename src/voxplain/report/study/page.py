@@ -254,6 +254,7 @@ class StudyPage:
         identity: hashes, date, intended use.
         limits: what the page cannot tell.
         paragraph: for a paper's methods section.
+        cohort: the file beside this page that tells what each segment depends on; "" where nobody asked.
     """
 
     title: str
@@ -272,3 +273,4 @@ class StudyPage:
     identity: Identity = field(default_factory=Identity)
     limits: tuple[str, ...] = ()
     paragraph: str = ""
+    cohort: str = ""

@@ -51,11 +51,12 @@ def _hashed(script: str) -> str:
 
 @cache
 def assets(name: str = "viewer") -> Assets | None:
-    """What the build made of the "viewer" or of the "series"; None where it was skipped."""
+    """What the build made of the "viewer", the "series" or the "cells"; None where it was skipped."""
     built = files("voxplain.report.viewer") / "built"
     try:
         script = (built / f"{name}.js").read_text(encoding="utf-8")
-        style = (built / f"{name}.css").read_text(encoding="utf-8")
+        sheet = built / f"{name}.css"  # a script need not have one
+        style = sheet.read_text(encoding="utf-8") if sheet.is_file() else ""
         solid = (built / "solid.js").read_text(encoding="utf-8") if name == "viewer" else ""
     except (FileNotFoundError, NotADirectoryError):
         return None

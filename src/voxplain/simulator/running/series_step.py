@@ -61,7 +61,7 @@ class SubjectSeries:
         unit = image_unit(self.task.preparation)
         at = [step.calibrated for step in steps].index(True)
         layers = difference(frames, at, unit)
-        notes = ()
+        notes: tuple[str, ...] = ()
         if record["withheld"]:
             notes = (f"Volumes and grid are withheld: {record['withheld']}.",)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -66,12 +66,12 @@ def write_results(board: Board, *, whole: bool, notes: Sequence[str] = ()) -> in
     for line in gone:
         warnings.warn(line, stacklevel=2)
     known = [*notes, *known_notes(board)]
-    shown = []
+    asked = plan.settings.regions is not None
+    cohort = show_regions(board, write_regions(board), [*known, *gone]) if asked else None
+    shown = [] if cohort is None else [cohort]
     if plan.methods:
-        shown.append(write_study_page(out / "report.html", _page(board, pages, found, known)))
-    if plan.settings.regions is not None:
-        cohort = show_regions(board, write_regions(board), [*known, *gone])
-        shown += [cohort] if cohort is not None else []
+        study = replace(_page(board, pages, found, known), cohort="" if cohort is None else cohort.name)
+        shown.insert(0, write_study_page(out / "report.html", study))
     for comparison in (p for p in pages if p.verdicts):
         print(f"\n{comparison.name}")
         width = max((len(v.method) for v in comparison.verdicts), default=0)
