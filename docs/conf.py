@@ -36,7 +36,15 @@ extensions = [
 ]
 root_doc = "index"
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "_made", "_files", "gallery", "tutorials/*.rst", "**/*.py.md5", "**/*.codeobj.json"]
+exclude_patterns = [
+    "_build",
+    "_made",
+    "_files",
+    "gallery",
+    "tutorials/*.rst",
+    "**/*.py.md5",
+    "**/*.codeobj.json",
+]
 suppress_warnings = [
     "config.cache",  # sphinx-gallery's settings hold functions, which Sphinx cannot keep between builds
 ]

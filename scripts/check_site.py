@@ -1,6 +1,6 @@
 """Check a built site: nothing is loaded from elsewhere, and every link inside it leads somewhere.
 
-    python scripts/check_site.py build/docs
+python scripts/check_site.py build/docs
 """
 
 from __future__ import annotations
