@@ -103,7 +103,6 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navbar_align": "left",
-    "navbar_persistent": [],
     "header_links_before_dropdown": 8,
     "show_prev_next": False,
     "footer_start": ["copyright"],

@@ -9,7 +9,6 @@ Everything here is made on the spot: phantoms of vessel trees with an exact trut
 on them.
 """
 
-# sphinx_gallery_thumbnail_number = 2
 # %%
 # A network of one's own
 # ----------------------
@@ -205,6 +204,7 @@ axis.set_xlabel("area under the score while favourites go (lower is better), 95 
 #   bright there.
 
 # sphinx_gallery_start_ignore
+# sphinx_gallery_thumbnail_number = 2
 from voxplain_docs import keep  # noqa: E402
 
 keep(folder / "results" / "report.html", "attribution")

@@ -10,7 +10,6 @@ Phantoms of heads are made on the spot. Every head has bright masses of the same
 inside tells a tumour from a decoy.
 """
 
-# sphinx_gallery_thumbnail_number = 1
 # %%
 # Images, a table, one YAML
 # -------------------------
@@ -160,6 +159,7 @@ assert result.value(part="map", metric="pxap", score="image intensity") < 0.4
 # - Forty phantoms of one site are an easy test. ``docs/inherent.md`` has real images, where it is harder.
 
 # sphinx_gallery_start_ignore
+# sphinx_gallery_thumbnail_number = 1
 from voxplain_docs import keep  # noqa: E402
 
 keep(folder / "results" / "evaluation" / "report.html", "inherent")

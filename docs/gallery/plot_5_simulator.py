@@ -10,7 +10,6 @@ The truth is known: the disease of these phantoms enlarges a ventricle (left) an
 a flow in closed form. The simulator is not told; it only asks the classifier.
 """
 
-# sphinx_gallery_thumbnail_number = 1
 # %%
 # Subjects with an atlas, and a classifier
 # ----------------------------------------
@@ -176,6 +175,7 @@ assert changes["healthy towards diseased", "nucleus"] < -10
 # - One training is one answer. ``seeds: [0, 1, 2]`` asks whether trainings agree.
 
 # sphinx_gallery_start_ignore
+# sphinx_gallery_thumbnail_number = 1
 from voxplain_docs import keep  # noqa: E402
 
 keep(page, "simulator")
