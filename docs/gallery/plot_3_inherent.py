@@ -20,6 +20,7 @@ import csv
 import tempfile
 from pathlib import Path
 
+import duckdb
 import numpy as np
 from matplotlib import pyplot as plt
 
@@ -112,8 +113,6 @@ for axis in axes:
 
 # %%
 # The logit is the sum of these shares, nothing else. The table of predictions says how far they miss it:
-
-import duckdb  # noqa: E402
 
 sums = duckdb.sql(f"""
     SELECT id, class, logit, "evidence for", "evidence against", "evidence unexplained"

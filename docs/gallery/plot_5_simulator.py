@@ -18,6 +18,7 @@ import csv
 import tempfile
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
@@ -145,8 +146,6 @@ assert agreement > 0.6
 # ----------------------------------------------------
 #
 # ``p_any`` is corrected for any false alarm among the regions.
-
-import duckdb  # noqa: E402
 
 table = duckdb.sql(f"""
     SELECT test, region, subjects, round(percent, 1) AS percent, round(change, 2) AS ml, p_any
