@@ -13,7 +13,7 @@ There is nothing to install, and no code to read.
 # --------------------------
 #
 # Pictures follow the radiological convention: you look at the patient from the feet. **The patient's left is
-# on the right of the picture**, marked L. Beside it is a phantom with a bright mark on the patient's left
+# on the right of the picture**, marked L. Below is a phantom with a mark on the patient's left
 # side, towards the front.
 
 # sphinx_gallery_start_ignore
