@@ -36,7 +36,15 @@ extensions = [
 ]
 root_doc = "index"
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "_made", "_files", "gallery", "tutorials/*.rst", "**/*.py.md5", "**/*.codeobj.json"]
+exclude_patterns = [
+    "_build",
+    "_made",
+    "_files",
+    "gallery",
+    "tutorials/*.rst",
+    "**/*.py.md5",
+    "**/*.codeobj.json",
+]
 suppress_warnings = [
     "config.cache",  # sphinx-gallery's settings hold functions, which Sphinx cannot keep between builds
 ]
@@ -73,6 +81,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "show_memory": False,
+    "write_computation_times": False,  # its tables load scripts from elsewhere
     "min_reported_time": 1,
     "remove_config_comments": True,
     "plot_gallery": True,
@@ -95,7 +104,6 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navbar_align": "left",
-    "navbar_persistent": [],
     "header_links_before_dropdown": 8,
     "show_prev_next": False,
     "footer_start": ["copyright"],

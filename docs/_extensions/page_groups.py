@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repository_files import pages
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -42,7 +44,8 @@ def toctree(names: list[str], caption: str = "", hidden: bool = False) -> str:
 def tree_of(docname: str, docs: Path) -> str:
     """What is added to a page: the groups of guides, or the cards of a catalogue."""
     if docname == "guides":
-        return "\n".join(toctree(names, title) for title, names in grouped(docs).items())
+        groups = grouped(docs) | {"Example studies": [n for n in pages(docs.parent) if "/examples/" in n]}
+        return "\n".join(toctree(names, title) for title, names in groups.items())
     if docname in CATALOGUES:
         folder = docs / docname.split("/", maxsplit=1)[0]
         return toctree(

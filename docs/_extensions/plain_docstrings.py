@@ -45,7 +45,21 @@ def _process(app: Sphinx, what: str, name: str, thing: object, options: object, 
     lines[:] = plain_lines(lines)
 
 
+def _sign(
+    app: Sphinx,
+    what: str,
+    name: str,
+    thing: object,
+    options: object,
+    signature: str | None,
+    answer: str | None,
+) -> tuple[str, str | None] | None:
+    """A dataclass's default that is made anew is no Python; with it, Sphinx reads nothing of the signature."""
+    return None if signature is None else (signature.replace("<factory>", "..."), answer)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx; before napoleon, which writes markup of its own."""
     app.connect("autodoc-process-docstring", _process, priority=100)
+    app.connect("autodoc-process-signature", _sign)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

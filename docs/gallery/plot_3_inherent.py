@@ -10,7 +10,6 @@ Phantoms of heads are made on the spot. Every head has bright masses of the same
 inside tells a tumour from a decoy.
 """
 
-# sphinx_gallery_thumbnail_number = 1
 # %%
 # Images, a table, one YAML
 # -------------------------
@@ -21,6 +20,7 @@ import csv
 import tempfile
 from pathlib import Path
 
+import duckdb
 import numpy as np
 from matplotlib import pyplot as plt
 
@@ -114,8 +114,6 @@ for axis in axes:
 # %%
 # The logit is the sum of these shares, nothing else. The table of predictions says how far they miss it:
 
-import duckdb  # noqa: E402
-
 sums = duckdb.sql(f"""
     SELECT id, class, logit, "evidence for", "evidence against", "evidence unexplained"
     FROM '{folder}/results/prediction/predictions.parquet' WHERE id = 'head-099'
@@ -160,6 +158,7 @@ assert result.value(part="map", metric="pxap", score="image intensity") < 0.4
 # - Forty phantoms of one site are an easy test. ``docs/inherent.md`` has real images, where it is harder.
 
 # sphinx_gallery_start_ignore
+# sphinx_gallery_thumbnail_number = 1
 from voxplain_docs import keep  # noqa: E402
 
 keep(folder / "results" / "evaluation" / "report.html", "inherent")

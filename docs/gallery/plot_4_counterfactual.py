@@ -10,7 +10,6 @@ looks at.
 The truth is known: in these phantoms the disease enlarges a ventricle (left) and shrinks a nucleus (right).
 """
 
-# sphinx_gallery_thumbnail_number = 1
 # %%
 # Subjects, and two classifiers
 # -----------------------------
@@ -175,6 +174,7 @@ assert in_corner["marked"] > 2 * in_corner["plain"]
 # - What the family cannot say, it cannot change. Principal components say smooth and common things.
 
 # sphinx_gallery_start_ignore
+# sphinx_gallery_thumbnail_number = 1
 from voxplain_docs import keep  # noqa: E402
 
 keep(pages["marked"], "counterfactual")

@@ -10,7 +10,6 @@ The truth is known: the disease of these phantoms enlarges a ventricle (left) an
 a flow in closed form. The simulator is not told; it only asks the classifier.
 """
 
-# sphinx_gallery_thumbnail_number = 1
 # %%
 # Subjects with an atlas, and a classifier
 # ----------------------------------------
@@ -19,6 +18,7 @@ import csv
 import tempfile
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
@@ -147,8 +147,6 @@ assert agreement > 0.6
 #
 # ``p_any`` is corrected for any false alarm among the regions.
 
-import duckdb  # noqa: E402
-
 table = duckdb.sql(f"""
     SELECT test, region, subjects, round(percent, 1) AS percent, round(change, 2) AS ml, p_any
     FROM '{folder}/results/group/regions.parquet'
@@ -176,6 +174,7 @@ assert changes["healthy towards diseased", "nucleus"] < -10
 # - One training is one answer. ``seeds: [0, 1, 2]`` asks whether trainings agree.
 
 # sphinx_gallery_start_ignore
+# sphinx_gallery_thumbnail_number = 1
 from voxplain_docs import keep  # noqa: E402
 
 keep(page, "simulator")

@@ -13,7 +13,7 @@ There is nothing to install, and no code to read.
 # --------------------------
 #
 # Pictures follow the radiological convention: you look at the patient from the feet. **The patient's left is
-# on the right of the picture**, marked L. Beside it is a phantom with a bright mark on the patient's left
+# on the right of the picture**, marked L. Below is a phantom with a mark on the patient's left
 # side, towards the front.
 
 # sphinx_gallery_start_ignore
@@ -32,10 +32,11 @@ x, y, z = (
 affine = np.diag([2.5, 2.5, 2.5, 1.0])
 affine[:3, 3] = [-2.5 * (size - 1) / 2 for size in SHAPE]
 body = (x / 60) ** 2 + (y / 74) ** 2 + (z / 55) ** 2 < 1
-mark = (x + 30) ** 2 + (y - 35) ** 2 + (z - 10) ** 2 < 9**2  # to the left, the front and the top
+off = (x + 30) ** 2 + (y - 35) ** 2 + (z - 10) ** 2
+mark = off < 9**2  # to the left, the front and the top
 other = (x - 30) ** 2 + (y + 30) ** 2 + (z - 10) ** 2 < 9**2
-image = 0.5 * body + 0.4 * mark + 0.1 * np.sin(x / 9) * np.cos(y / 11) * body
-evidence = 1.0 * mark - 0.6 * other
+image = 0.5 * body + 0.4 * mark + 0.04 * np.sin(x / 9) * np.cos(y / 11) * body
+evidence = np.exp(-off / 100) - 0.6 * other
 assert evidence[np.unravel_index(evidence.argmax(), SHAPE)] > 0
 assert x[mark].mean() < 0 < y[mark].mean()  # RAS: left has negative x
 (scene,) = scenes(
@@ -55,8 +56,9 @@ figure.axes[0].axis("off")
 # What the colours mean
 # ---------------------
 #
-# - **Red** speaks for the answer that the title names, **blue** against it. No colour means: little of either.
-# - The colours' scale is that of one map. Red in one map is not as much as red in another.
+# - **Warm colours** (red, orange, yellow) speak for the answer that the title names, **blue** against it. No
+#   colour means: little of either.
+# - The colours' scale is that of one map. The same colour in another map is another amount.
 # - **Outlines** are what the network found (solid) or what a person drew (dashed). They are not part of the
 #   map.
 #
@@ -101,7 +103,7 @@ figure.axes[0].axis("off")
 # What no map can tell
 # --------------------
 #
-# - **It is not a finding.** A red place is where the network looked, not where the disease is. Networks look
+# - **It is not a finding.** A coloured place is where the network looked, not where the disease is. Networks look
 #   at markers, at the table, at the organ beside it. The gallery has one that finds a kidney by looking at
 #   the stomach.
 # - **It is not a cause.** The map says what moves the network's answer, not what made the patient ill.
