@@ -31,7 +31,9 @@ def test_no_answer_holds_a_methods_name(own_study: ViewedStudy):
         paths += [f"/api/items/{n}{p}" for p in ("", "/image", "/labels/0", "/notes", "/notes/x")]
         paths += [f"/api/items/{n}/maps/{t}/{m}" for t in range(3) for m in range(4)]
     seen = Counter()
-    for path, query in itertools.product(paths, (ANNA, {}, {"reader": ""}, {"reader": "x" * 200}, {**ANNA, "method": "lrp"})):
+    for path, query in itertools.product(
+        paths, (ANNA, {}, {"reader": ""}, {"reader": "x" * 200}, {**ANNA, "method": "lrp"})
+    ):
         answer = client.get(path, query)
         seen[answer.status] += 1
         whole = json.dumps(dict(answer.headers)).encode() + answer.body

@@ -49,14 +49,18 @@ def go(chrome: Page) -> Callable[..., Page]:
 
 def asked(page: Page) -> list[str]:
     """What was asked for since last time, without the host."""
-    found = ["/" + r.split("/", 3)[3].partition("?")[0] for r in page.requests if r.startswith("http://127.0.0.1")]
+    found = [
+        "/" + r.split("/", 3)[3].partition("?")[0] for r in page.requests if r.startswith("http://127.0.0.1")
+    ]
     assert all(r.startswith(("http://127.0.0.1:", "data:", "about:")) for r in page.requests)
     page.requests.clear()
     return found
 
 
 def volumes(page: Page) -> list[str]:
-    return sorted(r.removeprefix("/api/items/") for r in asked(page) if r.count("/") > 3 and not r.endswith("notes"))
+    return sorted(
+        r.removeprefix("/api/items/") for r in asked(page) if r.count("/") > 3 and not r.endswith("notes")
+    )
 
 
 def to_view(page: Page, script: str) -> None:
@@ -102,16 +106,24 @@ def test_a_link_gives_the_same_view_again(study: ViewedStudy, running, go):
     page.open(address)
     page.ask(READY)
     assert page.ask(STATE) == before
-    pressed = page.ask("[...document.querySelectorAll('.vx-buttons button')].slice(0, 3).map(b => b.getAttribute('aria-pressed'))")
+    pressed = page.ask(
+        "[...document.querySelectorAll('.vx-buttons button')].slice(0, 3).map(b => b.getAttribute('aria-pressed'))"
+    )
     assert pressed == ["false", "true", "true"]
-    assert page.ask("[...document.querySelectorAll('.vx-controls input[type=range]')].map(i => i.value)") == ["30", "50"]
+    assert page.ask("[...document.querySelectorAll('.vx-controls input[type=range]')].map(i => i.value)") == [
+        "30",
+        "50",
+    ]
     # as somebody gets it who has just started
     page = go(server, "#" + address.partition("#")[2])
     assert page.ask(STATE) == before and not page.complaints
 
 
 def test_a_link_that_fits_nothing_does_no_harm(study: ViewedStudy, running, go):
-    page = go(running(study.out), "#case=case-1&target=none&method=x&voxel=99,0,-1&window=5,5&zoom=NaN&pan=1&opacity=7&threshold=x")
+    page = go(
+        running(study.out),
+        "#case=case-1&target=none&method=x&voxel=99,0,-1&window=5,5&zoom=NaN&pan=1&opacity=7&threshold=x",
+    )
     state = json.loads(page.ask(STATE))
     assert state[0] == "case-1" and state[1]["maps"] == [0, -1] and state[1]["opacity"] == 1
     assert page.ask("p.viewer.told()") and not page.complaints
@@ -146,7 +158,9 @@ def test_the_list_is_searched_and_sorted(study: ViewedStudy, running, go):
     ids = study.ids
     assert sort("score of spleen") == ids[::-1] and sort("score of spleen", True) == ids
     assert sort("complexity", True)[0] == "case-3" and sort("outlierness", True)[0] == "case-3"
-    assert set(page.ask("[...document.querySelectorAll('.vs-cases .light')].map(l => l.textContent)")) == {"fails here"}
+    assert set(page.ask("[...document.querySelectorAll('.vs-cases .light')].map(l => l.textContent)")) == {
+        "fails here"
+    }
     page.press("/")
     for letter in "case-5":
         page.press(letter)
@@ -175,10 +189,16 @@ def test_scripts_in_names_and_notes_are_text(own_study: ViewedStudy, running, go
     assert [n.text for n in read_notes(own_study.out)] == [evil]
     page.open(page.ask("location.href"))
     page.ask(READY)
-    assert page.ask("p.viewer.case.name") == EVIL and page.ask("document.querySelector('.vs-text').textContent") == evil
+    assert (
+        page.ask("p.viewer.case.name") == EVIL
+        and page.ask("document.querySelector('.vs-text').textContent") == evil
+    )
     assert page.ask("document.title") == "Of gradient and lrp"
     assert page.ask("document.querySelectorAll('body img, main script').length") == 0
-    assert page.ask("document.querySelector('.vs-cases li:last-child .vs-name').textContent") in (EVIL, "case-1")
+    assert page.ask("document.querySelector('.vs-cases li:last-child .vs-name').textContent") in (
+        EVIL,
+        "case-1",
+    )
     assert not page.complaints
 
 
@@ -225,9 +245,21 @@ def test_a_reader_rates_without_names_and_goes_on(own_study: ViewedStudy, runnin
 
 def test_the_page_says_when_the_server_was_ended(study: ViewedStudy, running, go):
     page = go(running(study.out))
-    page.send("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    page.send(
+        "Network.emulateNetworkConditions",
+        offline=True,
+        latency=0,
+        downloadThroughput=-1,
+        uploadThroughput=-1,
+    )
     to_view(page, "p.show(5)")
-    page.send("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    page.send(
+        "Network.emulateNetworkConditions",
+        offline=False,
+        latency=0,
+        downloadThroughput=-1,
+        uploadThroughput=-1,
+    )
     assert "does not answer" in page.ask("document.querySelector('[role=alert]').textContent")
 
 

@@ -32,7 +32,12 @@ def test_agreement_is_printed(own_study: ViewedStudy, capsys):
     assert run(["view", str(own_study.out), "--agreement"]) == 0
     out = capsys.readouterr().out
     assert "usefulness: 2 readers, 4 cases, 12 units" in out
-    for words in ("Krippendorff's alpha (ordinal)", "ICC(2,1)", "weighted kappa: Anna, Bob", "gradient   8 ratings of 4 cases"):
+    for words in (
+        "Krippendorff's alpha (ordinal)",
+        "ICC(2,1)",
+        "weighted kappa: Anna, Bob",
+        "gradient  8 ratings of 4 cases",
+    ):
         assert words in out
     found = voxplain.study_agreement(own_study.out)
     assert f"{found[0].alpha.value:.2f}" in out and found[0].methods[0].mean.value == 4.5
@@ -66,7 +71,11 @@ def explained(tmp_path):
     out.mkdir()
     geometry = Geometry(LPS, SHAPE)
     write_array(tmp_path / "scan.nii.gz", np.arange(np.prod(SHAPE)).reshape(SHAPE).astype(np.int16), geometry)
-    settings = {"image": [str(tmp_path / "scan.nii.gz")], "model": {"source": "nets.py:unet"}, "methods": list(METHODS[:2])}
+    settings = {
+        "image": [str(tmp_path / "scan.nii.gz")],
+        "model": {"source": "nets.py:unet"},
+        "methods": list(METHODS[:2]),
+    }
     (out / "explain.yaml").write_text(yaml.safe_dump(settings))
     write_array(out / "prediction.nii.gz", np.ones(SHAPE, np.uint8), geometry)
     ledger = {"prediction": {"case": "scan", "model": "net", "targets": [], "predicted": []}}
@@ -99,7 +108,9 @@ def test_the_folder_of_explain_is_served_alike(explained):
     assert [m["light"] for m in found["targets"][0]["maps"]] == ["good", "bad"]
     assert "lrp, spleen: zero" in found["notes"]
     answer = client.get("/api/items/0/maps/0/1")
-    values = np.frombuffer(answer.body, json.loads(answer.headers[VOLUME_HEADER])["type"]).reshape(SHAPE, order="F")
+    values = np.frombuffer(answer.body, json.loads(answer.headers[VOLUME_HEADER])["type"]).reshape(
+        SHAPE, order="F"
+    )
     np.testing.assert_array_equal(values, voxels(0, 1, 0)[::-1, ::-1])
     row = client.get("/api/figures").json()["items"][0]
     assert row["scores"] == {"liver": 2.5, "spleen": 2.5} and row["worst"] == "bad"

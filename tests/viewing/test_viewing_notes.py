@@ -38,7 +38,10 @@ def test_a_note_is_kept_and_read_by_everybody(own_study: ViewedStudy):
     assert client.post("/api/items/0/notes", SAID).status == 200
     assert client.post("/api/items/0/notes", {**SAID, "author": " Bo  b ", "usefulness": None}).status == 200
     found = client_of(own_study.out).get("/api/items/0/notes").json()["notes"]
-    assert [(n["author"], n["usefulness"], n["text"]) for n in found] == [("Anna", 4, SAID["text"]), ("Bo b", None, SAID["text"])]
+    assert [(n["author"], n["usefulness"], n["text"]) for n in found] == [
+        ("Anna", 4, SAID["text"]),
+        ("Bo b", None, SAID["text"]),
+    ]
     assert client.get("/api/items/2/notes").json() == {"notes": []}
     assert found[0]["written"].endswith("+00:00")
 
@@ -49,7 +52,10 @@ def test_a_later_note_counts_and_the_earlier_one_stays(own_study: ViewedStudy):
         client.post("/api/items/0/notes", {**SAID, "usefulness": stars})
     assert [n.usefulness for n in read_notes(own_study.out)] == [5]
     assert [n.usefulness for n in read_notes(own_study.out, history=True)] == [1, 5]
-    assert [(r["usefulness"], r["counts"]) for r in rows(client.get("/notes.csv").text)] == [("1", "0"), ("5", "1")]
+    assert [(r["usefulness"], r["counts"]) for r in rows(client.get("/notes.csv").text)] == [
+        ("1", "0"),
+        ("5", "1"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +77,17 @@ def test_control_characters_do_not_stay_in_text(own_study: ViewedStudy):
 
 
 def test_no_cell_of_the_table_is_a_formula(own_study: ViewedStudy, tmp_path):
-    evil = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "＝1", '=HYPERLINK("http://evil.example")', "\u00a0=1"]
+    evil = [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        " =1",
+        "＝1",
+        '=HYPERLINK("http://evil.example")',
+        "\u00a0=1",
+    ]
     book = NoteBook(own_study.out)
     for text in evil:
         book.add(note(text=text, author=text, case=text, method=text, letter="A"))
@@ -100,7 +116,12 @@ def test_notes_are_on_the_disk_when_the_writer_is_killed(tmp_path):
         print("written", flush=True)
         os.kill(os.getpid(), 9)
     """
-    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.stdout == "written\n" and ran.returncode == -signal.SIGKILL
     assert [n.author for n in NoteBook(tmp_path).all()] == [f"a{n}" for n in range(5)]
     with sqlite3.connect(tmp_path / "notes.sqlite") as connection:
@@ -109,7 +130,10 @@ def test_notes_are_on_the_disk_when_the_writer_is_killed(tmp_path):
 
 def test_many_may_write_at_once(tmp_path):
     book = NoteBook(tmp_path)
-    threads = [threading.Thread(target=lambda n=n: [book.add(note(author=f"{n}-{k}")) for k in range(5)]) for n in range(6)]
+    threads = [
+        threading.Thread(target=lambda n=n: [book.add(note(author=f"{n}-{k}")) for k in range(5)])
+        for n in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

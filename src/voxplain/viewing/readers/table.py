@@ -27,7 +27,9 @@ def told(found: Sequence[Agreement]) -> str:
             [m.method, f"{m.ratings} ratings of {m.cases} cases", _interval(m.mean)] for m in one.methods
         ]
         parts.append("\n".join([title, *_columns(lines), "mean, from 1 to 5", *_columns(means)]))
-    last = "A unit is a map of a case. Intervals: 95 %, bootstrap over cases; none for fewer than three cases."
+    last = (
+        "A unit is a map of a case. Intervals: 95 %, bootstrap over cases; none for fewer than three cases."
+    )
     return "\n\n".join([*parts, last])
 
 
