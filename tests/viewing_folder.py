@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from voxplain.case import Geometry, write_array
-from voxplain.study.planning.plan import Plan, plan
+from voxplain.study.planning.plan import plan
 from voxplain.study.settings.load import load_study
 
 METHODS = ("gradient", "lrp", "grad_cam")

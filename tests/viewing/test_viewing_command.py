@@ -81,7 +81,8 @@ def explained(tmp_path):
     ledger = {"prediction": {"case": "scan", "model": "net", "targets": [], "predicted": []}}
     for m, method in enumerate(METHODS[:2]):
         rows = [
-            {"target": t, "method": method, "class": t, "class_index": n + 1, "status": "ok", "score": 2.5, "completeness_gap": 0.5 * m}
+            {"target": t, "method": method, "class": t, "class_index": n + 1, "status": "ok", "score": 2.5,
+             "completeness_gap": 0.5 * m}
             for n, t in enumerate(TARGETS)
         ]  # fmt: skip
         rows[1]["status"] = "ok" if m == 0 else "zero"
