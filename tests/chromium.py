@@ -30,7 +30,9 @@ PATIENCE = 120.0  # seconds for an answer on a machine that is busy
 class Page:
     """One page: evaluate scripts, press, scroll, type, take pictures; all that it asked for and complained of is kept."""
 
-    def __init__(self, profile: Path, width: int = 1280, height: int = 1000) -> None:
+    def __init__(
+        self, profile: Path, width: int = 1280, height: int = 1000, flags: tuple[str, ...] = ()
+    ) -> None:
         assert PATH is not None
         their_in, our_out = os.pipe()
         our_in, their_out = os.pipe()
@@ -42,7 +44,7 @@ class Page:
             os.dup2(b, 4)
 
         self.process = subprocess.Popen(
-            [PATH, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            [PATH, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"],
             preexec_fn=as_three_and_four,
             close_fds=False,
             stdout=subprocess.DEVNULL,
@@ -134,9 +136,10 @@ class Page:
             raise AssertionError(f"{script}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, *, shift: bool = False) -> None:
         """A key by its name; a character types itself."""
-        text = {"text": key} if len(key) == 1 else {}
+        text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+        held: dict[str, Any] = {"modifiers": 8} if shift else {}
         codes = {
             "ArrowLeft": 37,
             "ArrowUp": 38,
@@ -145,10 +148,17 @@ class Page:
             "PageUp": 33,
             "PageDown": 34,
             "Escape": 27,
+            "Home": 36,
+            "End": 35,
+            "Tab": 9,
+            "Enter": 13,
+            " ": 32,
         }
         code = codes.get(key, ord(key[0]))
-        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
-        self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+        self.send(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text, **held
+        )
+        self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code, **held)
 
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
@@ -156,6 +166,11 @@ class Page:
     def click(self, x: float, y: float) -> None:
         for kind in ("mousePressed", "mouseReleased"):
             self.mouse(kind, x, y, button="left", clickCount=1)
+
+    def touch(self, kind: str, *fingers: tuple[float, float]) -> None:
+        """Fingers on the screen: touchStart, touchMove or touchEnd."""
+        points = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(fingers)]
+        self.send("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     def picture(self, to: Path, selector: str | None = None) -> Path:
         """A PNG of what is seen, or of one element whole."""

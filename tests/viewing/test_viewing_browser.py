@@ -76,7 +76,7 @@ def test_volumes_are_loaded_when_they_are_looked_at(study: ViewedStudy, running,
     assert volumes(page) == []  # it is still here
     to_view(page, "p.viewer.openTarget(1)")
     assert volumes(page) == ["0/maps/1/0"]
-    page.press("n")
+    page.press("j")
     page.ask(READY)
     assert volumes(page) == ["1/image", "1/labels/0", "1/maps/1/0"]
     assert page.ask("p.viewer.told()").startswith("RAS") and not page.complaints

@@ -22,7 +22,7 @@ const ARROWS: Record<string, [number, number]> = {
 };
 
 export class Panel {
-  readonly canvas = make("canvas", { tabindex: "0", role: "img" });
+  readonly canvas = make("canvas", { tabindex: "0", role: "application", "aria-roledescription": "picture" });
   readonly slice = make("input", { type: "range", min: "0", step: "1" });
   readonly title = make("span", { class: "vx-where" });
   readonly whole = make("div", { class: "vx-panel" }, this.canvas, this.title, this.slice);
@@ -35,6 +35,8 @@ export class Panel {
     this.slice.hidden = last === 0;
     this.slice.addEventListener("input", () => deeds.turnTo(this, Number(this.slice.value)));
     this.canvas.addEventListener("pointerdown", (event) => this.drag(event));
+    // one finger up and down scrolls the page, see touch-action; two must not
+    this.canvas.addEventListener("touchstart", (event) => { if (event.touches.length > 1) event.preventDefault(); }, { passive: false });
     this.canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.canvas.addEventListener("keydown", (event) => this.key(event));
@@ -59,24 +61,62 @@ export class Panel {
     return this.deeds.tool();
   }
 
+  /** Fingers on the canvas, by their number; two of them move and zoom. */
+  private fingers = new Map<number, [number, number]>();
+  private pinched = false;
+
   private drag(event: PointerEvent): void {
+    if (event.pointerType === "touch") {
+      this.fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+      if (this.fingers.size === 1) for (const kind of ["pointerup", "pointercancel"] as const) this.canvas.addEventListener(kind, this.lift);
+      if (this.fingers.size > 1) {
+        this.canvas.setPointerCapture(event.pointerId);
+        return;
+      }
+    }
     const tool = this.tool(event);
     this.canvas.setPointerCapture(event.pointerId);
     this.canvas.focus({ preventScroll: true });
     if (event.button === 1) event.preventDefault();
     let [x, y] = [event.offsetX, event.offsetY];
     const follow = (now: PointerEvent) => {
+      if (this.fingers.size > 1) this.pinch(now);
+      if (this.pinched) return;
+      if (now.pointerId !== event.pointerId) return;
       const [across, down] = [now.offsetX - x, now.offsetY - y];
       [x, y] = [now.offsetX, now.offsetY];
       if (tool === "cross-hair") this.deeds.pointAt(this, x * this.ratio, y * this.ratio);
       if (tool === "window") this.deeds.moveWindow(across, down);
       if (tool === "move") this.deeds.movePicture(this, across * this.ratio, down * this.ratio);
     };
-    follow(event);
+    const touch = event.pointerType === "touch";
+    this.pinched = false;
+    if (!touch) follow(event); // a finger may be the first of two
     this.canvas.addEventListener("pointermove", follow);
-    const end = () => this.canvas.removeEventListener("pointermove", follow);
-    this.canvas.addEventListener("pointerup", end, { once: true });
-    this.canvas.addEventListener("pointercancel", end, { once: true });
+    const end = (up: PointerEvent) => {
+      if (touch ? this.fingers.size : up.pointerId !== event.pointerId) return; // another finger goes on
+      if (touch && !this.pinched && up.type === "pointerup") follow(up);
+      this.canvas.removeEventListener("pointermove", follow);
+      for (const kind of ["pointerup", "pointercancel"] as const) this.canvas.removeEventListener(kind, end);
+    };
+    for (const kind of ["pointerup", "pointercancel"] as const) this.canvas.addEventListener(kind, end);
+  }
+
+  private lift = (event: PointerEvent): void => {
+    this.fingers.delete(event.pointerId);
+    if (!this.fingers.size) for (const kind of ["pointerup", "pointercancel"] as const) this.canvas.removeEventListener(kind, this.lift);
+  };
+
+  /** Two fingers: what is between them stays between them. */
+  private pinch(now: PointerEvent): void {
+    this.pinched = true;
+    const before = [...this.fingers.values()].slice(0, 2);
+    this.fingers.set(now.pointerId, [now.offsetX, now.offsetY]);
+    const after = [...this.fingers.values()].slice(0, 2);
+    const apart = ([a, b]: [number, number][]) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+    const middle = ([a, b]: [number, number][], c: number) => (a[c] + b[c]) / 2;
+    if (apart(before) > 1) this.deeds.zoom(apart(after) / apart(before));
+    this.deeds.movePicture(this, (middle(after, 0) - middle(before, 0)) * this.ratio, (middle(after, 1) - middle(before, 1)) * this.ratio);
   }
 
   /** The wheel turns slices of the picture that has the focus; elsewhere it scrolls the page. */
@@ -93,6 +133,8 @@ export class Panel {
     if (arrow) this.deeds.walk(this, ...arrow);
     else if (event.key === "PageUp") this.deeds.step(this, 1);
     else if (event.key === "PageDown") this.deeds.step(this, -1);
+    else if (event.key === "Home" && !this.slice.hidden) this.deeds.turnTo(this, 0);
+    else if (event.key === "End" && !this.slice.hidden) this.deeds.turnTo(this, Number(this.slice.max));
     else return;
     event.preventDefault();
   }

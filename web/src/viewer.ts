@@ -7,12 +7,15 @@ import { fromPicture, inFile, millimetres, offset, shown, toPicture } from "./ge
 import { HELP } from "./help.ts";
 import { Panel, type Deeds, type Drag } from "./panel.ts";
 import { draw, frame, type Layers } from "./picture.ts";
+import { ofPage, SolidTab, type LoadSolid } from "./solid_tab.ts";
 import type { State } from "./state.ts";
 
 const ALONE = -1;
 /** What a page that is more than a report gives the viewer. */
 export interface Options {
   source?: Source;
+  /** Runs the script of the view in three dimensions, which a report has within itself. */
+  solid?: LoadSolid;
   /** What is shown first, where it fits the case. */
   view?: Partial<State>;
   /** Keys of the page's own, for the help. */
@@ -33,6 +36,7 @@ export class Viewer implements Deeds {
   private layers: Layers[] = [];
   /** Set the sliders and buttons to what the state says. */
   private showState: () => void = () => {};
+  private letters: Record<string, () => void> = {};
   private asked = 0;
   private drawing = 0;
   private dragging: Drag = "cross-hair";
@@ -50,6 +54,7 @@ export class Viewer implements Deeds {
   private legend = make("ul", { class: "vx-legend" });
   private lost = make("ul", { class: "vx-lost" });
   private trouble = make("p", { class: "vx-trouble", role: "alert", hidden: "" });
+  readonly solid: SolidTab;
   private help = make("dialog", { class: "vx-help", "aria-label": "How to use this viewer" });
 
   constructor(private root: HTMLElement, readonly contents: Contents, private options: Options = {}) {
@@ -59,6 +64,7 @@ export class Viewer implements Deeds {
       case: 0, target: 0, maps: [0, ALONE], voxel: [0, 0, 0], low: 0, high: 1, threshold: 0.05, opacity: contents.opaque,
       outlines: true, crosshair: true, neurological: false, zoom: 1, pan: [],
     };
+    this.solid = new SolidTab(options.solid ?? ofPage(document), contents, (voxel) => this.goTo(voxel));
     this.build();
     this.openCase(0, options.view);
     new ResizeObserver(() => this.redraw()).observe(this.sides);
@@ -100,6 +106,7 @@ export class Viewer implements Deeds {
       press("Zoom in", () => this.zoom(1.25)),
       press("Zoom out", () => this.zoom(1 / 1.25)),
       press("Whole picture", () => this.whole()),
+      this.solid.button,
       press("Help (?)", () => this.help.showModal()),
     );
     const reach = slider("Hidden below", state.threshold, (share) => { state.threshold = share; this.redraw(); });
@@ -114,15 +121,31 @@ export class Viewer implements Deeds {
       this.cases.whole, this.targets.whole, this.first.whole, this.second.whole, reach.whole, opacity.whole,
       this.presets.whole, make("div", { class: "vx-field" }, make("span", {}, "from, to"), make("span", { class: "vx-pair" }, this.low, this.high)),
       this.tools.whole);
-    this.help.append(...[...HELP, ...(this.options.keys ?? [])].map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), press("Close", () => this.help.close()));
-    this.root.append(fields, buttons, this.trouble, this.sides, this.place, this.legend, this.lost, this.help);
+    this.letters = {
+      o: () => outlines.click(), x: () => crosshair.click(), n: () => convention.click(), s: () => this.strongest(),
+      d: () => this.solid.button.hidden || this.solid.button.click(),
+      w: () => this.preset((Number(this.presets.list.value) + 1) % this.case.image.presets.length),
+    };
+    const close = press("Close", () => this.help.close());
+    this.help.append(make("h3", {}, "Keys and gestures"), ...[...HELP, ...(this.options.keys ?? [])].map(([keys, what]) => make("p", {}, make("kbd", {}, keys), ` ${what}`)), close);
+    // a dialog alone lets the focus go to the browser's own buttons
+    this.help.addEventListener("keydown", (event) => {
+      if (event.key !== "Tab") return;
+      event.preventDefault();
+      close.focus();
+    });
+    this.root.append(fields, buttons, this.trouble, this.sides, this.place, this.solid.whole, this.legend, this.lost, this.help);
     this.root.addEventListener("keydown", (event) => this.pressed(event));
+    // the help is found from everywhere on the page
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "?" && !event.defaultPrevented && !(event.target as HTMLElement).matches("input:not([type=range]), textarea")) this.help.showModal();
+    });
   }
 
   /** What a key does; a page with more than the viewer passes on those that nothing of its own has the focus for. */
   pressed(event: KeyboardEvent): void {
     const at = event.target as HTMLElement;
-    if (event.ctrlKey || event.metaKey || event.altKey || at.matches("select, input[type=number]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || at.matches("select, input[type=number], textarea") || this.help.open) return;
     const count = this.maps.length;
     const digit = "123456789".indexOf(event.key);
     if (event.key === "?") this.help.showModal();
@@ -130,6 +153,7 @@ export class Viewer implements Deeds {
     else if (event.key === "+") this.zoom(1.25);
     else if (event.key === "-") this.zoom(1 / 1.25);
     else if (event.key === "0") this.whole();
+    else if (event.key.length === 1 && this.letters[event.key.toLowerCase()]) this.letters[event.key.toLowerCase()]();
     else return;
     event.preventDefault();
   }
@@ -302,6 +326,7 @@ export class Viewer implements Deeds {
       panel.canvas.setAttribute("aria-label", `${where}: ${this.layers[panel.side].mapInfo?.method ?? "image"}`);
     }
     this.place.textContent = this.told();
+    if (this.layers.length) this.solid.show({ of: this.case, layers: this.layers[0], state });
     if (this.panels.length) this.options.changed?.();
   }
 
@@ -361,6 +386,11 @@ export class Viewer implements Deeds {
     const pan = this.state.pan[panel.number];
     pan[0] -= across / at.across;
     pan[1] -= down / at.down;
+    this.redraw();
+  }
+
+  goTo(voxel: Triple): void {
+    this.state.voxel = voxel;
     this.redraw();
   }
 

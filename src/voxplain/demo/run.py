@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxplain.demo.subjects import Progress, Subject, brain_subject, vessel_subject
 from voxplain.errors import InputError
+from voxplain.report.page import LEVEL_WORDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from voxplain.attribution import Attribution
     from voxplain.engine import Problem
     from voxplain.report import MethodCard, Page, Section
+    from voxplain.report.viewer import ShownCase, ShownMap
+
+
+VIEWER_MB = 4
 
 
 def demo(out: Path, seed: int = 0, progress: Progress | None = None) -> Path:
@@ -65,6 +71,7 @@ class _Part:
         self.found = problem.prepared.restore(problem.prediction.labels[None].float(), mode="nearest")[0]
         self.sections: list[Section] = []
         self.cards: list[MethodCard] = []
+        self.maps: dict[str, list[ShownMap]] = {}
 
     @property
     def measured(self) -> str:
@@ -132,6 +139,7 @@ def _sections(part: _Part, attribution: Attribution, title: str, out: Path) -> l
             )
             paths = save_figures(out / "figures", drawings, stem=stem)
             shown = dict(zip(paths, pictures(paths, drawings), strict=True))
+            part.maps.setdefault(answer.target.name, []).append(_shown_map(title, values, attribution, index))
             notes.append(_where(values, part.truth == answer.target.class_index, answer.target.class_name))
         row = {k: v for k, v in attribution.rows()[index].items() if k in _COLUMNS}
         made.append(
@@ -145,6 +153,34 @@ def _sections(part: _Part, attribution: Attribution, title: str, out: Path) -> l
             )
         )
     return made
+
+
+def _shown_map(title: str, values: np.ndarray, attribution: Attribution, index: int) -> ShownMap:
+    from voxplain.report import Section, findings
+    from voxplain.report.viewer import ShownMap
+
+    answer = attribution.answers[index]
+    level = Section(title, answer.target.name, findings=findings(answer.status, answer.checks)).level
+    return ShownMap(title, values.sum(axis=0), attribution.unit, level, LEVEL_WORDS[level])
+
+
+def _shown(part: _Part) -> ShownCase:
+    """What the page's viewer shows of a subject."""
+    import numpy as np
+
+    from voxplain.report.viewer import ShownCase, ShownLabels, ShownTarget
+
+    case, names = part.subject.case, dict(enumerate(part.subject.model.classes))
+    return ShownCase(
+        part.subject.title,
+        case.image[0],
+        tuple(ShownTarget(name, tuple(maps)) for name, maps in part.maps.items()),
+        case.geometry,
+        (
+            ShownLabels("prediction", np.asarray(part.found, np.int32), names),
+            ShownLabels("ground truth", part.truth, names, dashed=True),
+        ),
+    )
 
 
 _COLUMNS = ("score", "status", "forward_passes", "backward_passes", "seconds", "peak_memory_mb")
@@ -163,6 +199,7 @@ def _page(parts: list[_Part], seed: int) -> Page:
     from importlib.metadata import version
 
     from voxplain.report import Page, predicted_classes
+    from voxplain.report.viewer import MB, pack
 
     names = [part.subject.title for part in parts]
     return Page(
@@ -184,6 +221,7 @@ def _page(parts: list[_Part], seed: int) -> Page:
         settings={"seed": seed},
         versions={name: version(name) for name in ("voxplain", "torch", "monai", "numpy")},
         command=f"voxplain demo --seed {seed}",
+        viewer=pack([partial(_shown, part) for part in parts], len(parts), VIEWER_MB * MB),
     )
 
 

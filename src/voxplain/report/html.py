@@ -1,4 +1,4 @@
-"""The page as one HTML file: pictures inside, no script, nothing loaded from anywhere."""
+"""The page as one HTML file: pictures inside, no script but the viewer's, nothing loaded from anywhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from voxplain.case.atomic import write_whole
 from voxplain.report.templating import templates
+from voxplain.report.viewer import Embedded
 
 if TYPE_CHECKING:
     from voxplain.report.page import Page, Section
@@ -32,7 +33,7 @@ def render(page: Page) -> str:
     return (
         templates("voxplain.report")
         .get_template("page.html.j2")
-        .render(page=page, words=_WORDS, columns=_columns(page.sections))
+        .render(page=page, words=_WORDS, columns=_columns(page.sections), viewer=Embedded(page.viewer))
     )
 
 

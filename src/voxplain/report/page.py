@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from voxplain.case import Geometry
     from voxplain.report.canvas import Drawing
+    from voxplain.report.viewer.pack import Packed
 
 Level = Literal["good", "warn", "bad", "info"]
+LEVEL_WORDS: Mapping[Level, str] = {
+    "good": "good",
+    "warn": "look closer",
+    "bad": "do not rely on it",
+    "info": "not checked",
+}
+"""Of all checks of a map together."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,7 @@ class Page:
         settings: the resolved configuration, seed included.
         versions: of the software.
         command: the command line that makes this page again.
+        viewer: volumes to walk through, where there are any.
     """
 
     case: str
@@ -109,6 +118,7 @@ class Page:
     settings: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    viewer: Packed | None = None
 
     @property
     def compared(self) -> dict[str, list[tuple[int, Section]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from voxplain.report.page import Picture
 
 _BEGIN = {"png": b"\x89PNG\r\n\x1a\n", "gif": b"GIF89a"}
+LARGE = 100_000  # bytes of an address
+QUALITY = 90  # of JPEG: one voxel in a thousand is more than 16 of 255 steps away
 _COLUMNS = {
     "score": "Score",
     "status": "Status",
@@ -38,13 +41,33 @@ def templates(*packages: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(embed=embed, animated=animated, value=value, column=column)
+    environment.filters.update(embed=embed, compact=compact, animated=animated, value=value, column=column)
     return environment
 
 
 def embed(picture: Picture) -> str:
     """A PNG as a data address."""
     return _address(picture, "png")
+
+
+def compact(picture: Picture) -> str:
+    """A PNG as a data address; a large one as JPEG with full colour resolution, a third of its size.
+
+    A page of six methods would take 15 MB for its still pictures otherwise. The files of the run stay exact.
+    """
+    address = embed(picture)
+    if len(address) < LARGE:
+        return address
+    from PIL import Image
+
+    png = base64.b64decode(address.partition(",")[2])
+    whole = Image.open(io.BytesIO(png)).convert("RGBA")
+    ground = Image.new("RGBA", whole.size, "white")
+    made = io.BytesIO()
+    Image.alpha_composite(ground, whole).convert("RGB").save(made, "JPEG", quality=QUALITY, subsampling=0)
+    if made.tell() >= len(png):
+        return address
+    return "data:image/jpeg;base64," + base64.b64encode(made.getvalue()).decode()
 
 
 def animated(picture: Picture) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accessible import faults_of, needs_axe
 from counterfactual_files import config, made
 from PIL import Image
 from safetensors.torch import load_file
@@ -110,6 +111,11 @@ def test_the_animation_goes_there_and_back(done):
     with Image.open(places(done)[0] / "animation.gif") as moving:
         assert moving.n_frames == 7 + 5
         assert max(moving.size) >= 256
+
+
+@needs_axe
+def test_the_page_can_be_read_by_everybody(done, tmp_path):
+    assert faults_of(done / "out/report.html", tmp_path) == []
 
 
 def test_the_page_holds_flips_beside_random_flips(done):

@@ -16,6 +16,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from accessible import faults_of, needs_axe
 from hand_made_maps import blobs
 from inherent_runs import AFFINE, config, read_rows, spots
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -158,6 +159,11 @@ def test_the_page_says_that_healthy_images_of_another_kind_break_the_promise(tmp
         assert run(["inherent", command, str(path), "--set", "mask.threshold=healthy"]) == 0
     page = (tmp_path / "out/evaluation/report.html").read_text()
     assert "The threshold promised a mask on at most 5.0% of healthy images" in page
+
+
+@needs_axe
+def test_the_page_can_be_read_by_everybody(made, tmp_path):
+    assert faults_of(made.parent / "out/evaluation/report.html", tmp_path) == []
 
 
 def test_intervals_have_a_line_of_their_own_so_that_wide_tables_are_not_cut_off(made):

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from accessible import faults_of, needs_axe
 from report.cohort.cohorts import FAST, GAME, METHOD, Made, filled, parsed, read
 from report.study_pages import PNG
 
@@ -92,6 +93,11 @@ def test_sections_come_in_their_order(text):
              "games-1", "faithful-1", "cases-1", "others-1", "matrix-1-2", "again")  # fmt: skip
     places = [text.index(f'<section id="{name}"') for name in names]
     assert places == sorted(places)
+
+
+@needs_axe
+def test_the_page_can_be_read_by_everybody(page, tmp_path):
+    assert faults_of(write_cohort_page(tmp_path / "report.html", page), tmp_path) == []
 
 
 def test_findings_say_what_was_planted_with_numbers_and_tests(page):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accessible import faults_of, needs_axe
 from chromium import Page, needs_chromium
 from report.study_pages import page as study_page
 from report.viewer.volumes import case, oblique
@@ -267,6 +268,78 @@ def test_it_fits_a_telephone(page):
     sizes = page.ask("[...document.querySelectorAll('.vx-panel canvas')].map(c => [c.clientWidth, c.width])")
     assert all(client == drawn > 250 for client, drawn in sizes)
     page.resize(1280, 1000)
+
+
+def test_letters_do_what_the_buttons_do(page):
+    page.ask("document.querySelector('.vx-panel canvas').focus()")
+    for key, state in (("o", "outlines"), ("x", "crosshair"), ("n", "neurological")):
+        before = page.ask(f"v.state.{state}")
+        page.press(key)
+        assert page.ask(f"v.state.{state}") is not before
+        page.press(key)
+        assert page.ask(f"v.state.{state}") is before
+    page.press("Home")
+    assert page.ask("v.state.voxel[2]") == 0
+    page.press("End")
+    assert page.ask("v.state.voxel[2]") == 6
+    page.press("s")  # the ramp ends there
+    assert page.ask("v.state.voxel") in ([5, 7, 6], [0, 0, 0])
+    window = page.ask("[v.state.low, v.state.high]")
+    page.ask("v.window(0.2, 0.4)")
+    page.press("w")
+    assert page.ask("[v.state.low, v.state.high]") == window
+
+
+def test_the_help_keeps_the_focus_until_escape_and_opens_from_anywhere(page):
+    page.ask("document.activeElement.blur()")
+    page.press("?")
+    assert page.ask("document.querySelector('.vx-help').open")
+    for _ in range(3):
+        page.press("Tab")
+        assert page.ask("document.activeElement.closest('.vx-help') !== null")
+    page.press("o")  # no key of the viewer works behind it
+    assert page.ask("v.state.outlines")
+    page.press("Escape")
+    assert not page.ask("document.querySelector('.vx-help').open")
+
+
+def test_the_first_tab_leads_past_what_comes_before_the_results(file, tmp_path):
+    with Page(tmp_path) as page:
+        page.open(file)
+        page.press("Tab")
+        assert page.ask("document.activeElement.className") == "skip"
+        assert page.ask("document.activeElement.getBoundingClientRect().top") >= 0
+        page.press("Enter")
+        assert page.ask("document.activeElement.id") == "content"
+
+
+@needs_axe
+def test_the_page_of_a_study_has_no_serious_fault(file, tmp_path):
+    assert faults_of(file, tmp_path) == []
+
+
+def test_one_finger_moves_the_cross_hair_and_two_zoom_and_move(page):
+    page.send("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+    page.ask("document.querySelector('.voxplain').scrollIntoView()")
+    x, y, width, height = page.ask("box()")
+    middle = (x + width / 2, y + height / 2)
+    page.touch("touchStart", (x + width * 1.5 / 6, middle[1]))
+    page.touch("touchMove", (x + width * 4.5 / 6, middle[1]))
+    page.touch("touchEnd")
+    page.ask(DRAWN)
+    assert page.ask("v.state.voxel[0]") == 1  # to the right: the patient's left
+    scrolled = page.ask("scrollY")
+    page.touch("touchStart", (middle[0] - 20, middle[1]), (middle[0] + 20, middle[1]))
+    page.touch("touchMove", (middle[0] - 40, middle[1] + 10), (middle[0] + 40, middle[1] + 10))
+    page.touch("touchEnd")
+    page.ask(DRAWN)
+    assert page.ask("v.state.zoom") == pytest.approx(2, rel=0.1)
+    zoom, pan, row = page.ask("[v.state.zoom, v.state.pan[0][1], 7 - v.state.voxel[1] + 0.5 - 4]")
+    # the cross-hair stays where it is but for the fingers' way down; 8 rows fill the picture
+    assert ((row - pan) * zoom - row) * height / 8 == pytest.approx(10, abs=1)
+    assert page.ask("v.state.voxel[0]") == 1 and page.ask("scrollY") == scrolled
+    page.send("Emulation.setTouchEmulationEnabled", enabled=False)
+    page.ask("v.whole()")
 
 
 def test_nothing_was_asked_of_the_network_and_nothing_complained(browser):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib.util
 import re
 import subprocess
 import sys
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +18,8 @@ from report.study_pages import page as study_page
 from report.viewer.volumes import AFFINE, CORNER, SHAPE, case, marked, oblique, reoriented, unpacked
 
 from voxplain.case import Geometry
-from voxplain.report.study import html, render_study
-from voxplain.report.viewer import MB, ShownCase, ShownLabels, ShownMap, ShownTarget, pack
+from voxplain.report.study import render_study
+from voxplain.report.viewer import MB, ShownCase, ShownLabels, ShownMap, ShownTarget, assets, embedded, pack
 from voxplain.report.viewer.grid import Grid
 from voxplain.report.viewer.pack import _of_grid
 from voxplain.report.viewer.quantise import FLOOR, image, signed
@@ -176,20 +179,22 @@ def test_no_name_becomes_markup_and_a_page_without_the_viewer_says_so(monkeypatc
     made = packed(case(name=EVIL))
     text = render_study(study_page(viewer=made))
     assert "<script>alert" not in text and "<b>x" not in text
-    monkeypatch.setattr(html, "assets", lambda: None)
+    monkeypatch.setattr(embedded, "assets", lambda: None)
     without = render_study(study_page(viewer=made))
     assert "The viewer was not built with this installation" in without and "<script" not in without
 
 
 def test_the_page_runs_no_script_but_the_viewer():
-    if html.assets() is None:
+    built = assets()
+    if built is None:
         pytest.skip("the viewer was not built")
     text = render_study(study_page(viewer=packed(case())))
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1]
-    assert (
-        policy
-        == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {html.assets().policy}"
-    )
+    own = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src"
+    assert policy == f"{own} {built.policy} {built.solid_policy}"
+    later = zlib.decompress(base64.b64decode(re.search(r'id="viewer-solid">([^<]+)<', text)[1]))
+    assert base64.b64encode(hashlib.sha256(later).digest()).decode() in built.solid_policy
+    assert len(built.solid_packed) < MB
     assert len(re.findall(r"<script>", text)) == 1 and not re.search(r"https?://|@import|\son\w+=\"", text)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from accessible import faults_of, needs_axe
 from simulator_files import affine, config, files, read_rows
 
 from voxplain.case import Geometry, read_case, read_mask
@@ -115,6 +116,11 @@ def test_a_classifier_that_knows_little_is_said_to():
     )
     assert _notes([right] * 8 + [wrong]) == []
     assert "only 2 of 4 images rightly" in _notes([right, right, wrong, wrong])[0]
+
+
+@needs_axe
+def test_the_page_can_be_read_by_everybody(made, tmp_path):
+    assert faults_of(made.parent / "out/report.html", tmp_path) == []
 
 
 def test_the_page_says_what_there_is(made):

@@ -13,8 +13,7 @@ from voxplain.report.study.chapter import Chapter, chapter
 from voxplain.report.study.clusters import NEAR
 from voxplain.report.study.figures import as_image
 from voxplain.report.templating import templates
-from voxplain.report.viewer import MB, Packed, assets
-from voxplain.report.viewer.assets import MISSING
+from voxplain.report.viewer import Embedded
 
 if TYPE_CHECKING:
     from voxplain.report.study.page import MetricResult, StudyPage
@@ -55,21 +54,11 @@ def render_study(page: StudyPage) -> str:
         keys=_keys,
         all_methods=_all_methods,
         all_metrics=_all_metrics,
-        mb=MB,
     )
     chapters = [chapter(number, model) for number, model in enumerate(page.models, start=1)]
-    built = assets() if page.viewer is not None and page.viewer.contents["cases"] else None
     return environment.get_template("study.html.j2").render(
-        page=page, chapters=chapters, built=built, without_viewer=_without(page.viewer)
+        page=page, chapters=chapters, viewer=Embedded(page.viewer)
     )
-
-
-def _without(packed: Packed | None) -> tuple[str, ...]:
-    """Why something is not in the viewer."""
-    if packed is None:
-        return ()
-    missing = (MISSING,) if packed.contents["cases"] and assets() is None else ()
-    return (*missing, *packed.left_out)
 
 
 def _keys(cases: Mapping[str, Mapping[str, object]]) -> list[str]:

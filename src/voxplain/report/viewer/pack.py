@@ -26,6 +26,8 @@ from voxplain.report.viewer.windows import presets
 
 VERSION = 1
 MB = 1_000_000
+LEAST_FOR_THREE_D = 2 * MB
+"""Room of volumes beside which half a megabyte for the script is little."""
 _ROOMS = ((True, 1), (False, 1), (False, 2), (False, 4), (False, 8))  # fine or not, and voxels per voxel
 MOST_LABELS = 65535  # the largest number that is counted by place, which is faster than by sorting
 _HOPE = 0.1  # of the plain bytes: what never was compressed to less is not tried
@@ -39,11 +41,13 @@ class Packed:
         contents: the description.
         volumes: name -> base64, referred to by the description.
         left_out: sentences on cases that did not fit.
+        three_d: whether the page lets readers look at volumes in three dimensions, too.
     """
 
     contents: dict[str, Any]
     volumes: dict[str, str]
     left_out: tuple[str, ...] = ()
+    three_d: bool = False
 
     @property
     def size(self) -> int:
@@ -51,7 +55,9 @@ class Packed:
         return sum(map(len, self.volumes.values()))
 
 
-def pack(cases: Iterable[Callable[[], ShownCase]], count: int, budget: float = 12 * MB) -> Packed:
+def pack(
+    cases: Iterable[Callable[[], ShownCase]], count: int, budget: float = 12 * MB, *, three_d: bool = True
+) -> Packed:
     """Pack cases, each read when its turn comes, and let go.
 
     The best that fits is kept of every case: first all of it in fine steps, then coarse ones, then coarser grids, too.
@@ -60,6 +66,7 @@ def pack(cases: Iterable[Callable[[], ShownCase]], count: int, budget: float = 1
         cases: what makes each case.
         count: how many there are; each has the same share of what earlier ones left.
         budget: bytes of all volumes together, as they stand in the page.
+        three_d: let readers look at them in three dimensions, where any is a volume and `LEAST_FOR_THREE_D` is there.
     """
     volumes: dict[str, str] = {}
     described: list[dict[str, Any]] = []
@@ -86,7 +93,8 @@ def pack(cases: Iterable[Callable[[], ShownCase]], count: int, budget: float = 1
         room -= found.size
     stops = [[at, colour] for at, colour in STOPS]
     contents = {"version": VERSION, "stops": stops, "opaque": OPAQUE, "cases": described}
-    return Packed(contents, volumes, tuple(left_out))
+    three_d = three_d and budget >= LEAST_FOR_THREE_D and any(len(c["planes"]) == 3 for c in described)
+    return Packed(contents, volumes, tuple(left_out), three_d)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -18,6 +19,7 @@ from voxplain.report import (
     Section,
     write_page,
 )
+from voxplain.study.explaining.viewed import viewed
 from voxplain.study.ledger.journal import versions
 from voxplain.study.table import as_csv
 
@@ -26,17 +28,24 @@ DONE, SOME_FAILED = 0, 1
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from voxplain.case import Case
+    from voxplain.model import Model
     from voxplain.study.settings.config import ExplainSettings
 
 
 def write_results(
-    settings: ExplainSettings, overview: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
+    settings: ExplainSettings,
+    overview: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    case: Case,
+    model: Model,
 ) -> int:
     """Write table.csv and report.html; the exit code."""
     rows = [row for result in results for row in result["rows"]]
     write_whole(settings.out / "table.csv", as_csv(rows).encode())
     if settings.maps.figures:
-        write_page(settings.out / "report.html", _page(settings, overview, results))
+        page = _page(settings, overview, results)
+        write_page(settings.out / "report.html", replace(page, viewer=viewed(settings, results, case, model)))
     bad = [row for row in rows if row["status"] in ("failed", "out-of-memory")]
     if rows and all(row["status"] == "absent" for row in rows):
         for note in dict.fromkeys(row["note"] for row in rows):

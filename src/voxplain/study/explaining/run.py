@@ -63,7 +63,7 @@ def run(settings: ExplainSettings, *, dry_run: bool = False) -> int:
     journal = start(settings, case, model)
     with journal.until_stopped():
         overview, results = do(units, settings, case, model, journal)
-        code = write_results(settings, overview, results)
+        code = write_results(settings, overview, results, case, model)
     rmtree(settings.out / SCRATCH, ignore_errors=True)
     journal.note("end", code=code)
     say(f"results {settings.out / 'table.csv'}")
@@ -86,7 +86,7 @@ def plan(settings: ExplainSettings, case: Case, model: Model) -> list[Unit]:
             "method": name,
             "parameters": each.method.parameters(),
             "files": of_named_files(each.spec.parameters),
-            "maps": settings.maps.model_dump(mode="json"),
+            "maps": settings.maps.model_dump(mode="json", exclude={"viewer", "three_d"}),  # of the page alone
         }
         units.append(Unit(name, each.method, run_key, of_parts(parts), each.optional))
     return units

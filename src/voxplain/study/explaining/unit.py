@@ -67,7 +67,13 @@ def work(unit: Unit, problem: Problem, settings: ExplainSettings, ledger: Ledger
         text=f"{unit.method.title}. How to read it: {unit.method.reads}.",
         source=unit.method.source,
     )
-    result = {"rows": rows, "sections": sections, "card": asdict(card)}
+    result = {
+        "rows": rows,
+        "sections": sections,
+        "card": asdict(card),
+        "unit": attribution.unit,
+        "answer": unit.method.answer,
+    }
     return ledger.finish(unit.name, unit.key, files, result)
 
 

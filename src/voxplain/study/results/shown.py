@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from voxplain.case import read_case
-from voxplain.errors import InputError, VoxplainError
+from voxplain.errors import VoxplainError
 from voxplain.report.study.words import LIGHTS
-from voxplain.report.viewer import MB, Packed, ShownCase, ShownLabels, ShownMap, ShownTarget, pack
+from voxplain.report.viewer import MB, Packed, ShownCase, ShownMap, ShownTarget, pack
 from voxplain.study.results.compared import TILE_ROWS
+from voxplain.study.volumes import ground_of, labels_of, map_of
 from voxplain.study.working.held import case_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from voxplain.case import Case
     from voxplain.metric import Verdict
     from voxplain.report.study import ModelComparison
-    from voxplain.study.planning.task import Task
     from voxplain.study.results.rows import Judged
     from voxplain.study.running.board import Board
 
@@ -48,7 +40,7 @@ def shown_volumes(board: Board, pages: Sequence[ModelComparison], found: Sequenc
         by_case = {one.case: one for one, _ in rows}
         for case, targets in chosen.items():
             makers.append(partial(_shown, board, page, by_case[case], targets, several=len(pages) > 1))
-    return pack(makers, len(makers), maps.viewer * MB)
+    return pack(makers, len(makers), maps.viewer * MB, three_d=maps.three_d)
 
 
 def _shown(
@@ -58,7 +50,7 @@ def _shown(
     tasks = {t.who: t for t in board.plan.tasks if t.kind == "map" and t.group == (one.model, position)}
     case = case_of(board.plan, position)
     notes: list[str] = []
-    below = ground(case, notes)
+    ground = ground_of(case, notes)
     made = []
     for target in targets:
         maps = []
@@ -69,7 +61,7 @@ def _shown(
                 notes.append(f"{method} makes an image and no map of this one, so it is not in the viewer.")
                 continue
             try:
-                values = map_of(board, task, target, case, notes)
+                values = map_of(board.places.map(task, target, case), case, notes)
             except VoxplainError as error:
                 notes.append(f"{method} for {target} is not in the viewer: {error}")
                 continue
@@ -80,59 +72,8 @@ def _shown(
     name = f"{one.case} – {page.name}" if several else one.case
     names = dict(enumerate(board.models.get(page.name, {}).get("classes", ())))
     asked = {t["class"] for t in one.asked["targets"] if t["name"] in targets}
-    labels = labels_of(next(iter(tasks.values())), board, case, names, asked)
-    return ShownCase(name, below, tuple(made), case.geometry, labels, tuple(dict.fromkeys(notes)))
-
-
-def ground(case: Case, notes: list[str]) -> NDArray[Any]:
-    """What lies under the map; colours of a picture would pass for the map's, so it is grey."""
-    if case.channels == 3 and case.spatial_dims == 2 and case.geometry is None:
-        notes.append("The picture's three colours are shown as their mean.")
-        return np.asarray(case.image.mean(axis=0))
-    if case.channels > 1:
-        notes.append(f"The image is channel 0 of {case.channels}.")
-    return np.asarray(case.image[0])
-
-
-def map_of(board: Board, task: Task, target: str, case: Case, notes: list[str]) -> NDArray[Any]:
-    """A method's map as its file has it, its channels added up."""
-    values = on_the_grid(board.places.map(task, target, case), case)
-    if len(values) > 1:
-        notes.append(f"Maps are the sum over {len(values)} channels.")
-    total = values[0] if len(values) == 1 else np.asarray(values.sum(axis=0, dtype=np.float64))
-    if not total.any():
-        raise InputError("it is zero everywhere")
-    return total
-
-
-def on_the_grid(path: Path, case: Case) -> NDArray[Any]:
-    """An array (C, *spatial) that the study wrote in the case's own geometry."""
-    values = read_case(path).image
-    # a file of a slice may have a third axis of one voxel
-    if [n for n in values.shape[1:] if n > 1] != [n for n in case.spatial_shape if n > 1]:
-        raise InputError(f"{path.name}: shape {values.shape[1:]}, the image has {case.spatial_shape}")
-    return values.reshape(len(values), *case.spatial_shape)
-
-
-def labels_of(
-    task: Task, board: Board, case: Case, names: Mapping[int, str], asked: set[str]
-) -> tuple[ShownLabels, ...]:
-    """The prediction that the study wrote, and the ground truth, where they are there."""
-    found = []
-    path = board.places.labels(task, case)
-    if path.is_file():
-        layers = np.rint(on_the_grid(path, case)).astype(np.int32)
-        # independent classes have a layer each; where they overlap the later one is outlined
-        several = len(layers) > 1
-        values = layers[0] if not several else np.zeros(layers.shape[1:], np.int32)
-        for number, layer in enumerate(layers if several else ()):
-            values[layer > 0] = number + 1
-        named = {n + several: name for n, name in names.items()}
-        wanted = frozenset(n for n, name in named.items() if name in asked)
-        found.append(ShownLabels("prediction", values, named, wanted=wanted))
-    if case.label is not None and (case.label > 0).any():
-        found.append(ShownLabels("ground truth", case.label, {}, dashed=True))
-    return tuple(found)
+    labels = labels_of(board.places.labels(next(iter(tasks.values())), case), case, names, asked)
+    return ShownCase(name, ground, tuple(made), case.geometry, labels, tuple(dict.fromkeys(notes)))
 
 
 def _verdict(verdict: Verdict | None) -> tuple[Any, str]:

@@ -84,6 +84,16 @@ class MapSettings(Section):
         "targets",
         ge=0,
     )
+    viewer: float = setting(
+        9.0,
+        "room in report.html for volumes to walk through, of targets that are drawn; coarsened to fit; 0: none",
+        "MB",
+        ge=0,
+    )
+    three_d: bool = setting(
+        True,
+        "a view in three dimensions beside the planes, where there are volumes and 2 MB of room; adds 0.5 MB",
+    )
 
 
 class MethodSpec(BaseModel):

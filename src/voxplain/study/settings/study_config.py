@@ -122,6 +122,10 @@ class StudyMaps(Section):
         "MB",
         ge=0,
     )
+    three_d: bool = setting(
+        True,
+        "a view in three dimensions beside the planes, where there are volumes and 2 MB of room; adds 0.5 MB",
+    )
     working: Literal["keep", "drop"] = setting(
         "keep",
         "the maps on the network's grid, which metrics read: keep, or drop when a case is finished; "

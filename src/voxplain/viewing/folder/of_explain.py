@@ -6,19 +6,17 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
-from voxplain.report.viewer import ShownLabels
 from voxplain.settings.fields import CHECKED
 from voxplain.settings.reading import read_yaml
 from voxplain.study.explaining.paths import map_path, prediction_path
 from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.make import make_case
-from voxplain.study.results.shown import on_the_grid
 from voxplain.study.settings.anchor import anchored
 from voxplain.study.settings.config import ExplainSettings
+from voxplain.study.volumes import labels_of, map_of
 from voxplain.viewing.folder.checked import checked
 from voxplain.viewing.folder.folder import Figures, Item, Light
 from voxplain.viewing.folder.inside import inside
@@ -26,6 +24,7 @@ from voxplain.viewing.folder.inside import inside
 if TYPE_CHECKING:
     from voxplain.case import Case
     from voxplain.report.page import Level
+    from voxplain.report.viewer import ShownLabels
 
 WORST: tuple[Level, ...] = ("bad", "warn", "good", "info")
 WORDS: dict[Level, str] = {
@@ -61,8 +60,9 @@ class ExplainFolder:
         found: dict[str, dict[str, str]] = {}
         for method, made in self._made().items():
             for row in made["rows"] if self.settings.maps.save else ():
-                if row["status"] == "ok":
-                    found.setdefault(str(row["target"]), {})[method] = "attribution"
+                if row["status"] == "ok" and made.get("answer") != "image":
+                    unit = str(made.get("unit", "attribution"))
+                    found.setdefault(str(row["target"]), {})[method] = unit
         return found
 
     def without(self, item: Item) -> list[str]:
@@ -75,20 +75,17 @@ class ExplainFolder:
         return make_case(self.settings)
 
     def read_map(self, item: Item, target: str, method: str, case: Case) -> NDArray[Any]:
-        path = inside(self.out, map_path(self.settings, case, method, target))
-        return np.asarray(on_the_grid(path, case).sum(axis=0, dtype=np.float64))
+        path = map_path(self.settings, case, method, target)
+        inside(self.out, path)
+        return map_of(path, case, [])  # by its own name, which tells the format
 
     def read_labels(self, item: Item, case: Case) -> tuple[ShownLabels, ...]:
-        found = []
         path = prediction_path(self.settings, case)
+        if path.is_file():
+            inside(self.out, path)
         rows = [row for made in self._made().values() for row in made["rows"]]
         names = {int(r["class_index"]): str(r["class"]) for r in rows if r.get("class_index") is not None}
-        if path.is_file() and len(layers := on_the_grid(inside(self.out, path), case)) == 1:
-            labels = np.rint(layers[0]).astype(np.int32)
-            found.append(ShownLabels("prediction", labels, names, wanted=frozenset(names)))
-        if case.label is not None and (case.label > 0).any():
-            found.append(ShownLabels("ground truth", case.label, {}, dashed=True))
-        return tuple(found)
+        return labels_of(path, case, names, set(names.values()))
 
     def figures(self, item: Item) -> Figures:
         scores: dict[str, float] = {}

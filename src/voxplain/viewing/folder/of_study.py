@@ -16,10 +16,10 @@ from voxplain.settings.reading import read_yaml
 from voxplain.study.planning.plan import plan
 from voxplain.study.results.compared import verdicts_of
 from voxplain.study.results.rows import judged_of
-from voxplain.study.results.shown import labels_of, map_of
 from voxplain.study.running.board import Board
 from voxplain.study.settings.anchor import anchored_study
 from voxplain.study.settings.study_config import StudySettings
+from voxplain.study.volumes import labels_of, map_of
 from voxplain.study.working.held import case_of
 from voxplain.viewing.folder.checked import checked
 from voxplain.viewing.folder.folder import Figures, Item, Light
@@ -99,8 +99,9 @@ class StudyFolder:
 
     def read_map(self, item: Item, target: str, method: str, case: Case) -> NDArray[Any]:
         task = next(t for t in self._kind(item, "map") if t.who == method)
-        inside(self.out, self.board.places.map(task, target, case))
-        return map_of(self.board, task, target, case, [])
+        path = self.board.places.map(task, target, case)
+        inside(self.out, path)
+        return map_of(path, case, [])  # by its own name, which tells the format
 
     def read_labels(self, item: Item, case: Case) -> tuple[ShownLabels, ...]:
         ask = self._kind(item, "ask")[0]
@@ -110,7 +111,7 @@ class StudyFolder:
         model = next(t for t in self.plan.tasks if t.kind == "model" and t.model == item.model)
         names = dict(enumerate(self.board.ledger.last(model.name).get("classes", ())))
         asked = {t["class"] for t in self.board.ledger.last(ask.name).get("targets", ())}
-        return labels_of(ask, self.board, case, names, asked)
+        return labels_of(path, case, names, asked)
 
     def figures(self, item: Item) -> Figures:
         """As the ledger has them now; what has not changed is not read again."""

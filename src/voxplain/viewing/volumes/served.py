@@ -14,7 +14,7 @@ from voxplain.report.viewer.grid import Grid
 from voxplain.report.viewer.pack import of_grid, outlined, reduced
 from voxplain.report.viewer.reduce import Factors
 from voxplain.report.viewer.windows import presets
-from voxplain.study.results.shown import ground
+from voxplain.study.volumes import ground_of
 from voxplain.viewing.volumes.kept import Kept
 from voxplain.viewing.volumes.volume import Volume, exact
 
@@ -114,12 +114,12 @@ class Served:
         fits = (t for t in TIMES if _voxels(grid, reduce.factors(grid.view.shape, t)) <= self.most)
         by = reduce.factors(grid.view.shape, next(fits, TIMES[-1]))
         notes: list[str] = []
-        ground(case, notes)
+        ground_of(case, notes)
         return _Opened(case, grid, by, tuple(notes))
 
     def _image(self, item: Item) -> Volume:
         opened = self._opened(item)
-        below = ground(opened.case, [])
+        below = ground_of(opened.case, [])
         values = opened.grid.array(below)
         stored, error = exact(values if max(opened.by) == 1 else reduce.mean(values, opened.by))
         lost = f"Image: stored to within {error:.2g}." if error else ""
