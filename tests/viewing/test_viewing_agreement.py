@@ -99,7 +99,7 @@ def notes(
 
 def test_methods_are_compared_by_the_mean_of_their_readers():
     ratings = np.array([[[5, 4], [1, 2]], [[5, N], [2, 2]], [[4, 4], [N, 1]], [[3, 5], [1, 1]]])
-    found = reader_agreement(notes(ratings))[0]
+    found = reader_agreement(notes(ratings), draws=100)[0]
     assert [(m.method, m.cases, m.ratings) for m in found.methods] == [("lrp", 4, 7), ("gradient", 4, 7)]
     means = [m.mean.value for m in found.methods]
     assert means == pytest.approx([np.mean([4.5, 5, 4, 4]), np.mean([1.5, 2, 1, 1])])
@@ -113,11 +113,12 @@ def test_intervals_draw_whole_cases():
     one = rng.integers(1, 6, (12, 1, 2)).astype(float)
     ten = np.repeat(one, 10, axis=1)
     names = tuple(f"m{n}" for n in range(10))
-    narrow, wide = (reader_agreement(notes(r, names))[0].pairs[0].kappa for r in (ten, one))
+    narrow, wide = (reader_agreement(notes(r, names), draws=100)[0].pairs[0].kappa for r in (ten, one))
     assert narrow.value == pytest.approx(wide.value)
     assert (narrow.low, narrow.high) == pytest.approx((wide.low, wide.high))
 
 
+@pytest.mark.long
 def test_intervals_cover_the_true_mean():
     """Of 60 reader studies of 40 cases about 95 % of the intervals hold the mean that all cases have."""
     rng = np.random.default_rng(5)
@@ -135,9 +136,9 @@ def test_blinded_ratings_stand_before_others_and_the_last_version_counts():
     blinded = notes(np.array([[[5, 4], [1, 2]]]))
     later = Note("net", "c0", "lrp", "reader 0", 2, 2, "", "B", "u")
     about_cases = notes(np.array([[[3, 3]]]), ("",), letter="")
-    found = reader_agreement([*blinded, *about_cases, later])[0]
+    found = reader_agreement([*blinded, *about_cases, later], draws=100)[0]
     assert {m.method: m.mean.value for m in found.methods} == {"lrp": 3.0, "gradient": 1.5}
-    assert [m.method for m in reader_agreement(about_cases)[0].methods] == ["the case"]
+    assert [m.method for m in reader_agreement(about_cases, draws=100)[0].methods] == ["the case"]
     with pytest.raises(InputError, match="nobody has rated"):
         reader_agreement([Note("net", "c", "", "a", None, None, "text")])
 

@@ -76,7 +76,7 @@ def test_volumes_are_loaded_when_they_are_looked_at(study: ViewedStudy, running,
     assert volumes(page) == []  # it is still here
     to_view(page, "p.viewer.openTarget(1)")
     assert volumes(page) == ["0/maps/1/0"]
-    page.press("n")
+    page.press("j")
     page.ask(READY)
     assert volumes(page) == ["1/image", "1/labels/0", "1/maps/1/0"]
     assert page.ask("p.viewer.told()").startswith("RAS") and not page.complaints
@@ -95,7 +95,8 @@ def test_a_link_gives_the_same_view_again(study: ViewedStudy, running, go):
     to_view(page, "p.viewer.openMap(1, 1)")
     to_view(
         page,
-        "Object.assign(p.viewer.state, {voxel: [1, 2, 3], threshold: 0.3, opacity: 0.5, neurological: true, outlines: false});"
+        "Object.assign(p.viewer.state, {voxel: [1, 2, 3], threshold: 0.3, opacity: 0.5});"
+        "Object.assign(p.viewer.state, {neurological: true, outlines: false});"
         "p.viewer.window(10, 200); p.viewer.zoom(2); p.viewer.state.pan[1] = [1.5, -2]; p.viewer.redraw()",
     )
     before, address = page.ask(STATE), page.ask("location.href")
@@ -118,6 +119,7 @@ def test_a_link_gives_the_same_view_again(study: ViewedStudy, running, go):
     assert page.ask(STATE) == before and not page.complaints
 
 
+@pytest.mark.long
 def test_a_link_that_fits_nothing_does_no_harm(study: ViewedStudy, running, go):
     page = go(
         running(study.out),
@@ -142,14 +144,16 @@ def test_the_back_button_goes_through_cases_and_methods(study: ViewedStudy, runn
     assert page.ask("p.viewer.state.maps[0]") == 1
 
 
+@pytest.mark.long
 def test_the_list_is_searched_and_sorted(study: ViewedStudy, running, go):
     page = go(running(study.out))
     names = "[...document.querySelectorAll('.vs-cases .vs-name')].map(n => n.textContent)"
 
     def sort(by: str, largest: bool = False) -> list[str]:
         page.ask(
-            "(() => { const l = document.querySelector('.vs-order select'); l.value = [...l.options].findIndex(o => o.text === "
-            f"{by!r}); l.dispatchEvent(new Event('change')); const b = document.querySelector('.vs-order > button');"
+            "(() => { const l = document.querySelector('.vs-order select');"
+            f"l.value = [...l.options].findIndex(o => o.text === {by!r}); l.dispatchEvent(new Event('change'));"
+            "const b = document.querySelector('.vs-order > button');"
             f"if ((b.getAttribute('aria-pressed') === 'true') !== {str(largest).lower()}) b.click(); }})()"
         )
         return page.ask(names)
@@ -180,7 +184,8 @@ def test_scripts_in_names_and_notes_are_text(own_study: ViewedStudy, running, go
     to_view(page, "p.show(2)")
     evil = "</p><script>document.title='stolen'</script>" + EVIL
     page.ask(
-        f"(async () => {{ const f = document.querySelector('.vs-form'); f.querySelector('.vs-author input').value = {evil[:90]!r};"
+        "(async () => { const f = document.querySelector('.vs-form');"
+        f"f.querySelector('.vs-author input').value = {evil[:90]!r};"
         f"f.querySelector('textarea').value = {evil!r}; f.querySelectorAll('input[type=radio]')[3].click();"
         f"f.requestSubmit(); await new Promise(r => setTimeout(r, 500)); await {DRAWN}; }})()"
     )
@@ -201,6 +206,7 @@ def test_scripts_in_names_and_notes_are_text(own_study: ViewedStudy, running, go
     assert not page.complaints
 
 
+@pytest.mark.long
 def test_a_case_that_cannot_be_read_leaves_the_others(own_study: ViewedStudy, running, go):
     (own_study.images / "0.nii.gz").write_bytes(b"no image")
     page = go(running(own_study.out))
@@ -227,7 +233,8 @@ def test_a_reader_rates_without_names_and_goes_on(own_study: ViewedStudy, runnin
     assert "0 of 6 maps rated" in page.ask(TEXT)
     for n in range(3):
         page.ask(
-            f"(async () => {{ const f = document.querySelectorAll('.vs-form')[{n}]; const r = f.querySelectorAll('input[type=radio]');"
+            f"(async () => {{ const f = document.querySelectorAll('.vs-form')[{n}];"
+            "const r = f.querySelectorAll('input[type=radio]');"
             f"r[{n}].click(); r[9].click(); f.requestSubmit(); await new Promise(r => setTimeout(r, 400)); }})()"
         )
     assert "3 of 6 maps rated" in page.ask(TEXT)
@@ -242,6 +249,7 @@ def test_a_reader_rates_without_names_and_goes_on(own_study: ViewedStudy, runnin
     assert not page.complaints
 
 
+@pytest.mark.long
 def test_the_page_says_when_the_server_was_ended(study: ViewedStudy, running, go):
     page = go(running(study.out))
     page.send(
@@ -262,9 +270,14 @@ def test_the_page_says_when_the_server_was_ended(study: ViewedStudy, running, go
     assert "does not answer" in page.ask("document.querySelector('[role=alert]').textContent")
 
 
+@pytest.mark.long
 def test_what_is_drawn_is_the_map(study: ViewedStudy, running, go):
     page = go(running(study.out))
-    pixels = "(() => { const c = document.querySelector('.vx-panel canvas'); return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((v, i) => i % 4 < 3); })()"
+    pixels = (
+        "(() => { const c = document.querySelector('.vx-panel canvas');"
+        "const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "return [...all].filter((v, i) => i % 4 < 3); })()"
+    )
     to_view(page, "p.viewer.state.crosshair = p.viewer.state.outlines = false; p.viewer.redraw()")
     with_map = np.array(page.ask(pixels))
     to_view(page, "p.viewer.state.opacity = 0; p.viewer.redraw()")

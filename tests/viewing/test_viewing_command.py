@@ -36,7 +36,7 @@ def test_agreement_is_printed(own_study: ViewedStudy, capsys):
         "Krippendorff's alpha (ordinal)",
         "ICC(2,1)",
         "weighted kappa: Anna, Bob",
-        "gradient   8 ratings of 4 cases",
+        "gradient  8 ratings of 4 cases",
     ):
         assert words in out
     found = voxplain.study_agreement(own_study.out)
@@ -81,7 +81,8 @@ def explained(tmp_path):
     ledger = {"prediction": {"case": "scan", "model": "net", "targets": [], "predicted": []}}
     for m, method in enumerate(METHODS[:2]):
         rows = [
-            {"target": t, "method": method, "class": t, "class_index": n + 1, "status": "ok", "score": 2.5, "completeness_gap": 0.5 * m}
+            {"target": t, "method": method, "class": t, "class_index": n + 1, "status": "ok", "score": 2.5,
+             "completeness_gap": 0.5 * m}
             for n, t in enumerate(TARGETS)
         ]  # fmt: skip
         rows[1]["status"] = "ok" if m == 0 else "zero"

@@ -122,12 +122,16 @@ def test_bodies_that_are_no_note_are_refused(client, study, sent):
 
 @pytest.mark.parametrize(
     "path",
-    ["/../study.yaml", "/..%2fstudy.yaml", "/%2e%2e/study.yaml", "/%2e%2e%2fstudy.yaml", "/..%5cstudy.yaml", "/..%252fstudy.yaml",
-     "/study.yaml", "/out/study.yaml", "//etc/passwd", "/%00", "/served.js/../../../../etc/passwd", "/served.css%2f..%2f..%2fassets.py",
-     "/api/items/../../study.yaml", "/api/items/..%2f..%2fstudy.yaml", "/api/items/0/maps/0/..%2f..%2fstudy.yaml",
-     "/api/items/0/maps/0/0/../../../../../../etc/passwd", "/api/items/-1", "/api/items/9", "/api/items/0/maps/2/0", "/api/items/0/maps/0/3",
-     "/api/items/0/labels/1", "/api/items/0x0", "/api/items/%30%00", "/api/items/case-0/image", "/api/items/99999999999999999999",
-     "/api/items/0/maps/liver/lrp", "/file:///etc/passwd"],
+    [
+        "/../study.yaml", "/..%2fstudy.yaml", "/%2e%2e/study.yaml", "/%2e%2e%2fstudy.yaml", "/..%5cstudy.yaml",
+        "/..%252fstudy.yaml", "/study.yaml", "/out/study.yaml", "//etc/passwd", "/%00",
+        "/served.js/../../../../etc/passwd", "/served.css%2f..%2f..%2fassets.py", "/api/items/../../study.yaml",
+        "/api/items/..%2f..%2fstudy.yaml", "/api/items/0/maps/0/..%2f..%2fstudy.yaml",
+        "/api/items/0/maps/0/0/../../../../../../etc/passwd", "/api/items/-1", "/api/items/9",
+        "/api/items/0/maps/2/0", "/api/items/0/maps/0/3", "/api/items/0/labels/1", "/api/items/0x0",
+        "/api/items/%30%00", "/api/items/case-0/image", "/api/items/99999999999999999999",
+        "/api/items/0/maps/liver/lrp", "/file:///etc/passwd",
+    ],
 )  # fmt: skip
 def test_no_address_leads_to_a_file(client, study, path):
     answer = client.get(path)

@@ -24,7 +24,16 @@ SAID = {"author": "Anna", "usefulness": 4, "agreement": 2, "text": "too far\tto 
 
 
 def note(**other) -> Note:
-    return Note(**{"model": "net", "case": "c", "method": "", "author": "a", "usefulness": 1, "agreement": None, "text": "", **other})  # fmt: skip
+    plain = {
+        "model": "net",
+        "case": "c",
+        "method": "",
+        "author": "a",
+        "usefulness": 1,
+        "agreement": None,
+        "text": "",
+    }
+    return Note(**{**plain, **other})
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -60,13 +69,15 @@ def test_a_later_note_counts_and_the_earlier_one_stays(own_study: ViewedStudy):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"author": ""}, {"author": " \n "}, {"author": "x" * 101}, {"author": "a\u202eb"}, {"usefulness": 0}, {"usefulness": 6},
-     {"usefulness": 2.5}, {"usefulness": True}, {"usefulness": "3"}, {"agreement": []}, {"text": None}, {"text": "x" * 10_001},
+    [{"author": ""}, {"author": " \n "}, {"author": "x" * 101}, {"author": "a\u202eb"}, {"usefulness": 0},
+     {"usefulness": 6}, {"usefulness": 2.5}, {"usefulness": True},
+     {"usefulness": "3"}, {"agreement": []}, {"text": None}, {"text": "x" * 10_001},
      {"usefulness": None, "agreement": None, "text": "  "}],
 )  # fmt: skip
 def test_what_is_no_note_is_refused_by_its_field(own_study: ViewedStudy, wrong):
     answer = client_of(own_study.out).post("/api/items/0/notes", {**SAID, **wrong})
-    assert (answer.status == 400 and next(iter(wrong)) in answer.text) or "note:" in answer.text
+    field = next(iter(wrong)) if len(wrong) == 1 else "note:"
+    assert answer.status == 400 and field in answer.text
     assert "\n" not in answer.text
     assert not (own_study.out / "notes.sqlite").exists()
 

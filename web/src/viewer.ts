@@ -219,16 +219,17 @@ export class Viewer implements Deeds {
   private load(atStrongest: boolean): void {
     const mine = ++this.asked;
     this.root.setAttribute("aria-busy", "true");
+    if (this.options.source && !this.layers.length) this.early(mine);
     this.ready = this.unpacked().then(
       (layers) => {
         if (mine !== this.asked) return;
         this.layers = layers;
+        this.root.setAttribute("aria-busy", "false");
         this.arrange();
         if (atStrongest) this.strongest();
         this.describe();
         this.paint();
         this.trouble.hidden = true;
-        this.root.setAttribute("aria-busy", "false");
       },
       (error: Error) => {
         if (mine !== this.asked) return;
@@ -236,6 +237,17 @@ export class Viewer implements Deeds {
         this.trouble.hidden = false;
       },
     );
+  }
+
+  /** The image alone, while a server still reads the map. */
+  private early(mine: number): void {
+    const of = this.case;
+    this.volumes.get(of.image, of.shape[0] * of.shape[1] * of.shape[2]).then((image) => {
+      if (mine !== this.asked || this.layers.length) return;
+      this.layers = [{ image, labels: [], map: null, mapInfo: null }];
+      this.arrange();
+      this.paint();
+    }, () => { /* told by whoever waits for all of it */ });
   }
 
   private async unpacked(): Promise<Layers[]> {
@@ -258,7 +270,8 @@ export class Viewer implements Deeds {
     const focused = this.panels.find((p) => p.canvas === document.activeElement);
     this.panels = this.layers.flatMap((_, side) => of.planes.map((plane, n) => new Panel(side, n, of, plane, this)));
     this.sides.replaceChildren(...this.layers.map((layers, side) => {
-      const head = make("h3", {}, layers.mapInfo?.method ?? "no map");
+      const busy = this.root.getAttribute("aria-busy") === "true";
+      const head = make("h3", {}, layers.mapInfo?.method ?? (busy ? "The map is on its way …" : "no map"));
       const info = layers.mapInfo;
       if (info?.verdict) head.append(" ", make("span", { class: `light ${info.light}` }, info.verdict));
       const row = make("div", { class: `vx-row vx-of-${of.planes.length}` }, ...this.panels.filter((p) => p.side === side).map((p) => p.whole));

@@ -40,7 +40,7 @@ def map_of(path: Path, case: Case, notes: list[str]) -> NDArray[Any]:
     values = array_of(path, case)
     if len(values) > 1:
         notes.append(f"Maps are the sum over {len(values)} channels.")
-    total = values.sum(axis=0, dtype=np.float64).astype(np.float32)
+    total = values[0] if len(values) == 1 else values.sum(axis=0, dtype=np.float64).astype(np.float32)
     if not total.any():
         raise InputError("it is zero everywhere")
     return np.asarray(total)

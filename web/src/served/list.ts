@@ -136,7 +136,8 @@ export class CaseList {
       valued.sort((a, b) => (a.value === null ? 1 : b.value === null ? -1 : sign * (a.value - b.value)));
     }
     this.shown = valued.map((v) => v.item.number);
-    this.count.textContent = found.length === this.study.items.length ? `${found.length} cases` : `${found.length} of ${this.study.items.length} cases`;
+    const all = `${this.study.items.length} case${this.study.items.length === 1 ? "" : "s"}`;
+    this.count.textContent = found.length === this.study.items.length ? all : `${found.length} of ${all}`;
     this.rows.replaceChildren(...valued.map((v) => this.line(v.item, v.row, n === BY_NAME ? null : v.value, this.keys[n].name)));
     this.mark(this.chosen);
   }

@@ -2,6 +2,7 @@
 
 import { make, press } from "../elements.ts";
 import type { CaseInfo, Contents } from "../format.ts";
+import type { LoadSolid } from "../solid_tab.ts";
 import { Viewer } from "../viewer.ts";
 import { Api, type Figures, type Progress, type Study } from "./api.ts";
 import { Address, decoded, placed, type Link } from "./link.ts";
@@ -10,10 +11,18 @@ import { Notes } from "./notes.ts";
 import { ServedSource } from "./source.ts";
 
 const KEYS: [string, string][] = [
-  ["n, p", "next and previous case of the list"],
+  ["J, K", "next and previous case of the list"],
   ["/", "find a case"],
-  ["c", "write a note on the case"],
+  ["C", "write a note on the case"],
 ];
+
+/** What draws in three dimensions is half a megabyte, which is fetched when it is asked for. */
+const solid: LoadSolid = () => new Promise((done, fail) => {
+  const script = make("script", { src: "/solid.js" });
+  script.addEventListener("load", () => done());
+  script.addEventListener("error", () => fail(new Error("The script that draws in three dimensions could not be loaded.")));
+  document.head.append(script);
+});
 
 export class Page {
   viewer: Viewer | null = null;
@@ -96,7 +105,7 @@ export class Page {
     if (this.viewer) return this.viewer.replace(of, view);
     const contents: Contents = { version: 1, stops: this.study.stops, opaque: this.study.opaque, cases: [of] };
     const changed = () => { if (this.viewer) this.address.tell(this.viewer.case, this.viewer.state); };
-    this.viewer = new Viewer(this.place, contents, { source: new ServedSource(this.api), view, keys: KEYS, changed });
+    this.viewer = new Viewer(this.place, contents, { source: new ServedSource(this.api), solid, view, keys: KEYS, changed });
   }
 
   /** Target, methods and how they are shown stay from case to case; place and window are each case's own. */
@@ -144,7 +153,7 @@ export class Page {
     const at = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (at.matches("select, textarea, input:not([type=range]):not([type=radio]), dialog *")) return;
-    const beside = event.key === "n" ? this.list.beside(1) : event.key === "p" ? this.list.beside(-1) : null;
+    const beside = event.key === "j" ? this.list.beside(1) : event.key === "k" ? this.list.beside(-1) : null;
     if (beside !== null) this.show(beside);
     else if (event.key === "/") this.list.search.focus();
     else if (event.key === "c") this.notes.focus();

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
-from voxplain.report.viewer import ShownLabels
 from voxplain.settings.fields import CHECKED
 from voxplain.settings.reading import read_yaml
 from voxplain.study.explaining.paths import map_path, prediction_path
@@ -25,6 +24,7 @@ from voxplain.viewing.folder.inside import inside
 if TYPE_CHECKING:
     from voxplain.case import Case
     from voxplain.report.page import Level
+    from voxplain.report.viewer import ShownLabels
 
 WORST: tuple[Level, ...] = ("bad", "warn", "good", "info")
 WORDS: dict[Level, str] = {
@@ -60,8 +60,9 @@ class ExplainFolder:
         found: dict[str, dict[str, str]] = {}
         for method, made in self._made().items():
             for row in made["rows"] if self.settings.maps.save else ():
-                if row["status"] == "ok":
-                    found.setdefault(str(row["target"]), {})[method] = "attribution"
+                if row["status"] == "ok" and made.get("answer") != "image":
+                    unit = str(made.get("unit", "attribution"))
+                    found.setdefault(str(row["target"]), {})[method] = unit
         return found
 
     def without(self, item: Item) -> list[str]:
@@ -74,15 +75,16 @@ class ExplainFolder:
         return make_case(self.settings)
 
     def read_map(self, item: Item, target: str, method: str, case: Case) -> NDArray[Any]:
-        path = inside(self.out, map_path(self.settings, case, method, target))
-        return map_of(path, case, [])
+        path = map_path(self.settings, case, method, target)
+        inside(self.out, path)
+        return map_of(path, case, [])  # by its own name, which tells the format
 
     def read_labels(self, item: Item, case: Case) -> tuple[ShownLabels, ...]:
-        rows = [row for made in self._made().values() for row in made["rows"]]
-        asked = {str(row["class"]) for row in rows if row.get("class_index") is not None}
         path = prediction_path(self.settings, case)
         if path.is_file():
             inside(self.out, path)
+        rows = [row for made in self._made().values() for row in made["rows"]]
+        asked = {str(row["class"]) for row in rows if row.get("class_index") is not None}
         names = dict(enumerate(map(str, self.ledger.last("prediction").get("classes", ()))))
         return labels_of(path, case, names, asked)
 

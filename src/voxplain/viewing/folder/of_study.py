@@ -99,7 +99,9 @@ class StudyFolder:
 
     def read_map(self, item: Item, target: str, method: str, case: Case) -> NDArray[Any]:
         task = next(t for t in self._kind(item, "map") if t.who == method)
-        return map_of(inside(self.out, self.board.places.map(task, target, case)), case, [])
+        path = self.board.places.map(task, target, case)
+        inside(self.out, path)
+        return map_of(path, case, [])  # by its own name, which tells the format
 
     def read_labels(self, item: Item, case: Case) -> tuple[ShownLabels, ...]:
         ask = self._kind(item, "ask")[0]

@@ -14,7 +14,8 @@ def told(found: Sequence[Agreement]) -> str:
     """All of it in lines, with what the numbers are."""
     parts = []
     for one in found:
-        title = f"{one.question}: {count(len(one.readers), 'reader')}, {count(one.cases, 'case')}, {count(one.units, 'unit')}"
+        sizes = ((len(one.readers), "reader"), (one.cases, "case"), (one.units, "unit"))
+        title = f"{one.question}: " + ", ".join(count(n, what) for n, what in sizes)
         lines = [
             ["Krippendorff's alpha (ordinal)", f"{one.shared} units by two or more", _interval(one.alpha)],
             ["ICC(2,1)", f"{one.whole} units by all", _interval(one.icc)],

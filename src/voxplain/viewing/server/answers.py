@@ -73,11 +73,7 @@ class Answers:
         # all that the first picture needs is read side by side
         begin(lambda: self.session.volumes.labels(item), lambda: self._first(request, item, maps))
         described = self.session.volumes.describe(item)
-        try:
-            layers = self.session.volumes.labels(item)
-        except VoxplainError as error:
-            layers = ()
-            described["notes"].append(f"No outlines are shown: {error}")
+        layers = self._layers(item, described["notes"])
         blinding = self.session.blinding
         described["image"]["data"] = f"{place}/image"
         described["labels"] = [
@@ -156,6 +152,14 @@ class Answers:
             target: {letter: (method, RELATIVE) for letter, method in letters.items() if method in maps}
             for target, maps in found.items()
         }
+
+    def _layers(self, item: Item, notes: list[str]) -> tuple[tuple[str, bool, Volume], ...]:
+        """Labels; where they cannot be read the maps are shown all the same."""
+        try:
+            return self.session.volumes.labels(item)
+        except VoxplainError as error:
+            notes.append(f"No outlines are shown: {error}")
+            return ()
 
     def _volume(self, item: Item, target: str, method: str) -> Volume:
         volumes = self.session.volumes

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from voxplain.errors import InputError, VoxplainError
 from voxplain.viewing.server.answers import Answers
-from voxplain.viewing.server.files import page, script, style
+from voxplain.viewing.server.files import page, script, solid, style
 from voxplain.viewing.server.guard import Gate, Guard, TooLargeError, too_large
 from voxplain.viewing.server.plain import VOLUME_HEADER, SentError, ascii_json, sent_json
 from voxplain.viewing.server.session import Session
@@ -55,6 +55,7 @@ def make_app(session: Session, gate: Gate) -> ASGIApp:
     routes = [
         Route("/", _fixed(page(), "text/html; charset=utf-8")),
         Route("/served.js", _fixed(script(), "text/javascript; charset=utf-8")),
+        Route("/solid.js", _fixed(solid(), "text/javascript; charset=utf-8")),
         Route("/served.css", _fixed(style(), "text/css; charset=utf-8")),
         Route("/api/study", json_of(answers.study)),
         Route("/api/figures", json_of(answers.figures)),

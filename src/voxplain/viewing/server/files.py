@@ -38,6 +38,15 @@ def script() -> str:
     return _built("served.js")
 
 
+def solid() -> str:
+    """What draws in three dimensions, which the page asks for when somebody wants to see it.
+
+    Raises:
+        InputError: it was not built.
+    """
+    return _built("solid.js")
+
+
 def style() -> str:
     """The colours and tables of all pages, then what this one has besides."""
     colours = files("voxplain.report") / "templates" / "page.css"
