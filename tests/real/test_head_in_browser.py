@@ -17,6 +17,7 @@ from voxplain.study.settings.load import load_settings
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.slow,
     needs_chromium,
     pytest.mark.skipif(assets() is None, reason="the viewer was not built (make viewer)"),
 ]
