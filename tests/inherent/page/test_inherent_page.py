@@ -9,9 +9,11 @@ from voxplain.inherent.bootstrap import Interval
 from voxplain.inherent.evaluate import Result
 from voxplain.inherent.evaluate.rows import row
 from voxplain.inherent.maps import Maps
+from voxplain.inherent.page.cases import Share
 from voxplain.inherent.page.curves import rejection_curve
 from voxplain.inherent.page.honesty import brightness_told, distance_unit
 from voxplain.inherent.page.numbers import ORACLES, class_table, mask_tables, overall_table
+from voxplain.inherent.page.sums import sum_bars
 from voxplain.inherent.running.judging import Judged
 from voxplain.inherent.running.questions import Question
 from voxplain.inherent.threshold import Otsu
@@ -114,3 +116,19 @@ def test_the_frame_of_a_rejection_curve_is_that_of_most_images():
     low, high = drawn.figure.axes[0].get_ylim()
     kept = np.cumsum(quality)[9:] / np.arange(10, 101)  # means of the 10 surest images and more
     assert low <= kept.min() and kept.max() <= high and low > 0.7 and high - low < 0.15
+
+
+def test_the_sum_is_drawn_from_zero_to_the_logit():
+    shares = [
+        Share("a", 4.0, -1.0, 0.5, 3.5, 0.9, True, True),
+        Share("b", 1.0, -3.0, 0.0, -2.0, 0.1, False, False),
+    ]
+    first, second = sum_bars(shares)
+    # from -2 to 4: a unit is 100 / 6
+    assert [(p.kind, p.start, p.width) for p in first.pieces] == [
+        ("for", 33.3, 66.7), ("against", 83.3, 16.7), ("rest", 83.3, 8.4),
+    ]  # fmt: skip
+    assert (first.zero, first.end, second.end) == (33.3, 91.7, 0.0)
+    assert [p.kind for p in second.pieces] == ["for", "against"]
+    assert "a: +4 for it, −1 against it, +0.5 that no place" in first.words
+    assert second.words.endswith("logit −2, probability 0.100")

@@ -101,3 +101,23 @@ def test_names_are_escaped_and_the_policy_allows_one_script(tmp_path):
     assert json.loads(told)["name"] == EVIL
     assert re.search(r"script-src 'sha256-[^']+'\"", text)
     assert len(re.findall(r"<script>", text)) == 1 and not re.search(r"https?://|@import|\son\w+=\"", text)
+
+
+def test_what_is_withheld_stands_first_and_has_no_layer(tmp_path):
+    import nibabel as nib
+
+    from voxplain.counterfactual.page.series import image_series
+
+    frames = np.arange(3 * 4 * 5, dtype=np.float32).reshape(3, 4, 5, 1).transpose(1, 2, 3, 0)
+    nib.save(nib.Nifti1Image(frames, np.diag([2.0, 2, 2, 1])), tmp_path / "frames.nii.gz")
+    told = {"id": "a", "doses": [0.0, 1.0, 2.0], "scores": [-1.0, 0.0, 1.0], "dose": 1.0, "target": 0.0}
+    shown = image_series(tmp_path, told | {"withheld": "its copy differs"}, ("well", "ill"), "image units")
+    contents, volumes = packed(shown)
+    assert (
+        contents["warnings"] == ["The difference is withheld: its copy differs."] and contents["layers"] == []
+    )
+    assert [step["calibrated"] for step in contents["steps"]] == [False, True, False]
+    free = image_series(tmp_path, told | {"withheld": ""}, ("well", "ill"), "image units")
+    contents, volumes = packed(free)
+    added = unpacked(volumes, contents["changes"][2], contents["shape"])
+    np.testing.assert_allclose(added, 40.0, atol=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from accessible import faults_of, needs_axe
+from report.viewer.volumes import unpacked
 from simulator_files import affine, config, files, read_rows
 
 from voxplain.case import Geometry, read_case, read_mask
 from voxplain.cli.app import run
+from voxplain.report.viewer import assets
 from voxplain.simulator.group import group_map
 from voxplain.simulator.page.report import _notes
 
@@ -71,6 +74,51 @@ def test_files_lie_where_the_image_lies(made):
         frames, difference = (read_case(place / f"{n}.nii.gz").image for n in ("frames", "difference"))
         assert np.array_equal(frames[0], image.image[0])
         assert np.allclose(difference[0], frames[4] - frames[0], atol=1e-6)
+
+
+@pytest.mark.skipif(assets("series") is None, reason="the series was not built (make viewer)")
+def test_the_slider_of_the_page_holds_what_the_files_do(made):
+    """At the calibrated dose; the grid's volumes are its own, by finite differences."""
+    contents, volumes = series_of((made.parent / "out/report.html").read_text())
+    for shown in contents[:3]:
+        (place,) = [place for place in cases(made) if record(place)["id"] == shown["name"]]
+        at = [step["calibrated"] for step in shown["steps"]].index(True)
+        assert [step["score"] for step in shown["steps"]] == record(place)["scores"]
+
+        def whole(name: str) -> np.ndarray:
+            file = nib.as_closest_canonical(nib.load(place / f"{name}.nii.gz"))  # noqa: B023
+            return file.get_fdata().reshape(16, 16, 1, -1)
+
+        frame = unpacked(volumes, shown["image"], shown["shape"]) + unpacked(
+            volumes, shown["changes"][at], shown["shape"]
+        )
+        np.testing.assert_allclose(frame, whole("frames")[..., at], atol=1e-3)
+        layers = {layer["name"]: layer for layer in shown["layers"]}
+        logs = unpacked(volumes, layers["log-Jacobian"]["steps"][at], shown["shape"])
+        np.testing.assert_allclose(logs, whole("log_jacobian")[..., 0], atol=1e-3)
+        right, front, _ = (
+            unpacked(volumes, m, shown["shape"])[..., 0] for m in layers["warp grid"]["steps"][at]
+        )
+        (xx, xy), (yx, yy) = np.gradient(right), np.gradient(front)
+        inner = (slice(1, -1), slice(1, -1))
+        volume = ((1 + xx) * (1 + yy) - xy * yx)[inner]
+        np.testing.assert_allclose(volume, np.exp(logs[..., 0])[inner], atol=0.02)
+
+
+def series_of(page: str) -> tuple[list[dict], dict[str, str]]:
+    """What a page holds of its series."""
+    told = re.findall(r'<script type="application/json" id="series-\d+-contents">(.*?)</script>', page, re.S)
+    volumes = dict(re.findall(r'<script type="text/plain" id="(series-[^"]+)">([^<]+)</script>', page))
+    return [json.loads(text) for text in told], volumes
+
+
+@pytest.mark.skipif(assets("series") is None, reason="the series was not built (make viewer)")
+def test_each_image_of_the_page_has_a_slider(made):
+    page = (made.parent / "out/report.html").read_text()
+    contents, _ = series_of(page)
+    assert page.count('data-series="series-') == len(contents) == page.count("Series of ")
+    assert {layer["name"] for layer in contents[0]["layers"]} == {"difference", "log-Jacobian", "warp grid"}
+    assert "http" not in page.replace("http-equiv", "")
 
 
 def test_volumes_are_those_of_the_files(made):

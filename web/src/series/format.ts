@@ -47,6 +47,8 @@ export interface SeriesInfo extends Omit<CaseInfo, "targets"> {
   names: [string, string];
   target: number | null;
   steps: Step[];
+  /** To be read first, such as that a difference is withheld. */
+  warnings: string[];
   /** What each step adds to the image; null where the image stays. */
   changes: Stored[] | null;
   layers: (Signed | Warp)[];

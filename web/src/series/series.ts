@@ -110,7 +110,7 @@ export class Series implements Deeds {
       this.root.append(make("div", { class: "vx-dose" }, this.curve.whole, make("label", { class: "vx-field" }, make("span", {}, "Dose"), this.dose), this.said));
     }
     this.root.append(make("div", { class: "vx-controls" }, this.layers.whole, this.mask, reach.whole, this.presets.whole), buttons,
-      this.trouble, this.why, this.bar, this.left, ...this.rows(), this.legend(), this.where,
+      ...info.warnings.map((text) => make("p", { class: "vx-warning" }, text)), this.trouble, this.why, this.bar, this.left, ...this.rows(), this.legend(), this.where,
       make("ul", { class: "vx-lost" }, ...info.notes.map((text) => make("li", {}, text))));
   }
 

@@ -122,7 +122,8 @@ def _fill(room: Room, series: ShownSeries, grid: Grid, fine: bool, times: int, b
             return False
         described["layers"].append(_layer(room, layer, series, described["changes"], grid, by, fine, lost))
     cost = [text.replace("e-", "e−") for text in lost]
-    described["notes"] = [*series.notes, *grid.notes(), *_coarser(by), *cost]
+    described["warnings"] = list(series.notes)
+    described["notes"] = [*grid.notes(), *_coarser(by), *cost]
     room.described = described
     return room.size <= budget
 
