@@ -21,7 +21,7 @@ from voxplain.case import Geometry
 from voxplain.report.study import render_study
 from voxplain.report.viewer import MB, ShownCase, ShownLabels, ShownMap, ShownTarget, assets, embedded, pack
 from voxplain.report.viewer.grid import Grid
-from voxplain.report.viewer.pack import _of_grid
+from voxplain.report.viewer.pack import of_grid
 from voxplain.report.viewer.quantise import FLOOR, image, signed
 from voxplain.report.viewer.windows import presets
 
@@ -140,7 +140,7 @@ def test_a_case_that_cannot_be_shown_costs_the_page_nothing_but_its_volumes():
 def test_a_coarser_grid_lies_where_the_fine_one_did():
     image_, geometry = reoriented(np.zeros((32, 32, 9), np.float32), "LPS")
     whole = ShownCase("c", image_, (ShownTarget("t", (ShownMap("m", image_ + 1),)),), geometry)
-    found = _of_grid(Grid.of(whole.image.shape, geometry), (2, 2, 1), (16, 16, 9))
+    found = of_grid(Grid.of(whole.image.shape, geometry), (2, 2, 1), (16, 16, 9))
     corner = np.array(found["affine"]) @ [0, 0, 0, 1]
     np.testing.assert_allclose(corner, AFFINE @ [0.5, 0.5, 0, 1])
     assert found["spacing"] == [4.0, 3.0, 3.0]
