@@ -27,6 +27,7 @@ LEVEL_WORDS: Mapping[Level, str] = {
     "info": "not checked",
 }
 """Of all checks of a map together."""
+WORST_FIRST: tuple[Level, ...] = ("bad", "warn", "info", "good")
 
 
 @dataclass(frozen=True)

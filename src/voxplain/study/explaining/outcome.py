@@ -36,7 +36,10 @@ def write_results(
         write_whole(settings.out / "metrics.csv", as_csv(list(judged)).encode())
     if settings.maps.figures:
         page = page_of(settings, overview, results, judged)
-        write_page(settings.out / "report.html", replace(page, viewer=viewed(settings, results, case, model)))
+        write_page(
+            settings.out / "report.html",
+            replace(page, viewer=viewed(settings, results, case, model, page.trust)),
+        )
     bad = [row for row in rows if row["status"] in ("failed", "out-of-memory")]
     if rows and all(row["status"] == "absent" for row in rows):
         for note in dict.fromkeys(row["note"] for row in rows):

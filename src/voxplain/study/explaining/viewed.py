@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxplain.errors import VoxplainError
 from voxplain.report import Finding, Section
-from voxplain.report.page import LEVEL_WORDS
+from voxplain.report.page import LEVEL_WORDS, WORST_FIRST
 from voxplain.report.viewer import MB, Packed, ShownCase, ShownMap, ShownTarget, pack
 from voxplain.study.explaining.paths import map_path, prediction_path
 from voxplain.study.volumes import ground_of, labels_of, map_of
@@ -15,26 +15,30 @@ from voxplain.study.volumes import ground_of, labels_of, map_of
 if TYPE_CHECKING:
     from voxplain.case import Case
     from voxplain.model import Model
+    from voxplain.report.page import Level
+    from voxplain.report.trust import Trust
     from voxplain.study.settings.config import ExplainSettings
 
 MOST_MAPS = 24
 """More would share the room until all of them are coarse."""
-_WORDS = {
-    "good": "passed its checks",
-    "warn": "look closer",
-    "bad": "do not rely on it",
-    "info": "not checked",
-}
 
 
 def viewed(
-    settings: ExplainSettings, results: Sequence[Mapping[str, Any]], case: Case, model: Model
+    settings: ExplainSettings,
+    results: Sequence[Mapping[str, Any]],
+    case: Case,
+    model: Model,
+    trust: Sequence[Trust] = (),
 ) -> Packed | None:
-    """The drawn targets with all their maps, within the settings' room; None where maps are not kept or there is no room."""
+    """The drawn targets with all their maps, within the settings' room; None where maps are not kept or there is no room.
+
+    Args:
+        trust: panels of the methods, whose light stands beside a map where it is the worse one.
+    """
     if not settings.maps.save or not settings.maps.viewer:
         return None
     return pack(
-        [lambda: _shown(settings, results, case, model)],
+        [lambda: _shown(settings, results, case, model, {panel.method: panel.level for panel in trust})],
         1,
         settings.maps.viewer * MB,
         three_d=settings.maps.three_d,
@@ -42,7 +46,11 @@ def viewed(
 
 
 def _shown(
-    settings: ExplainSettings, results: Sequence[Mapping[str, Any]], case: Case, model: Model
+    settings: ExplainSettings,
+    results: Sequence[Mapping[str, Any]],
+    case: Case,
+    model: Model,
+    lights: Mapping[str, Level],
 ) -> ShownCase:
     notes: list[str] = []
     drawn: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
@@ -58,7 +66,7 @@ def _shown(
                 f"Not in the viewer, to leave room for the others: {name}. Its pictures are further down."
             )
             continue
-        maps = tuple(m for r, s in sections if (m := _map(settings, r, s, case, notes)) is not None)
+        maps = tuple(m for r, s in sections if (m := _map(settings, r, s, case, notes, lights)) is not None)
         count += len(maps)
         if maps:
             targets.append(ShownTarget(name, maps))
@@ -82,6 +90,7 @@ def _map(
     section: Mapping[str, Any],
     case: Case,
     notes: list[str],
+    lights: Mapping[str, Level],
 ) -> ShownMap | None:
     method, target = section["method"], section["target"]
     if result.get("answer") == "image":
@@ -92,7 +101,8 @@ def _map(
     except VoxplainError as error:
         notes.append(f"{method} for {target} is not in the viewer: {error}")
         return None
-    level = Section(method, target, findings=tuple(Finding(**f) for f in section["findings"])).level
+    own = Section(method, target, findings=tuple(Finding(**f) for f in section["findings"])).level
+    level = min(own, lights.get(method, "info"), key=WORST_FIRST.index)
     return ShownMap(method, values, result.get("unit", "attribution"), level, LEVEL_WORDS[level])
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from voxplain.errors import VoxplainError
+from voxplain.report.page import WORST_FIRST
 from voxplain.report.study.words import LIGHTS
 from voxplain.report.templating import LEVELS
 from voxplain.report.viewer import MB, Packed, ShownCase, ShownMap, ShownTarget, pack
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from voxplain.report.study import ModelComparison
     from voxplain.study.results.rows import Judged
     from voxplain.study.running.board import Board
-
-
-_WORSE: tuple[Level, ...] = ("bad", "warn", "info", "good")
 
 
 def shown_volumes(board: Board, pages: Sequence[ModelComparison], found: Sequence[Judged]) -> Packed | None:
@@ -86,6 +84,6 @@ def light_of(page: ModelComparison, method: str) -> tuple[Level, str]:
     panel = next((p for p in page.trust if p.method == method), None)
     level: Level = "info" if verdict is None else LIGHTS.get(verdict.level, "info")
     word = "" if verdict is None else verdict.level
-    if panel is not None and _WORSE.index(panel.level) < _WORSE.index(level):
+    if panel is not None and WORST_FIRST.index(panel.level) < WORST_FIRST.index(level):
         return panel.level, LEVELS[panel.level]
     return level, word
