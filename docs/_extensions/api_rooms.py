@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # In the order that a question goes through them.
 ROOMS = (
-    "case", "model", "target", "engine", "attribution", "metric", "aggregate", "report", "study",
+    "case", "model", "target", "engine", "attribution", "metric", "aggregate", "report", "study", "viewing",
     "inherent", "counterfactual", "simulator", "phantom", "demo", "errors",
 )  # fmt: skip
 

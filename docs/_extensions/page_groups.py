@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Pages docs/NAME.md in reading order. A page that is in no group is told by tests/docs, and stands under "More".
 GROUPS = {
     "Ask": ("study", "aggregate", "inherent", "counterfactual", "simulator", "nnunet"),
-    "Show": ("report", "viewer", "view", "figures", "dicom"),
+    "Show": ("report", "viewer", "view", "series", "figures", "dicom"),
     "What was found": ("vessels", "shortcut", "real", "matrix", "comparison"),
     "Inside": ("architecture",),
 }

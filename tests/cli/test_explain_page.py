@@ -51,7 +51,9 @@ def test_nothing_of_a_patient_reaches_page_file_names_or_logs(
         "--metrics", "rounding_stability", "--set", "maps.figures=1",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    seen = page()
+    seen = re.sub(
+        r"[A-Za-z0-9+/=]{200,}", "", page()
+    )  # three letters are somewhere in any megabyte of base64
     assert not [word for word in (*IDENTITY, "1950") if word in seen]
     assert "DICOM series" in seen
     names = [path.as_posix() for path in Path("out").rglob("*")]

@@ -1,6 +1,6 @@
 /** The volumes of one series, as numbers. */
 
-import { Volumes, type Stored, type Voxels } from "../format.ts";
+import { PageSource, Volumes, type Stored, type Voxels } from "../format.ts";
 import type { SeriesInfo, Signed, Warp } from "./format.ts";
 
 export class SeriesVolumes {
@@ -8,12 +8,12 @@ export class SeriesVolumes {
   private count: number;
 
   constructor(page: Document, private info: SeriesInfo) {
-    this.kept = new Volumes(page);
+    this.kept = new Volumes(new PageSource(page));
     this.count = info.shape[0] * info.shape[1] * info.shape[2];
   }
 
   stored(of: Stored): Promise<Voxels> {
-    return this.kept.get(of.data, of.type, this.count);
+    return this.kept.get(of, this.count);
   }
 
   async values(of: Stored): Promise<Float32Array> {
@@ -32,7 +32,7 @@ export class SeriesVolumes {
   }
 
   async labels(): Promise<Voxels[]> {
-    return Promise.all(this.info.labels.map((of) => this.kept.get(of.data, of.type, this.count)));
+    return Promise.all(this.info.labels.map((of) => this.kept.get(of, this.count)));
   }
 
   /** A signed map at a step; one that has a single step is the same at all of them. */

@@ -86,6 +86,7 @@ class ExplainFolder:
         rows = [row for made in self._made().values() for row in made["rows"]]
         asked = {str(row["class"]) for row in rows if row.get("class_index") is not None}
         names = dict(enumerate(map(str, self.ledger.last("prediction").get("classes", ()))))
+        names |= {int(r["class_index"]): str(r["class"]) for r in rows if r.get("class_index") is not None}
         return labels_of(path, case, names, asked)
 
     def figures(self, item: Item) -> Figures:
