@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from voxplain.study import load_aggregate
+from voxplain.study.results.stored import case_name
 from voxplain.study.settings.cases import spelled_out
 
 
@@ -32,7 +34,7 @@ def test_a_file_per_case(tmp_path: Path) -> None:
 def test_a_folder_per_case(tmp_path: Path) -> None:
     folder = touch(tmp_path / "p", "2/ct.nii.gz", "2/report.txt", "1/0.dcm", "1/1.dcm", ".git/x.nii", "a.csv")
     assert spelled_out(folder).cases == [
-        {"image": str(folder / "1"), "id": "1"},
+        {"image": str(folder / "1")},
         {"image": str(folder / "2/ct.nii.gz"), "id": "2"},
     ]
 
@@ -56,6 +58,14 @@ def test_what_would_be_guessed_is_refused(tmp_path: Path, names: tuple[str, ...]
     (complaint,) = found.complaints
     assert complaint.startswith(f"cases: {tmp_path}/scans")
     assert says in complaint
+
+
+def test_a_series_is_not_called_after_its_folder_and_keeps_its_name_when_it_is_gone(tmp_path: Path) -> None:
+    case = {"image": str(touch(tmp_path / "p", "Doe^Jane/0.dcm") / "Doe^Jane")}
+    hashed = f"DICOM-{hashlib.sha256(b'Doe^Jane').hexdigest()[:8]}"
+    assert case_name(case) == case_name({"image": "elsewhere/Doe^Jane"}) == hashed
+    assert case_name(case | {"id": "7"}) == "7"
+    assert case_name({"image": ["a/t1.nii.gz", "a/t2.nii.gz"], "slice": "k=3"}) == "t1-k3"
 
 
 def test_an_empty_folder_is_no_series(tmp_path: Path) -> None:

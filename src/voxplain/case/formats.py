@@ -39,6 +39,18 @@ def load(path: Path, *, series: str | int | None = None, indices: bool = False) 
     raise InputError(f"{path}: the format {path.suffix or 'without a suffix'} is unknown; {_READABLE}")
 
 
+def is_dicom_name(path: Path) -> bool:
+    """Whether a path is called as DICOM is, whether it is there or not: a folder, or a file of no other suffix.
+
+    >>> is_dicom_name(Path("series")), is_dicom_name(Path("1.dcm")), is_dicom_name(Path("t1.nii.gz"))
+    (True, True, False)
+    """
+    name = path.name.lower()
+    return name.endswith(_DICOM_SUFFIXES) or not name.endswith(
+        (*nifti.SUFFIXES, *arrays.SUFFIXES, *picture.SUFFIXES)
+    )
+
+
 def stem(path: Path) -> str:
     """The file's name without its suffixes; `.nii.gz` is one.
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxplain.case.formats import stem
 from voxplain.errors import InputError, suggest
 from voxplain.settings.reading import read_yaml
 from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.planning.plan import folder_of
+from voxplain.study.settings.names import name_of
 
 if TYPE_CHECKING:
     pass
@@ -139,11 +139,8 @@ def settings_of(study: Path) -> dict[str, Any]:
 
 def case_name(given: Mapping[str, Any]) -> str:
     """The name of a case of the settings."""
-    image, piece = given["image"], given.get("slice")
-    if given.get("id"):
-        return str(given["id"])
-    name = stem(Path(image if isinstance(image, str) else image[0]))
-    return name if piece is None else f"{name}-{piece.replace('=', '')}"
+    image = given["image"]
+    return name_of(given.get("id"), Path(image if isinstance(image, str) else image[0]), given.get("slice"))
 
 
 def one_of(study: Path, what: str, asked: str | None, known: Iterable[str]) -> str:

@@ -32,7 +32,9 @@ def cases_in(folder: Path) -> list[dict[str, Any]]:
     if files:
         _check_apart(folder, files)
         return [{"image": str(path)} for path in files]
-    return [{"image": str(_image_of(path)), "id": path.name} for path in folders]
+    images = [(path, _image_of(path)) for path in folders]
+    # a folder that is a DICOM series gets its name from `name_of`, which does not tell the patient's
+    return [{"image": str(i)} if i == path else {"image": str(i), "id": path.name} for path, i in images]
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
