@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ import pytest
 from chromium import Page, needs_chromium
 from dicom_tools import volumes
 from report.viewer.volumes import reoriented
+from viewing.conftest import Running
 
 from voxplain.case import read_case, write_array, write_case
 from voxplain.cli.app import run
@@ -29,6 +31,7 @@ def bright():
     net.bias.data = torch.tensor([500.0, -500.0])
     return net
 '''
+needs_viewer = pytest.mark.skipif(assets() is None, reason="the viewer was not built (make viewer)")
 SHAPE, SPACING = (16, 18, 12), (2.0, 1.5, 3.0)
 MARK = (slice(1, 4), slice(14, 17), slice(9, 11))  # of axes R, A, S: left, in front, on top
 CENTRE = (2.0, 15.0, 9.5)
@@ -125,8 +128,22 @@ SCREEN = """(async () => { await new Promise(r => requestAnimationFrame(() => re
   return [c.width, c.height, btoa(s)]; })()"""
 
 
+def check_screen(page: Page, axes: str) -> None:
+    """That the viewer `v` shows the mark of its case where it is."""
+    page.ask("v.strongest(); v.state.crosshair = v.state.outlines = false; v.redraw()")
+    told = re.search(r"RAS (\S+), (\S+), (\S+) mm", page.ask("v.told()").replace("−", "-"))
+    # the strongest voxel is one of the mark's
+    assert np.abs(np.array(told.groups(), float) - truth(axes)).max() < 3
+    letters = page.ask("v.case.planes.map(p => p.letters.map(l => l[0]).join(''))")
+    assert letters == ["RLAP", "RLSI", "APSI"]
+    for plane, expected in enumerate(CORNERS):
+        width, height, plain = page.ask(SCREEN % plane)
+        pixels = np.frombuffer(base64.b64decode(plain), np.uint8).reshape(height, width, 4).astype(int)
+        np.testing.assert_allclose(corners(pixels[..., :3]), expected, atol=0.02, err_msg=f"{axes} {plane}")
+
+
 @needs_chromium
-@pytest.mark.skipif(assets() is None, reason="the viewer was not built (make viewer)")
+@needs_viewer
 def test_in_the_page_s_viewer(place: Path, tmp_path: Path) -> None:
     with Page(tmp_path / "profile") as page:
         page.open(place / "study" / "report.html")
@@ -134,23 +151,23 @@ def test_in_the_page_s_viewer(place: Path, tmp_path: Path) -> None:
         assert page.ask("v.contents.cases.map(c => c.name)") == list(AXES)
         for number, axes in enumerate(AXES):
             page.ask(f"v.openCase({number}); v.ready")
-            page.ask("v.strongest(); v.state.crosshair = v.state.outlines = false; v.redraw()")
-            told = re.search(r"RAS (\S+), (\S+), (\S+) mm", page.ask("v.told()").replace("−", "-"))
-            # the strongest voxel is one of the mark's
-            assert np.abs(np.array(told.groups(), float) - truth(axes)).max() < 3
-            assert page.ask("v.case.planes.map(p => p.letters.map(l => l[0]).join(''))") == [
-                "RLAP",
-                "RLSI",
-                "APSI",
-            ]
-            for plane, expected in enumerate(CORNERS):
-                width, height, plain = page.ask(SCREEN % plane)
-                pixels = (
-                    np.frombuffer(base64.b64decode(plain), np.uint8).reshape(height, width, 4).astype(int)
-                )
-                np.testing.assert_allclose(
-                    corners(pixels[..., :3]), expected, atol=0.02, err_msg=f"{axes} {plane}"
-                )
+            check_screen(page, axes)
+        assert page.complaints == []
+
+
+@needs_chromium
+@needs_viewer
+def test_in_the_served_viewer(place: Path, tmp_path: Path, running: Callable[..., Running]) -> None:
+    server = running(place / "study")
+    with Page(tmp_path / "profile") as page:
+        for axes in AXES:
+            page.open("about:blank")
+            page.open(f"{server.gate.address}#case={axes}")
+            page.ask(
+                "voxplain.started.then(async p => { window.v = p.viewer; await p.ready; await v.ready; })"
+            )
+            assert page.ask("v.case.name") == axes
+            check_screen(page, axes)
         assert page.complaints == []
 
 
