@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +15,8 @@ if TYPE_CHECKING:
 
     from voxplain.attribution import Attribution
     from voxplain.engine import Problem
-    from voxplain.report import MethodCard, Page, Section
-    from voxplain.report.viewer import ShownCase, ShownMap
-
-
-VIEWER_MB = 4
+    from voxplain.report import MethodCard, Section
+    from voxplain.report.viewer import ShownMap
 
 
 def demo(out: Path, seed: int = 0, progress: Progress | None = None) -> Path:
@@ -38,6 +33,8 @@ def demo(out: Path, seed: int = 0, progress: Progress | None = None) -> Path:
     Raises:
         VoxplainError: the folder cannot be written to.
     """
+    from voxplain.demo.judged import judge
+    from voxplain.demo.page import page_of
     from voxplain.report import write_page
 
     started = time.perf_counter()
@@ -53,7 +50,9 @@ def demo(out: Path, seed: int = 0, progress: Progress | None = None) -> Path:
     for subject in (vessels, brain_subject()):
         parts.append(_explain(subject, out, seed, progress))
         _say(f"explained the {subject.title}: {parts[-1].measured}", started)
-    page = write_page(out / "demo.html", _page(parts, seed))
+    judged = judge(parts[0])
+    _say(f"tested the maps of the {vessels.title}", started)
+    page = write_page(out / "demo.html", page_of(parts, judged, seed))
     _say("done", started)
     print(page.resolve())
     return page
@@ -63,7 +62,7 @@ def _say(what: str, started: float) -> None:
     print(f"[{time.perf_counter() - started:5.1f} s] {what}", flush=True)
 
 
-class _Part:
+class Part:
     """One subject, explained."""
 
     def __init__(self, subject: Subject, problem: Problem) -> None:
@@ -72,6 +71,11 @@ class _Part:
         self.sections: list[Section] = []
         self.cards: list[MethodCard] = []
         self.maps: dict[str, list[ShownMap]] = {}
+        self.attributions: dict[str, Attribution] = {}
+
+    def called(self, name: str) -> str:
+        """A name of this part on the page, which has two."""
+        return f"{name} ({self.subject.title})"
 
     @property
     def measured(self) -> str:
@@ -97,20 +101,24 @@ def dice(found: np.ndarray, truth: np.ndarray) -> dict[int, float]:
     }
 
 
-def _explain(subject: Subject, out: Path, seed: int, progress: Progress | None) -> _Part:
+def _explain(subject: Subject, out: Path, seed: int, progress: Progress | None) -> Part:
     from voxplain.engine import Problem
     from voxplain.report import MethodCard
 
     problem = Problem(subject.model, subject.case, subject.targets, seed=seed, progress=progress)
-    part = _Part(subject, problem)
+    part = Part(subject, problem)
     for method in subject.methods:
         attribution = method.attribute(problem)
-        part.cards.append(MethodCard(method.title, attribution.parameters, method.reads, method.source))
+        name = part.called(method.title)
+        part.attributions[name] = attribution
+        part.cards.append(
+            MethodCard(name, attribution.parameters, method.reads, method.source, method.name, method.title)
+        )
         part.sections += _sections(part, attribution, method.title, out)
     return part
 
 
-def _sections(part: _Part, attribution: Attribution, title: str, out: Path) -> list[Section]:
+def _sections(part: Part, attribution: Attribution, title: str, out: Path) -> list[Section]:
     """One section per target, with figures where there is a map; maps are written beside the page."""
     from voxplain.case import write_array
     from voxplain.report import Section, draw_all, findings, pictures, save_figures, scenes, slug
@@ -144,8 +152,8 @@ def _sections(part: _Part, attribution: Attribution, title: str, out: Path) -> l
         row = {k: v for k, v in attribution.rows()[index].items() if k in _COLUMNS}
         made.append(
             Section(
-                method=title,
-                target=f"{answer.target.name} ({part.subject.title})",
+                method=part.called(title),
+                target=part.called(answer.target.name),
                 row=row,
                 findings=findings(answer.status, answer.checks),
                 pictures=tuple(shown.values()),
@@ -164,25 +172,6 @@ def _shown_map(title: str, values: np.ndarray, attribution: Attribution, index: 
     return ShownMap(title, values.sum(axis=0), attribution.unit, level, LEVEL_WORDS[level])
 
 
-def _shown(part: _Part) -> ShownCase:
-    """What the page's viewer shows of a subject."""
-    import numpy as np
-
-    from voxplain.report.viewer import ShownCase, ShownLabels, ShownTarget
-
-    case, names = part.subject.case, dict(enumerate(part.subject.model.classes))
-    return ShownCase(
-        part.subject.title,
-        case.image[0],
-        tuple(ShownTarget(name, tuple(maps)) for name, maps in part.maps.items()),
-        case.geometry,
-        (
-            ShownLabels("prediction", np.asarray(part.found, np.int32), names),
-            ShownLabels("ground truth", part.truth, names, dashed=True),
-        ),
-    )
-
-
 _COLUMNS = ("score", "status", "forward_passes", "backward_passes", "seconds", "peak_memory_mb")
 
 
@@ -193,47 +182,3 @@ def _where(values: np.ndarray, truth: np.ndarray, name: str) -> str:
     strength = np.abs(values).sum(axis=0)
     share = float(strength[truth].sum() / strength.sum())
     return f"{share:.0%} of the map's magnitude lies in the true {name}, {truth.mean():.1%} of the image."
-
-
-def _page(parts: list[_Part], seed: int) -> Page:
-    from importlib.metadata import version
-
-    from voxplain.report import Page, predicted_classes
-    from voxplain.report.viewer import MB, pack
-
-    names = [part.subject.title for part in parts]
-    return Page(
-        case=" and ".join(names),
-        model=" and ".join(part.subject.model.name for part in parts),
-        image={part.subject.title: _facts(part) for part in parts},
-        targets=tuple(section.target for section in _first_method(parts)),
-        score="the mean logit over the target's region",
-        methods=tuple({card.name: card for part in parts for card in part.cards}.values()),
-        predicted=tuple(
-            replace(row, name=f"{row.name} ({part.subject.title})")
-            for part in parts
-            for row in predicted_classes(
-                part.found.astype("int32"), part.subject.model.classes, part.subject.case.geometry
-            )
-        ),
-        sections=tuple(section for part in parts for section in part.sections),
-        notes=tuple(note for part in parts for note in (*part.subject.notes, f"{part.measured}.")),
-        settings={"seed": seed},
-        versions={name: version(name) for name in ("voxplain", "torch", "monai", "numpy")},
-        command=f"voxplain demo --seed {seed}",
-        viewer=pack([partial(_shown, part) for part in parts], len(parts), VIEWER_MB * MB),
-    )
-
-
-def _first_method(parts: list[_Part]) -> list[Section]:
-    """Of each part the sections of its first method: one per target."""
-    return [section for part in parts for section in part.sections[: len(part.problem.targets)]]
-
-
-def _facts(part: _Part) -> dict[str, object]:
-    case = part.subject.case
-    place = case.geometry
-    facts: dict[str, object] = {"shape": list(case.spatial_shape)}
-    if place is not None:
-        facts |= {"spacing (mm)": list(place.spacing), "orientation": place.orientation}
-    return facts
