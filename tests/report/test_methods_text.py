@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from voxplain.report import Page, render
 from voxplain.report.identity import without_folders, without_series
 from voxplain.report.limits import Ran, limits
 from voxplain.report.methods_text import Described, paragraph
 from voxplain.report.page import Predicted
 from voxplain.report.prediction import of_classes, sentences
+from voxplain.settings.prepare import PrepareSettings
+from voxplain.study.prepared_words import prepared_words
 
 METHOD = (
     "Integrated gradients",
@@ -108,3 +111,14 @@ def test_a_segmentation_s_confidence_in_words() -> None:
 def test_pages_name_files_without_their_folders(given: str, shown: str) -> None:
     assert without_folders({"a": [given]}) == {"a": [shown]}
     assert without_series({"image": [given]}, [True]) == {"image": ["DICOM series"]}
+
+
+def test_a_probability_is_never_told_as_certain_and_a_range_is_no_size() -> None:
+    rows = of_classes(["a", "b"], [0.0, 9.0], "softmax")
+    text = render(Page("c", "m", predicted=rows, confidence=sentences(rows, "softmax")))
+    assert "100 %" not in text and "100 percentage" not in text
+    assert text.count("above 99.9 %") == 2  # the sentence and the table
+    assert prepared_words(PrepareSettings(scale=(-160, 240), spacing=(1, 1, 2.5))) == [
+        "resampled to 1.0 × 1.0 × 2.5 mm",
+        "intensities scaled (−160 to 240 onto 0 to 1, clipped)",
+    ]

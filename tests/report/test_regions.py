@@ -71,7 +71,13 @@ def row(name: str, positive: float | None, mass: float = 0.1, negative: float = 
 def test_the_target_s_own_region_comes_first_in_words() -> None:
     rows = (row("Hippocampus", 0.62, 0.5), row("Amygdala", 0.09, 0.2), row(OUT, 0.0, 0.07))
     found = Regions(
-        "gradient", "Hippocampus", "predicted", rows, own="Hippocampus", distances={"Amygdala": 4.2}
+        "integrated_gradients",
+        "Hippocampus",
+        "predicted",
+        rows,
+        own="Hippocampus",
+        distances={"Amygdala": 4.2},
+        meaning="share",
     )
     first, *rest = found.sentences
     assert (
@@ -91,8 +97,26 @@ def test_what_argues_against_is_told_where_it_counts() -> None:
         replace(row("a", 1.0, 0.6), absolute=6, net=6),
         replace(row("b", 0.0, 0.4, 1.0), absolute=4, net=-4),
     )
-    found = Regions("gradient", "a", "predicted", rows)
+    found = Regions("integrated_gradients", "a", "predicted", rows, meaning="share")
     assert "40 % of the map argues against it; most of that lies in b (100 %)." in found.sentences
+
+
+def test_slopes_and_orders_do_not_argue() -> None:
+    """The gradient of a dark cyst is negative all over: that it is dark is why the network found it."""
+    rows = (
+        replace(row("cyst", 0.0, 0.7, 0.7), absolute=7, net=-7),
+        replace(row("beside", 1.0, 0.3, 0.3), absolute=3, net=-2.9),
+    )
+    slope = Regions("gradient", "cyst", "predicted", rows, own="cyst", meaning="slope")
+    first, against, *_ = slope.sentences
+    assert first == "Cyst itself holds 70 % of the map; the next is beside (30 %)."
+    assert against.startswith("In 100 % of the map more brightness would lower the score; most of that lies")
+    assert slope.signs == ("Brighter raises it", "Brighter lowers it")
+    order = replace(slope, meaning="rank")
+    assert order.sentences[1].startswith("100 % of the map is negative")
+    assert not any("argue" in line for one in (slope, order) for line in (*one.sentences, *one.signs))
+    adding = replace(order, adds_up=True)
+    assert adding.signs == ("Argues for", "Argues against")
 
 
 def cohort(shares: list[float]) -> list[Regions]:

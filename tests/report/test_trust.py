@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from voxplain.metric.comparison import Verdict
-from voxplain.report import Page, Section, render
+from voxplain.report import Finding, Page, Section, render
+from voxplain.report.page import light_of as light_of_map
 from voxplain.report.study import ModelComparison
 from voxplain.report.trust import HARDLY, RANDOMISED, Asked, Trust, panels
 from voxplain.study.results.shown import light_of
@@ -129,8 +130,22 @@ def test_the_page_shows_the_light_beside_the_map_and_never_green_by_a_gap_alone(
     nothing = render(
         Page("c", "m", sections=(section,), trust=(panel([], asked({"completeness_gap": [0.0]})),))
     )
-    assert "not checked" in nothing
+    assert (
+        nothing.count("not tested enough") >= 3
+    )  # in short, in the panel, in the table: one word for one light
+    assert "not checked" not in nothing
     assert "not measured" in nothing
+    assert "not checked" in render(Page("c", "m", sections=(section,)))
+
+
+def test_every_place_of_a_page_has_the_same_light() -> None:
+    """A map without a finding of its own has its method's light; a fault of its own is stronger."""
+    plain = Section("gradient", "t", findings=(Finding("Status", "ok", "info"),))
+    assert light_of_map(plain, {"gradient": "good"}) == ("good", "good")
+    assert light_of_map(plain, {"gradient": "info"}) == ("info", "not tested enough")
+    assert light_of_map(plain, {}) == ("info", "not checked")
+    faulty = Section("gradient", "t", findings=(Finding("Status", "zero", "bad"),))
+    assert light_of_map(faulty, {"gradient": "good"})[0] == "bad"
 
 
 @pytest.mark.parametrize(

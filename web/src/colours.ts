@@ -30,3 +30,10 @@ export function alpha(value: number, limit: number, opaque: number, threshold: n
   const size = Math.min(Math.abs(value) / limit, 1);
   return size < threshold ? 0 : opaque * size;
 }
+
+/** What the two ends of a map's colours mean, by its unit: only shares of a score speak for it or against it. */
+export function signs(unit: string): [string, string] {
+  if (unit === "score" || unit === "score per voxel" || unit === "lost score per voxel") return ["against", "for"];
+  if (unit === "score per unit of intensity") return ["brighter lowers it", "brighter raises it"];
+  return ["negative", "positive"];
+}

@@ -1,6 +1,6 @@
 /** The viewer: controls, panels, and what the reader does to them. */
 
-import { table } from "./colours.ts";
+import { signs, table } from "./colours.ts";
 import { choice, fill, make, number, press, slider, toggle } from "./elements.ts";
 import { PageSource, Volumes, type CaseInfo, type Contents, type MapInfo, type Source, type Triple } from "./format.ts";
 import { fromPicture, inFile, millimetres, offset, shown, toPicture } from "./geometry.ts";
@@ -285,7 +285,8 @@ export class Viewer implements Deeds {
     const stops = this.contents.stops.map(([at, colour]) => `${colour} ${100 * at}%`).join(", ");
     const strip = make("span", { class: "vx-strip" });
     strip.style.background = `linear-gradient(to right, ${stops})`;
-    return make("div", { class: "vx-bar" }, `${number(-info.limit, 3)} against`, strip, `for ${number(info.limit, 3)}`,
+    const [less, more] = signs(info.unit);
+    return make("div", { class: "vx-bar" }, `${number(-info.limit, 3)} ${less}`, strip, `${more} ${number(info.limit, 3)}`,
       make("span", { class: "vx-unit" }, info.unit));
   }
 

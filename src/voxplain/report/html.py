@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxplain.case.atomic import write_whole
+from voxplain.report.page import light_of
 from voxplain.report.templating import templates
 from voxplain.report.viewer import Embedded
 
@@ -43,10 +44,8 @@ def render(page: Page) -> str:
     )
 
 
-def _light_of(page: Page, section: Section) -> Level:
-    """The method's light where it was tested; a map with a fault of its own keeps that."""
-    panel = next((p for p in page.trust if p.method == section.method), None)
-    return section.level if panel is None or section.level == "bad" else panel.level
+def _light_of(page: Page, section: Section) -> tuple[Level, str]:
+    return light_of(section, {panel.method: panel.level for panel in page.trust})
 
 
 def _columns(sections: tuple[Section, ...]) -> list[str]:

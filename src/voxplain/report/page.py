@@ -108,6 +108,17 @@ class Section:
         return next((level for level in order if any(f.level == level for f in self.findings)), "info")
 
 
+def light_of(section: Section, tested: Mapping[str, Level]) -> tuple[Level, str]:
+    """A map's light and its word: the method's where it was tested; a map with a fault of its own keeps that.
+
+    Args:
+        tested: the light of every method that has a panel of tests.
+    """
+    light = tested.get(section.method)
+    level = section.level if light is None or section.level == "bad" else light
+    return level, "not tested enough" if level == "info" and light is not None else LEVEL_WORDS[level]
+
+
 @dataclass(frozen=True)
 class Page:
     """Everything on the page. Nothing in it needs to be escaped: the template does that.

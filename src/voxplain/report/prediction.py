@@ -106,12 +106,12 @@ def _of_classifier(rows: Sequence[Predicted], kind: str, temperature: float | No
         (first, top), *rest = known
         bits = -sum(p * math.log2(p) for _, p in known if p > 0)
         second = (
-            f", {100 * (top - rest[0][1]):.0f} percentage points before {rest[0][0]} (the margin)"
+            f", {_points(top - rest[0][1])} percentage points before {rest[0][0]} (the margin)"
             if rest
             else ""
         )
         yield (
-            f"The model says {first} with a probability of {_percent(top)}{second}. Entropy {bits:.2f} bit of at most "
+            f"The model says {first} with a probability of {percent_sure(top)}{second}. Entropy {bits:.2f} bit of at most "
             f"{math.log2(max(len(known), 2)):.2f}, which would be a guess."
         )
     yield calibration(temperature)
@@ -128,7 +128,7 @@ def _of_segmentation(
         )
     if math.isfinite(disagreement):
         yield (
-            f"Where windows overlap, they disagree about {_percent(disagreement)} of the foreground that they share."
+            f"Where windows overlap, they disagree about {percent_sure(disagreement)} of the foreground that they share."
         )
 
 
@@ -146,10 +146,10 @@ def calibration(temperature: float | None, *, segmentation: bool = False) -> str
     )
 
 
-def _percent(share: float) -> str:
+def percent_sure(share: float) -> str:
     """A probability; never 100 % that is not.
 
-    >>> _percent(0.9999), _percent(0.834), _percent(1.0)
+    >>> percent_sure(0.9999), percent_sure(0.834), percent_sure(1.0)
     ('above 99.9 %', '83 %', '100 %')
     """
     if 0.999 < share < 1:
@@ -157,3 +157,12 @@ def _percent(share: float) -> str:
     if 0 < share < 0.001:
         return "below 0.1 %"
     return f"{100 * share:.1f} %" if share < 0.01 or 0.99 < share < 1 else f"{100 * share:.0f} %"
+
+
+def _points(margin: float) -> str:
+    """A difference of probabilities in percentage points; never 100 that is not.
+
+    >>> _points(0.9997), _points(0.504), _points(1.0)
+    ('above 99', '50', '100')
+    """
+    return "above 99" if 0.99 < margin < 1 else f"{100 * margin:.0f}"

@@ -111,11 +111,11 @@ def _known(value: float) -> float | None:
 
 
 def _distances(found: Regions, partition: Partition) -> dict[str, float]:
-    """From the target's own region to those that hold most of what argues for it, between their nearest voxels."""
+    """From the target's own region to those that hold most of it, between their nearest voxels."""
     if not found.own:
         return {}
     others = [r for r in found.rows if r.name != found.own and r.name not in NAMELESS]
-    others.sort(key=lambda r: -((r.positive if found.signed else r.mass) or 0))
+    others.sort(key=lambda r: -((r.positive if found.argues else r.mass) or 0))
     if not others[:NEAREST]:
         return {}
     from scipy.spatial import cKDTree

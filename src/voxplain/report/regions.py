@@ -15,7 +15,18 @@ SHOWN = 8  # rows of a table
 LEAST_VOXELS = 20  # of a region whose density is worth a sentence
 LEAST_CASES = 6  # fewer say nothing of what is usual
 NAMELESS = frozenset([ELSEWHERE, OUT, "outside", "nothing"])
-SMALL_PART = 0.1  # of a map's sum, below which what argues against is not worth a sentence
+SMALL_PART = 0.1  # of a map's sum, below which what is negative is not worth a sentence
+SIGNS = {
+    "share": ("Argues for", "Argues against"),
+    "slope": ("Brighter raises it", "Brighter lowers it"),
+    "rank": ("Positive", "Negative"),
+}
+"""What the two signs of a map mean: only shares of a score argue for it or against it."""
+_AGAINST = {
+    "share": "{} of the map argues against it",
+    "slope": "In {} of the map more brightness would lower the score",
+    "rank": "{} of the map is negative",
+}
 _VALUES = {
     "share": (
         "Values are shares of the score: they add up, over the whole image, to the change of the score from the "
@@ -41,7 +52,7 @@ class RegionRow:
 
     Attributes:
         millilitres: None of pictures, and where no spacing is known.
-        positive, negative: of all that argues for, and of all that argues against; None where there is nothing of it.
+        positive, negative: of all that is positive, and of all that is negative; None where there is nothing of it.
         net, absolute: sums of the values, and of their sizes.
         mass: of the sum of absolute values.
         density: share of it per share of the image, 1 where the map is spread evenly.
@@ -77,7 +88,7 @@ class Regions:
         own: the region that the target is about; empty where none is.
         distances: mm (voxels, where `in_mm` is not so) from it to the next ones.
         meaning: what values claim: ``share`` of the score, ``slope``, or a ``rank`` at most.
-        signed: whether values may argue against.
+        signed: whether values may be negative.
         score: the clean score.
         cases: of the cohort that `RegionRow.z` compares with.
         adds_up: whether the network itself adds the score up from this map.
@@ -105,6 +116,16 @@ class Regions:
     def unusual(self) -> tuple[str, ...]:
         """A sentence for each region whose share is unusual among the cases."""
         return tuple(_unusual(self))
+
+    @property
+    def signs(self) -> tuple[str, str]:
+        """What positive and what negative values mean, as headings."""
+        return SIGNS["share" if self.adds_up else self.meaning]
+
+    @property
+    def argues(self) -> bool:
+        """Whether its values argue for the score or against it, as slopes and orders do not."""
+        return self.signed and (self.meaning == "share" or self.adds_up)
 
     @property
     def values(self) -> str:
@@ -180,13 +201,13 @@ def with_cohort(every: Sequence[Regions]) -> list[Regions]:
 
 
 def _sentences(found: Regions) -> Iterable[str]:
-    what = "what argues for it" if found.signed else "the map"
+    what = "what argues for it" if found.argues else "the map"
     ranked = sorted(
         (r for r in found.rows if r.name == found.own or _share(found, r)),
         key=lambda r: -(_share(found, r) or 0),
     )
     if not ranked:
-        yield f"Nothing argues for {found.target}."
+        yield f"Nothing argues for {found.target}." if found.argues else f"The map of {found.target} is zero."
     else:
         yield _of_the_first(found, ranked, what)
     size = sum(r.absolute for r in found.rows)
@@ -194,10 +215,8 @@ def _sentences(found: Regions) -> Iterable[str]:
     least = [r for r in found.rows if r.negative]
     if found.signed and least and against > SMALL_PART:
         top = max(least, key=lambda r: r.negative or 0)
-        yield (
-            f"{percent(against)} of the map argues against it; most of that lies in {top.name} "
-            f"({percent(top.negative)})."
-        )
+        told = _AGAINST["share" if found.adds_up else found.meaning].format(percent(against))
+        yield f"{told}; most of that lies in {top.name} ({percent(top.negative)})."
     dense = [r for r in found.rows if r.density is not None and r.voxels >= LEAST_VOXELS]
     if dense:
         top = max(dense, key=lambda r: r.density or 0)
@@ -253,7 +272,7 @@ def _far(found: Regions, name: str) -> str:
 
 
 def _share(found: Regions, row: RegionRow) -> float | None:
-    return row.positive if found.signed else row.mass
+    return row.positive if found.argues else row.mass
 
 
 def percent(share: float | None) -> str:

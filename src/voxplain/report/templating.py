@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from voxplain.errors import InputError
 from voxplain.report.by_target import by_target
 from voxplain.report.cards import card
+from voxplain.report.prediction import percent_sure
 from voxplain.report.regions import percent, signed
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def templates(*packages: str) -> Environment:
         value=value,
         column=column,
         percent=percent,
+        probability=percent_sure,
         z=signed,
     )
     environment.globals.update(card=card, by_target=by_target, level_words=LEVELS)

@@ -29,7 +29,13 @@ FAITHFUL = "removing what the map calls important costs more than with maps that
 UNFAITHFUL = "the map may not show what the model uses"
 OUTSIDE_SHARE = 0.05  # of a map beside the patient, above which it is said
 STEADY = 0.9  # correlation with the map of the rounded image from which nothing is to be said
-_NULLS = {"zero": "zeros", "random": "random map", "edges": "edges", "constant": "constant map"}
+_NULLS = {
+    "zero": "zeros",
+    "random": "random map",
+    "edges": "edges",
+    "constant": "constant map",
+    "gradient": "beside them, the plain gradient",
+}
 _WORST: tuple[Level, ...] = ("bad", "warn", "good", "info")
 
 

@@ -22,7 +22,17 @@ def prepared_words(asked: PrepareSettings) -> list[str]:
     """Steps that are no defaults."""
     given = asked.model_dump(mode="json", exclude_defaults=True)
     named = {key: _WORDS.get(key, key.replace("_", " ") + " {}") for key in given}
-    return [named[key].format(_shown(item)) for key, item in given.items()]
+    return [
+        named[key].format(_range(item) if key == "scale" else _shown(item)) for key, item in given.items()
+    ]
+
+
+def _range(scale: object) -> str:
+    """A name as it is; two limits in the units of the image, which become 0 and 1."""
+    if not isinstance(scale, list | tuple):
+        return str(scale)
+    low, high = (f"{float(limit):g}".replace("-", "−") for limit in scale)
+    return f"{low} to {high} onto 0 to 1, clipped"
 
 
 def _shown(item: object) -> str:

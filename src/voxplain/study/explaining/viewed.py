@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from voxplain.errors import VoxplainError
-from voxplain.report import Finding, Section
-from voxplain.report.page import LEVEL_WORDS, WORST_FIRST
+from voxplain.report.page import Finding, Section, light_of
 from voxplain.report.viewer import MB, Packed, ShownCase, ShownMap, ShownTarget, pack
 from voxplain.study.explaining.paths import map_path, prediction_path
 from voxplain.study.volumes import ground_of, labels_of, map_of
@@ -101,9 +100,8 @@ def _map(
     except VoxplainError as error:
         notes.append(f"{method} for {target} is not in the viewer: {error}")
         return None
-    own = Section(method, target, findings=tuple(Finding(**f) for f in section["findings"])).level
-    level = min(own, lights.get(method, "info"), key=WORST_FIRST.index)
-    return ShownMap(method, values, result.get("unit", "attribution"), level, LEVEL_WORDS[level])
+    own = Section(method, target, findings=tuple(Finding(**f) for f in section["findings"]))
+    return ShownMap(method, values, result.get("unit", "attribution"), *light_of(own, lights))
 
 
 def true_names(model: Model) -> dict[int, str]:
