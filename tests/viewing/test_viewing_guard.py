@@ -167,7 +167,8 @@ def test_bodies_that_are_no_note_are_refused(client, study, sent):
         "/api/items/0/maps/0/0/../../../../../../etc/passwd", "/api/items/-1", "/api/items/9",
         "/api/items/0/maps/2/0", "/api/items/0/maps/0/3", "/api/items/0/labels/1", "/api/items/0x0",
         "/api/items/%30%00", "/api/items/case-0/image", "/api/items/99999999999999999999",
-        "/api/items/0/maps/liver/lrp", "/file:///etc/passwd", "/api/items/" + "9" * 5000, "/api/items/0/labels/" + "9" * 5000,
+        "/api/items/0/maps/liver/lrp", "/file:///etc/passwd",
+        "/api/items/" + "9" * 5000, "/api/items/0/labels/" + "9" * 5000,
     ],
 )  # fmt: skip
 def test_no_address_leads_to_a_file(client, study, path):
