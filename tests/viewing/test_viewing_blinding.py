@@ -85,6 +85,26 @@ def test_orders_are_each_readers_and_cases_own_and_stay(study: ViewedStudy):
     assert any(other.letters(r, folder.items[0]) != blinding.letters(r, folder.items[0]) for r in readers[:9])
 
 
+def test_letters_stay_while_the_study_goes_on(own_study: ViewedStudy):
+    """What becomes done must not move the letters of a page that a reader has open."""
+    marker = own_study.out / "ledger" / own_study.place(0) / "map-lrp.json"
+    kept = marker.read_text()
+    marker.unlink()
+    readers = [{"reader": f"reader {n}"} for n in range(6)]
+    client = client_of(own_study.out, blinded=True)
+
+    def seen() -> list[bytes]:
+        return [client.get("/api/items/0/maps/0/0", reader).body for reader in readers]
+
+    before = seen()
+    marker.write_text(kept)
+    assert seen() == before
+    assert client.get("/api/items/0/notes", ANNA).json()["letters"] == ["A", "B"]
+    assert client_of(own_study.out, blinded=True).get("/api/items/0/notes", ANNA).json()["letters"] == list(
+        "ABC"
+    )
+
+
 def test_progress_is_kept_and_goes_on(own_study: ViewedStudy):
     client = client_of(own_study.out, blinded=True, seed=3)
 

@@ -10,12 +10,14 @@ import subprocess
 import sys
 
 import pytest
+from asgi_client import Client
 from viewing.conftest import PORT, client_of
 from viewing_folder import ViewedStudy
 
 from voxplain.errors import InputError
 from voxplain.viewing.folder import opened
-from voxplain.viewing.server.guard import HEADER, MOST_BYTES
+from voxplain.viewing.server import Session, make_app
+from voxplain.viewing.server.guard import HEADER, MOST_BYTES, Gate
 from voxplain.viewing.server.start import bound
 
 HOST = f"127.0.0.1:{PORT}"
@@ -48,6 +50,29 @@ def test_the_token_in_the_address_becomes_a_cookie_and_leaves_it(client):
     assert client.get("/?token=wrong", **{HEADER: None}).status == 403
     assert client.get(f"/api/study?token={token}", **{HEADER: None}).status == 403  # nowhere but at the door
     assert client.get("/api/study", **{HEADER: None, "cookie": pair.replace("=", "=x")}).status == 403
+
+
+@pytest.mark.parametrize(
+    "others", ['a={"x": "y"}; ', "a[b]=c d; ", "\xe9=1; ", "=; ;; ", f"voxplain-{PORT}=x; "], ids=range(5)
+)
+def test_cookies_of_other_servers_do_not_lock_anybody_out(client, others):
+    """They are sent to all ports of a machine, and are not always what a standard says."""
+    own = f"voxplain-{PORT}={client.headers[HEADER]}"
+    for cookie in (others + own, f"{own}; {others}"):
+        assert client.get("/api/study", **{HEADER: None, "cookie": cookie}).status == 200
+    assert client.get("/api/study", **{HEADER: None, "cookie": others}).status == 403
+
+
+def test_what_starts_a_browser_lets_in_once(study: ViewedStudy):
+    """A browser's command line can be read by every account of the machine."""
+    gate = Gate(PORT)
+    client = Client(make_app(Session.of(opened(study.out)), gate), {"host": HOST})
+    path = "/?" + gate.address_once().partition("?")[2]
+    assert gate.token not in path
+    answers = [client.get(path) for _ in range(2)]
+    assert [a.status for a in answers] == [303, 403]
+    assert client.get("/api/study", cookie=answers[0].headers["set-cookie"].partition(";")[0]).status == 200
+    assert client.get("/api/study", **{HEADER: path.partition("=")[2]}).status == 403
 
 
 @pytest.mark.parametrize(
@@ -113,7 +138,19 @@ def test_large_bodies_are_refused_whatever_their_header_says(client, study):
     assert not (study.out / "notes.sqlite").exists()
 
 
-@pytest.mark.parametrize("sent", [b"", b"[]", b"{", b"\xff", b"[" * 50_000, b'{"author": 1e999}', b'"x"'])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"\xff",
+        b"[" * 50_000,
+        b'{"author": 1e999}',
+        b'{"author": ["a"], "text": "t"}',
+        b'"x"',
+    ],
+)
 def test_bodies_that_are_no_note_are_refused(client, study, sent):
     answer = client.ask("POST", "/api/items/0/notes", sent, headers={"content-type": "application/json"})
     assert answer.status == 400
@@ -131,6 +168,7 @@ def test_bodies_that_are_no_note_are_refused(client, study, sent):
         "/api/items/0/maps/2/0", "/api/items/0/maps/0/3", "/api/items/0/labels/1", "/api/items/0x0",
         "/api/items/%30%00", "/api/items/case-0/image", "/api/items/99999999999999999999",
         "/api/items/0/maps/liver/lrp", "/file:///etc/passwd",
+        "/api/items/" + "9" * 5000, "/api/items/0/labels/" + "9" * 5000,
     ],
 )  # fmt: skip
 def test_no_address_leads_to_a_file(client, study, path):

@@ -165,6 +165,16 @@ def test_a_file_that_is_no_notebook_is_told(tmp_path):
         NoteBook(tmp_path).add(note())
 
 
+@pytest.mark.parametrize(("column", "value"), [("usefulness", "=cmd"), ("agreement", 9), ("text", b"x")])
+def test_a_notebook_that_came_with_a_study_is_not_trusted(tmp_path, column, value):
+    NoteBook(tmp_path).add(note())
+    with sqlite3.connect(tmp_path / "notes.sqlite") as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE notes SET {column} = ?", (value,))
+    with pytest.raises(StorageError, match="a note is not as voxplain writes it"):
+        NoteBook(tmp_path).all()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_to_is_told(own_study: ViewedStudy):
     own_study.out.chmod(0o555)

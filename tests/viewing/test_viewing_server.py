@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 
+import duckdb
 import numpy as np
 import pytest
 from viewing.conftest import client_of
 from viewing_folder import EVIL, METHODS, SHAPE, STRANGE, TARGETS, ViewedStudy, voxels
 
+from voxplain.aggregate.long_table import TYPES
 from voxplain.errors import InputError
 from voxplain.viewing.folder import opened
 from voxplain.viewing.server.plain import VOLUME_HEADER
@@ -96,6 +98,32 @@ def test_outlierness_of_figures_is_the_root_mean_square_of_robust_z(study: Viewe
     qn = 2.2191 * 0.872 * pairs[5 * 4 // 2 - 1]
     expected = np.minimum(np.abs(values - 4) / qn, 10)
     np.testing.assert_allclose([found[n] for n in range(9)], expected, rtol=1e-4)
+
+
+def test_outlierness_of_region_sums_is_that_of_the_cases_own_network(study: ViewedStudy, tmp_path):
+    """One case has its sums in other regions than all others; another has so with redrawn weights, which tells nothing."""
+    out = tmp_path / "out"
+    shutil.copytree(study.out, out)
+    rng = np.random.default_rng(0)
+    rows = []
+    for method, odd in (("lrp", 5), ("lrp~redrawn-1", 2)):
+        for n, case in enumerate(study.ids):
+            shares = np.array([6.0, 3, 1]) * np.exp(rng.normal(0, 0.1, 3))
+            for region, value in zip(
+                ("liver", "spleen", "rest"), shares[::-1] if n == odd else shares, strict=True
+            ):
+                rows.append((case, "net", method, "liver", "organs", region, "absolute", value, None, "ok"))
+    columns = ", ".join(f'"{c}" {t}' for c, t in TYPES.items())
+    duckdb.sql(f"CREATE TABLE sums ({columns})")
+    duckdb.executemany(f"INSERT INTO sums VALUES ({', '.join('?' * len(TYPES))})", rows)
+    duckdb.sql(f"COPY sums TO '{out / 'tables' / 'regions.parquet'}'")
+    duckdb.sql("DROP TABLE sums")
+    found = client_of(out).get("/api/figures").json()
+    assert "sums over regions" in found["outlierness"]
+    items = sorted(found["items"], key=lambda row: -row["outlierness"])
+    assert items[0]["number"] == 5 and items[0]["farthest"] == "liver by lrp over organs"
+    assert items[0]["outlierness"] > 2 * items[1]["outlierness"]
+    assert {row["farthest"] for row in items} == {"liver by lrp over organs"}
 
 
 def test_fewer_than_eight_cases_have_no_outlierness(own_study: ViewedStudy):

@@ -45,6 +45,7 @@ def outlying(folder: Folder, figures: Mapping[int, Figures]) -> Outlying:
 def _of_regions(folder: Folder, table: Path) -> Outlying | None:
     """By the composition of the sums over regions; none where no model has enough cases or statistics."""
     from voxplain.aggregate.cohort import Cohort, compose, outliers
+    from voxplain.aggregate.cohort.inventory import redrawn_of
 
     out = Outlying(
         "Of the sums over regions: the farthest target's distance from the typical composition, in standard deviations "
@@ -59,6 +60,8 @@ def _of_regions(folder: Folder, table: Path) -> Outlying | None:
         return None
     of = {(item.model, item.case): item.number for item in folder.items}
     for row in rows:
+        if redrawn_of(row["method"]):  # of networks that know nothing: what is unlike there is not the case
+            continue
         try:
             matrix = cohort.matrix(
                 STATISTIC, model=row["model"], method=row["method"], partition=row["partition"]

@@ -8,9 +8,10 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from voxplain.errors import StorageError
-from voxplain.viewing.notes.note import Note
+from voxplain.viewing.notes.note import SCALE, Note
 
 FILE = "notes.sqlite"
 VERSION = 1
@@ -90,7 +91,7 @@ class NoteBook:
             if not _version(connection):  # whoever made the file was ended before its first note
                 return []
             rows = connection.execute(f"SELECT {COLUMNS} FROM notes {where} ORDER BY number", values)
-            return [Note(*row) for row in rows]
+            return [_note(row) for row in rows]
 
     @contextmanager
     def _open(self, *, make: bool) -> Iterator[sqlite3.Connection]:
@@ -110,6 +111,17 @@ class NoteBook:
                 yield connection
         except sqlite3.Error as error:
             raise StorageError(f"{FILE}: {error}") from error
+
+
+def _note(row: tuple[Any, ...]) -> Note:
+    """A row as this class writes it; the file may have come from anywhere."""
+    found = Note(*row)
+    texts = (found.model, found.case, found.method, found.author, found.text, found.letter, found.written)
+    ratings = (found.usefulness, found.agreement)
+    whole = all(isinstance(t, str) for t in texts)
+    if not whole or not all(r is None or (isinstance(r, int) and r in SCALE) for r in ratings):
+        raise StorageError(f"{FILE}: a note is not as voxplain writes it")
+    return found
 
 
 def _version(connection: sqlite3.Connection) -> int:

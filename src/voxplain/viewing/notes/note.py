@@ -49,7 +49,7 @@ def author_of(given: object) -> str:
     Raises:
         InputError: none, or too long a one.
     """
-    text = unicodedata.normalize("NFC", " ".join(str(given or "").split()))
+    text = unicodedata.normalize("NFC", " ".join(given.split())) if isinstance(given, str) else ""
     if not text or not text.isprintable():
         raise InputError("author: give a name, so that notes can be told apart")
     if len(text) > MOST_NAME:

@@ -19,21 +19,27 @@ class Blinding:
     """Orders that a reader sees.
 
     A place in an order is that of a hash of seed, reader, case and method, so that it is the same on every machine, and
-    tells nothing of other places. The names of methods never leave this class but to the notes.
+    tells nothing of other places. The names of methods never leave this class but to the notes. What a study that still
+    runs makes later is not read: it would move the letters of a page that a reader has open.
     """
 
     def __init__(self, folder: Folder, seed: int) -> None:
         self.folder, self.seed = folder, seed
+        self._methods = {
+            item.number: tuple(dict.fromkeys(m for made in folder.maps(item).values() for m in made))
+            for item in folder.items
+        }
 
     def cases(self, reader: str) -> list[Item]:
         """All items that have a map, in the reader's order."""
-        there = [item for item in self.folder.items if self.folder.maps(item)]
+        there = [item for item in self.folder.items if self._methods[item.number]]
         return _shuffled(there, lambda item: (self.seed, reader, "case", item.model, item.case))
 
     def letters(self, reader: str, item: Item) -> dict[str, str]:
         """Letter -> method, of all methods that have a map of this item."""
-        methods = dict.fromkeys(m for made in self.folder.maps(item).values() for m in made)
-        order = _shuffled(methods, lambda m: (self.seed, reader, "method", item.model, item.case, m))
+        order = _shuffled(
+            self._methods[item.number], lambda m: (self.seed, reader, "method", item.model, item.case, m)
+        )
         return {letter(n): method for n, method in enumerate(order)}
 
     def method(self, reader: str, item: Item, of: str) -> str:

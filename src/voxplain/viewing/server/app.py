@@ -9,7 +9,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -70,6 +70,7 @@ def make_app(session: Session, gate: Gate) -> ASGIApp:
     ]
     refusing: Any = {
         HTTPException: _refused,
+        ClientDisconnect: lambda request, error: Response(status_code=400),  # nobody is there to read it
         TooLargeError: lambda request, error: too_large(),
         InputError: lambda request, error: _told(session, error, 400),
         VoxplainError: lambda request, error: _told(session, error, 500),

@@ -6,7 +6,6 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +13,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 64 * 1024  # of what a browser sends
+MOST_DIGITS = 9  # of a number in a header
+MOST_PATH = 100  # characters; none of ours has half as many
 HEADER = "x-voxplain-token"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
@@ -38,10 +39,12 @@ class Gate:
     Attributes:
         port: of this machine's loopback that the server listens at.
         token: a secret of this start; the terminal prints it.
+        once: secrets that open the door a single time.
     """
 
     port: int
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    once: set[str] = field(default_factory=set, repr=False)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -55,8 +58,28 @@ class Gate:
 
     @property
     def address(self) -> str:
-        """What the terminal prints, and the browser opens once."""
-        return f"http://127.0.0.1:{self.port}/?token={self.token}"
+        """What the terminal prints."""
+        return self._with(self.token)
+
+    def address_once(self) -> str:
+        """An address that lets in the first who comes with it.
+
+        For starting a browser: whoever has an account on this machine can read a browser's command line, as long as it runs.
+        """
+        secret = secrets.token_urlsafe(32)
+        self.once.add(secret)
+        return self._with(secret)
+
+    def opens(self, given: str) -> bool:
+        """Whether an address with this secret lets in; of those that do so once, it is the last time."""
+        if self.knows(given):
+            return True
+        there = given in self.once
+        self.once.discard(given)
+        return there
+
+    def _with(self, secret: str) -> str:
+        return f"http://127.0.0.1:{self.port}/?token={secret}"
 
     def knows(self, token: str) -> bool:
         """Whether it is the token, in a time that does not depend on how much of it is right."""
@@ -96,6 +119,8 @@ class Guard:
             return _refused("This server answers to 127.0.0.1 and localhost only.", 421)
         if method not in (*READING, *WRITING):
             return _refused("This server takes GET and POST.", 405)
+        if len(scope["path"]) > MOST_PATH:
+            return _refused("Not Found", 404)
         if (refused := self._foreign(headers, hosts[0].lower(), method)) is not None:
             return refused
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
@@ -112,11 +137,10 @@ class Guard:
 
     def _foreign(self, headers: Headers, host: str, method: str) -> Response | None:
         """Pages of other places, other ports of this machine among them, may not ask anything."""
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        own = f"http://{host}"
-        if (origin is not None and origin != own) or (method in WRITING and origin != own):
+        origins, sites = headers.getlist("origin"), headers.getlist("sec-fetch-site")
+        if set(origins) - {f"http://{host}"} or (method in WRITING and not origins):
             return _refused("This request comes from another page.", 403)
-        if site is not None and site not in ("same-origin", "none"):
+        if set(sites) - {"same-origin", "none"}:
             return _refused(
                 "This link was opened from another page. Copy it into the address bar instead.", 403
             )
@@ -125,7 +149,7 @@ class Guard:
     def _enter(self, query: dict[str, str], headers: Headers) -> Response:
         """The token becomes a cookie, and leaves the address bar and the history."""
         given = query.pop("token")
-        if not self.gate.knows(given):
+        if not self.gate.opens(given):
             return _refused("Wrong token: it is another one at each start of `voxplain view`.", 403)
         rest = urlencode(query)
         answer = RedirectResponse("/?" + rest if rest else "/", status_code=303)
@@ -136,11 +160,7 @@ class Guard:
         given = headers.get(HEADER)
         if given is not None:
             return self.gate.knows(given)
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self.gate.cookie)
-        except CookieError:
-            return False
-        return found is not None and self.gate.knows(found.value)
+        return any(self.gate.knows(value) for value in _cookies(headers, self.gate.cookie))
 
 
 class TooLargeError(Exception):
@@ -162,12 +182,18 @@ class _Limited:
         return message
 
 
+def _cookies(headers: Headers, name: str) -> list[str]:
+    """Values of a cookie, of which other servers of this machine may have left more, beside some in no good order."""
+    parts = (part.strip().partition("=") for line in headers.getlist("cookie") for part in line.split(";"))
+    return [value for found, _, value in parts if found == name]
+
+
 def _writing(headers: Headers) -> Response | None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         return _refused("Writing takes application/json.", 415)
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MOST_BYTES:
+    if not length.isdecimal() or len(length) > MOST_DIGITS or int(length) > MOST_BYTES:
         return too_large()
     return None
 

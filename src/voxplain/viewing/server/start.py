@@ -66,7 +66,7 @@ def serve(
         _tell(session, gate)
         threading.Thread(target=_warm, args=(session,), daemon=True).start()
         if browser:
-            threading.Thread(target=webbrowser.open, args=(gate.address,), daemon=True).start()
+            threading.Thread(target=webbrowser.open, args=(gate.address_once(),), daemon=True).start()
         uvicorn.Server(config).run(sockets=[listening])
     print("stopped", flush=True)
     return 0
