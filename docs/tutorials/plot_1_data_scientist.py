@@ -241,8 +241,7 @@ sheet.axes[0].axis("off")
 #    voxplain view results --blinded --reader "Dr. Adams"
 #
 # To a clinic's viewers, where the scan came as a DICOM series: objects that refer to it, de-identified unless
-# asked otherwise
-# (:doc:`/dicom`):
+# asked otherwise (:doc:`/dicom`):
 #
 # .. code-block:: bash
 #
