@@ -13,8 +13,10 @@ brains in place of scans. Put your own file and folder in their place; nothing e
 # -------------------------
 #
 # A Python file with a function that returns the network, and its weights (safetensors, or a state dict).
-# TorchScript, ``.pt2``, MONAI bundles and nnU-Net folders are taken as they are, see the guide on nnU-Net.
+# TorchScript, ``.pt2``, MONAI bundles and folders of :doc:`nnU-Net </nnunet>` are taken as
+# they are.
 
+import csv
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,6 @@ import numpy as np
 import voxplain as vx
 from voxplain.case import to_axes_of
 from voxplain.demo import TISSUE_CLASSES, tissue_weights, with_tissues
-from voxplain.metric import MprtAbsolute
 from voxplain.phantom import brain
 
 folder = Path(tempfile.mkdtemp())
@@ -119,11 +120,13 @@ for resolved, score in zip(problem.targets, problem.clean_scores().tolist(), str
 print(vx.parse_target(targets[3], task="segmentation"))
 
 # %%
-# 5. One case: maps, prediction, page
-# -----------------------------------
+# 5. One case: maps, tests, page
+# ------------------------------
 #
-# What ``voxplain explain`` does. The folder then holds the maps in the scan's own geometry, the prediction, a
-# table, and a page that opens from disk without network.
+# What ``voxplain explain --metrics quick`` does. The folder then holds the maps in the scan's own geometry, the
+# prediction, tables, and a page that opens from disk without network. ``quick`` are the few metrics that a
+# light on one case needs: does the score follow the map, does the map change with the network's weights, and
+# does rounding the image leave it as it is?
 
 settings = vx.load_settings(
     flags={
@@ -134,6 +137,7 @@ settings = vx.load_settings(
                     "crop": "foreground", "margin": 4, "divisible": 16},
         "targets": ["grey matter"],
         "methods": ["gradient", "guided_backprop"],
+        "metrics": ["quick"],
         "out": str(folder / "out"),
     }
 )  # fmt: skip
@@ -143,23 +147,43 @@ print(*sorted(p.name for p in (folder / "out").iterdir()))
 # %%
 # .. gallery-page:: explain
 #
+# :doc:`/report` says what each part of the page rests on.
+#
 # 6. Which of the two maps may be shown?
 # --------------------------------------
 #
-# Draw the network's weights anew, and ask again. A map that stays what it was does not show what the network
-# has learned. The plain gradient depends on all weights, so it sets the mark: a method is suspicious where its
-# maps stay more alike than the gradient's.
+# The page has a light per method, by its worst test. The figures behind it are in ``metrics.csv``, each beside
+# maps that know nothing of the network.
 
-attributions = [vx.method(name).attribute(problem) for name in ("gradient", "guided_backprop")]
-found = vx.evaluate(problem, attributions, [MprtAbsolute(steps=2)])
-likeness = {m: found.value("mprt_absolute", m) for m in ("gradient", "guided_backprop")}
-for name, value in likeness.items():
-    print(f"{name:18}likeness to maps of redrawn networks {value:.2f}")
-assert likeness["guided_backprop"] < likeness["gradient"]
+with (folder / "out" / "metrics.csv").open(newline="") as file:
+    rows = {(row["metric"], row["method"]): row for row in csv.DictReader(file)}
+
+
+def figure(metric: str, method: str, column: str = "value") -> float:
+    """One figure of the table; ``null_edges`` is that of the image's edges."""
+    return float(rows[metric, method][column])
+
+
+for name in ("gradient", "guided_backprop"):
+    follows = figure("faithfulness_correlation", name)
+    edges = figure("faithfulness_correlation", name, "null_edges")
+    likeness = figure("mprt_absolute", name)
+    print(f"{name:18}follows the score {follows:.2f} (edges {edges:.2f}), likeness to redrawn {likeness:.2f}")
+assert (
+    figure("faithfulness_correlation", "gradient")
+    < edges
+    < figure("faithfulness_correlation", "guided_backprop")
+)
+assert figure("mprt_absolute", "guided_backprop") < figure("mprt_absolute", "gradient")
 
 # %%
-# Here guided backpropagation is not above the mark. On the network of the gallery's first page it is, and fails.
-# A verdict is about a method *on a network*; take none over from a paper, nor from this page.
+# Neither light is green. The gradient's is red: where the image has edges tells more of this network's score
+# than the gradient does. Guided backpropagation's is yellow: it is ahead of the edges, but with 32 draws on one
+# case that may be chance. *Likeness* is that of the map to maps of the network with its weights drawn anew. A
+# map that stays what it was does not show what the network has learned; the plain gradient depends on all
+# weights, so it sets the mark, and guided backpropagation is not above it. On the network of the gallery's first
+# page it is, and fails. A verdict is about a method *on a network*; take none over from a paper, nor from this
+# page.
 #
 # One case decides nothing; it only tells where to look. A study over many cases gives a verdict per method.
 # It says what it would cost before it starts:
@@ -179,8 +203,51 @@ out: results
 vx.run_study(vx.load_study(folder / "study.yaml"), dry_run=True)
 
 # %%
-# The gallery's first page runs such a study to its verdicts. The catalogues say what each method's map means
-# and does not mean, and what each metric can tell.
+# The gallery's first page runs such a study to its verdicts. The catalogues of :doc:`methods </methods/README>`
+# and :doc:`metrics </metrics/README>` say what each method's map means and does not mean, and what each metric
+# can tell.
+#
+# 7. Hand it on
+# -------------
+#
+# To a paper: a sheet in millimetres, with text that stays text, and a caption that says what was done to the
+# numbers (``voxplain figure``, :doc:`/figures`).
+
+drawing = vx.figure_grid(
+    folder / "out", names={"guided_backprop": "guided backpropagation"}, path=folder / "figure.pdf"
+)
+print(drawing.caption)
+
+# sphinx_gallery_start_ignore
+import io  # noqa: E402
+
+from matplotlib import pyplot as plt  # noqa: E402
+
+from voxplain.report import png  # noqa: E402
+
+drawn = plt.imread(io.BytesIO(png(drawing)))
+sheet = plt.figure(figsize=(drawn.shape[1] / 130, drawn.shape[0] / 130), dpi=130)
+sheet.add_axes((0, 0, 1, 1)).imshow(drawn)
+sheet.axes[0].axis("off")
+# sphinx_gallery_end_ignore
+
+# %%
+# To people, who open the folder of ``explain`` or of a study in their browser, every case and map in full
+# resolution, and write notes; with ``--blinded`` they rate maps without the methods' names (:doc:`/view`):
+#
+# .. code-block:: bash
+#
+#    voxplain view out
+#    voxplain view results --blinded --reader "Dr. Adams"
+#
+# To a clinic's viewers, where the scan came as a DICOM series: objects that refer to it, de-identified unless
+# asked otherwise (:doc:`/dicom`):
+#
+# .. code-block:: bash
+#
+#    voxplain dicom out --source series --out objects
+#
+# Whoever reads the page finds its words explained in the tutorial for clinicians.
 
 # sphinx_gallery_start_ignore
 from voxplain_docs import keep  # noqa: E402

@@ -65,37 +65,70 @@ figure.axes[0].axis("off")
 # A map belongs to *one question*, written above it: "why liver, here", or "why the border of the liver", or
 # "what was missed". The same scan has another map for another question.
 #
-# Read in this order
-# ------------------
+# The page from top to bottom, and in what order to read it
+# ---------------------------------------------------------
 #
-# 1. **The prediction.** Is it right? A map of a wrong answer explains the mistake, not the patient.
-# 2. **The verdict or the lights.** The colours are worth looking at only where these allow it.
-# 3. **The table of regions.** It says in millilitres and shares what the picture says in colours.
-# 4. **The picture.**
-# 5. **The limits.** They belong to the result.
+# 1. **Please note**, where the page begins with it: what the program itself found odd.
+# 2. **In short**: a light for each method, with its reason. The colours are worth looking at only where these
+#    allow it.
+# 3. **What the model found.** Is it right, and how sure is it? A map of a wrong answer explains the mistake, not
+#    the patient. *Doubtful border* is the share of a structure's edge at which the network wavered.
+# 4. Now go down to **Where the maps lie**. The table says in shares what the picture says in colours, region by
+#    region, and how large each region is.
+# 5. **Whether to believe the maps**: every test behind a light, with its figure and beside it that of maps that
+#    know nothing of the network.
+# 6. **What this page cannot tell.** It belongs to the result.
+# 7. Then back to the pictures, **Maps in three planes**. A click moves the cross-hair in all planes; below stand
+#    the place and the values there. *Beside it* shows a second method, *3-D* a view to turn, ``?`` lists the
+#    keys. The still pictures that follow are the ones that are printed.
+#
+# What is left is for whoever made the page: all numbers, the methods, a paragraph for a paper, and what scan and
+# network it rests on. A page of a study, over many cases, begins with *The answer*, a verdict for each method;
+# lights, tables and limits are the same.
 #
 # What the lights mean
 # --------------------
+#
+# A light is that of the method's worst test, told by shape and word as well as by colour.
 #
 # .. list-table::
 #    :header-rows: 1
 #    :widths: 30 70
 #
-#    * - The report says
+#    * - The page says
 #      - It means
-#    * - *holds in these tests*
-#      - On these cases the map is better than maps that know nothing of the network, and it changes when the
-#        network is replaced by one that has learned nothing. It may be looked at.
-#    * - *fails randomisation: do not trust*
-#      - The map stays the same when the network's knowledge is wiped. It shows the scan, not the reason.
-#        However sharp it looks, it is no explanation.
-#    * - *no better than edges*
-#      - Whoever traces the edges of the scan explains the network as well.
-#    * - *cannot tell*
-#      - Too few cases, or no test that applies. This is not a weak yes.
+#    * - *good* (green dot)
+#      - The map changes when the network is replaced by one that has learned nothing, and it tells more of the
+#        score than maps that know nothing of the network. It may be looked at. "On 1 case alone" means just that.
+#    * - *look closer* (yellow diamond)
+#      - A test is in doubt; the reason says which. Often there was too little to tell the map from chance.
+#    * - *do not rely on it* (red square)
+#      - A test failed. Do not look at the colours, however sharp they are.
+#    * - *not tested enough*, *not checked* (grey)
+#      - Nobody asked for the tests, they do not apply, or there were too few cases. This is not a weak yes.
+#
+# And the reasons:
+#
+# .. list-table::
+#    :header-rows: 1
+#    :widths: 30 70
+#
+#    * - *does not change*, or *changes too little, when the model's weights are randomised*; of a study: *fails
+#        randomisation*
+#      - The map stays much the same when the network's knowledge is wiped. It shows the scan, not the reason.
+#    * - *no better than a map of the image's edges*
+#      - Whoever traces the edges of the scan explains the network as well. The same may be said of a random map.
+#    * - *not by more than chance explains*
+#      - It is ahead of such maps, but by so little that another draw might turn it.
+#    * - *changes when the image is rounded*
+#      - What no eye sees in the scan changes the map: its details mean nothing.
 #    * - *completeness gap*
-#      - The map should add up to the network's score, and misses this share of it. Some per cent are usual;
-#        half is a wrong map.
+#      - The map should add up to the network's score, and misses this share of it. Up to 5 % are usual; beyond
+#        25 % a part of the map is missing.
+#    * - *outside the body*
+#      - A part of the map lies beside the patient. It may be noise. It may also be that the network looks there.
+#    * - *holds in these tests*, *cannot tell* (of a study)
+#      - Over these cases, what *good* says of one; or too few cases to say anything.
 #    * - *absent*, *zero*
 #      - The network did not find the structure, or nothing in the scan moves its answer. There is nothing to
 #        look at.
@@ -122,6 +155,19 @@ figure.axes[0].axis("off")
 #
 # .. gallery-page:: explain
 #
-# Find on it: the prediction; which scan and network it was; what one of the two maps adds that the other does
-# not; the limits. If you would decide anything about a patient by the picture alone, go back to the list
+# Find on it: what was found, and how sure the network is of the fluid; why one light is red and the other
+# yellow; how much of the map lies outside the body; which scan and network it was; the limits. Neither map may
+# be shown as the reason. If you would decide anything about a patient by a picture alone, go back to the list
 # above. **Research only.**
+#
+# If you are asked to rate maps
+# -----------------------------
+#
+# In a reader study (:doc:`/view`) you get cases in your browser, one after the other, and for each case maps
+# called A, B, C: the methods' names are hidden, and the letters are dealt anew for every case. Two questions
+# each, from 1 to 5: *Useful for judging the prediction*, and *Shows what I would have pointed at*. They are two
+# questions, since a map can show what you would have pointed at without showing what the network used. You see
+# your own ratings alone, and may stop and go on under the same name.
+#
+# Results may also reach you in your own viewer, as :doc:`DICOM objects </dicom>` beside the scan: pictures with a
+# research banner, segments, maps, numbers. All of the above holds for them.

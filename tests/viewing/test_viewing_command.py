@@ -78,7 +78,10 @@ def explained(tmp_path):
     }
     (out / "explain.yaml").write_text(yaml.safe_dump(settings))
     write_array(out / "prediction.nii.gz", np.ones(SHAPE, np.uint8), geometry)
-    ledger = {"prediction": {"case": "scan", "model": "net", "targets": [], "predicted": []}}
+    ledger = {
+        "prediction": {"case": "scan", "model": "net", "targets": [], "predicted": []},
+        "metric-deletion": {"rows": [{"target": TARGETS[0], "metric": "deletion", "value": 0.5}]},
+    }
     for m, method in enumerate(METHODS[:2]):
         rows = [
             {"target": t, "method": method, "class": t, "class_index": n + 1, "status": "ok", "score": 2.5,

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import voxplain
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError, ModelError, StorageError
-from voxplain.study.explaining.judging import PREFIX, judge, judged_before, lacking, metric_costs
+from voxplain.study.explaining.judging import judge, judged_before, lacking, metric_costs
 from voxplain.study.explaining.outcome import DONE, write_results
 from voxplain.study.explaining.prediction import file_notes, predict, refuse_another_case
 from voxplain.study.explaining.unit import Unit, failed_rows, refusal, unit_names, work
+from voxplain.study.explaining.units import method_results
 from voxplain.study.ledger.fingerprint import of_named_files, of_parts, of_run
 from voxplain.study.ledger.journal import Journal, versions
 from voxplain.study.ledger.ledger import Ledger
@@ -130,8 +131,8 @@ def do(
 
 def tell_of_others(ledger: Ledger, units: Sequence[Unit], journal: Journal) -> None:
     """Name the methods of earlier runs whose results lie in the folder though they are not asked for now."""
-    known = {"prediction", *(u.name for u in units)}
-    others = [name for name in ledger.units() if name not in known and not name.startswith(PREFIX)]
+    known = {u.name for u in units}
+    others = [name for name in method_results(ledger) if name not in known]
     if others:
         journal.note("older results", methods=others)
         say(

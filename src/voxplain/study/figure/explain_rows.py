@@ -13,6 +13,7 @@ from voxplain.errors import InputError
 from voxplain.report.figure import FigureRow
 from voxplain.settings.reading import read_yaml
 from voxplain.study.explaining.paths import suffix
+from voxplain.study.explaining.units import method_results
 from voxplain.study.figure.asked import Asked, Rows, class_of, in_order, pick
 from voxplain.study.figure.study_rows import truth_of
 from voxplain.study.ledger.ledger import Ledger
@@ -34,7 +35,7 @@ def explain_rows(folder: Path, asked: Asked) -> Rows:
     settings, ledger = dict(read_yaml(folder / SETTINGS)), Ledger(folder)
     case = _read(settings, folder)
     pick(str(folder), "case", asked.cases, [case.id])
-    told = {name: ledger.last(name) for name in ledger.units() if name != "prediction"}
+    told = method_results(ledger)
     methods = pick(str(folder), "method", asked.methods, in_order(settings, told))
     rows = {(m, str(row["target"])): row for m in methods for row in told[m].get("rows", ())}
     targets = pick(str(folder), "target", asked.targets, (target for _, target in rows))

@@ -10,12 +10,12 @@ from typing import Any
 
 from voxplain.errors import InputError
 from voxplain.settings.reading import read_yaml
+from voxplain.study.explaining.units import PREDICTION, method_results
 from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.results.stored import Stored, one_of
 from voxplain.target.scene import slug
 
 SETTINGS = "explain.yaml"
-PREDICTION = "prediction"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class StoredExplanation(Stored):
         return str(known)[:12]
 
     def methods(self) -> list[str]:
-        return sorted(unit for unit in self.ledger.units() if "rows" in self.ledger.last(unit))
+        return sorted(m for m, made in method_results(self.ledger).items() if "rows" in made)
 
     def told(self, method: str) -> dict[str, Any]:
         found = self.ledger.last(method)

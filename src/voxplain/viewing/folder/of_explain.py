@@ -12,6 +12,7 @@ from voxplain.errors import InputError
 from voxplain.settings.fields import CHECKED
 from voxplain.settings.reading import read_yaml
 from voxplain.study.explaining.paths import map_path, prediction_path
+from voxplain.study.explaining.units import PREDICTION, method_results
 from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.make import make_case
 from voxplain.study.settings.anchor import anchored
@@ -50,7 +51,7 @@ class ExplainFolder:
         given = anchored(read_yaml(inside(out, out / "explain.yaml")), out)
         self.settings = checked(ExplainSettings, {**given, "out": str(out)}, out / "explain.yaml", CHECKED)
         self.out, self.ledger = out, Ledger(out, trusting=True)
-        overview = self.ledger.last("prediction")
+        overview = self.ledger.last(PREDICTION)
         if not overview:
             raise InputError(f"{out}: nothing was predicted yet, so that there is nothing to see; run it on")
         self.title = "Explanation"
@@ -85,7 +86,7 @@ class ExplainFolder:
             inside(self.out, path)
         rows = [row for made in self._made().values() for row in made["rows"]]
         asked = {str(row["class"]) for row in rows if row.get("class_index") is not None}
-        names = dict(enumerate(map(str, self.ledger.last("prediction").get("classes", ()))))
+        names = dict(enumerate(map(str, self.ledger.last(PREDICTION).get("classes", ()))))
         names |= {int(r["class_index"]): str(r["class"]) for r in rows if r.get("class_index") is not None}
         return labels_of(path, case, names, asked)
 
@@ -108,8 +109,7 @@ class ExplainFolder:
 
     def _made(self) -> dict[str, dict[str, Any]]:
         """Method -> what it left."""
-        units = (unit for unit in self.ledger.units() if unit != "prediction")
-        return {unit: made for unit in units if "rows" in (made := self.ledger.last(unit))}
+        return {method: made for method, made in method_results(self.ledger).items() if "rows" in made}
 
 
 def _is_number(value: object) -> bool:
