@@ -29,7 +29,7 @@ from voxplain.errors import VoxplainError
 # networks of several channels that nothing but a lack of support could be a reason to refuse
 WHOLE = ("unet", "resnet18", "gp_unet")
 RECORD = os.environ.get("VOXPLAIN_MATRIX")
-# of the windowed cells one in 26 and of the others one in 20, each network another part, and all whole images of the U-Net;
+# of the windowed cells one in 52 and of the others one in 40, each network another part, and all whole images of the U-Net;
 # VOXPLAIN_MATRIX_ALL=1: every cell
 ALL = bool(RECORD or os.environ.get("VOXPLAIN_MATRIX_ALL"))
 
@@ -40,7 +40,7 @@ def is_due(cell: Cell) -> bool:
     if ALL or (setup.network == "unet" and not setup.windows):
         return True
     turn = sorted(methods()).index(cell.method) + sorted(ZOO).index(setup.network) + setup.dims
-    return turn % (26 if setup.windows else 20) == 0
+    return turn % (52 if setup.windows else 40) == 0
 
 
 CELLS = [
