@@ -22,7 +22,7 @@ def view(
         ),
     ] = False,
     seed: Annotated[
-        int, typer.Option(help="of the order of cases and methods (--blinded), and of --agreement")
+        int, typer.Option(min=0, help="of the order of cases and methods (--blinded), and of --agreement")
     ] = 0,
     reader: Annotated[str, typer.Option(help="who reads; else the page asks")] = "",
     export: Annotated[

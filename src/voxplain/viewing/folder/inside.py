@@ -18,7 +18,7 @@ def inside(out: Path, path: Path) -> Path:
     """
     try:
         found = path.resolve(strict=True)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):  # a NUL in a name is a ValueError
         raise InputError(f"{named(out, path)}: it is not there any more") from None
     if not found.is_relative_to(out):
         raise InputError(f"{named(out, path)}: a link that leaves the study, which is not followed")
@@ -29,7 +29,7 @@ def is_inside(out: Path, path: Path) -> bool:
     """Whether a file is there, in the folder."""
     try:
         return path.resolve(strict=True).is_relative_to(out)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):  # a NUL in a name is a ValueError
         return False
 
 
