@@ -108,6 +108,7 @@ for axis, (name, attribution) in zip(axes[1:], attributions.items(), strict=True
     axis.set_title(name)
 for axis in axes:
     axis.axis("off")
+    axis.invert_xaxis()  # radiological: the patient's left is on the right
 
 # %%
 # All four light up along vessels, and all four look plausible. So does a map of the image's edges, which has

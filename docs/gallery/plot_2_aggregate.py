@@ -131,6 +131,8 @@ for axis, case, title in zip(axes, (cases[0], emptied[0]), ("contrast agent", "n
     axis.imshow(shown.T, cmap="tab10", origin="lower", vmin=0, vmax=9, alpha=0.5)
     axis.set_title(f"{title}, and what is predicted")
     axis.axis("off")
+    axis.invert_xaxis()  # radiological: the patient's left is on the right
+    axis.text(0.98, 0.5, "L", transform=axis.transAxes, ha="right", color="tab:orange")
 
 # %%
 # The cohort's table

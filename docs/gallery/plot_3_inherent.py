@@ -110,6 +110,7 @@ axes[2].set_title("its mask")
 for axis in axes:
     axis.contour(truth.T, [0.5], colors="tab:orange", linewidths=1)
     axis.axis("off")
+    axis.invert_xaxis()  # radiological: the patient's left is on the right
 
 # %%
 # The logit is the sum of these shares, nothing else. The table of predictions says how far they miss it:

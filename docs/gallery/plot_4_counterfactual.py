@@ -7,7 +7,8 @@ the other at a mark beside the body, which most of the diseased have. A counterf
 classifier's answer is the other one, as little as suffices. What changes on the way is what the classifier
 looks at.
 
-The truth is known: in these phantoms the disease enlarges a ventricle (left) and shrinks a nucleus (right).
+The truth is known: in these phantoms the disease enlarges a ventricle (on the left of the body) and shrinks a
+nucleus (on the right).
 """
 
 # %%
@@ -141,6 +142,8 @@ for axis, name in zip(axes[1:], ("plain", "marked"), strict=True):
     in_corner[name] = float(np.abs(change)[CORNER].sum() / np.abs(change).sum())
 for axis in axes:
     axis.axis("off")
+    axis.invert_xaxis()  # radiological: the patient's left is on the right
+    axis.text(0.98, 0.5, "L", transform=axis.transAxes, ha="right", color="tab:orange")
 
 print(
     ", ".join(

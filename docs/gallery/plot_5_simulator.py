@@ -6,8 +6,8 @@ What a classifier looks for, in millilitres
 simulator learns to warp a scan, as little as suffices, until the classifier changes its mind. The Jacobian of
 the warp is an answer in millilitres.
 
-The truth is known: the disease of these phantoms enlarges a ventricle (left) and shrinks a nucleus (right), by
-a flow in closed form. The simulator is not told; it only asks the classifier.
+The truth is known: the disease of these phantoms enlarges a ventricle (on the left of the body) and shrinks a
+nucleus (on the right), by a flow in closed form. The simulator is not told; it only asks the classifier.
 """
 
 # %%
@@ -135,6 +135,8 @@ for axis, values, title in zip(
     drawn = axis.imshow(values.T, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower")
     axis.set_title(title)
     axis.axis("off")
+    axis.invert_xaxis()  # radiological: the patient's left is on the right
+    axis.text(0.98, 0.5, "L", transform=axis.transAxes, ha="right", color="tab:orange")
 figure.colorbar(drawn, ax=axes, label="log-Jacobian")
 
 agreement = float(np.corrcoef(truth.ravel(), mean.ravel())[0, 1])

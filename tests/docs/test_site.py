@@ -141,6 +141,13 @@ def test_examples_check_themselves_and_say_what_they_do_not_show(path):
         assert len(kept) == 1, f"no example, or several, keep the page {name}"
 
 
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_pictures_of_examples_have_the_left_on_the_right_as_the_pages_do(path):
+    """Phantoms grow towards R; drawn along their first axis they would be mirrored."""
+    text = path.read_text(encoding="utf-8")
+    assert "axis.invert_xaxis()" in text or 'origin="lower"' not in text
+
+
 def test_what_a_site_loads_from_elsewhere_is_a_fault(tmp_path):
     spec = importlib.util.spec_from_file_location("check_site", ROOT / "scripts" / "check_site.py")
     assert spec is not None and spec.loader is not None
