@@ -13,10 +13,9 @@ def judge(part: Part) -> list[dict[str, Any]]:
     """The long table of the quick metrics, for all maps of a subject."""
     from voxplain.metric import evaluate
     from voxplain.study.make import make_metrics
-    from voxplain.study.settings.config import MetricSpec
-    from voxplain.study.settings.quick_metrics import METRICS
+    from voxplain.study.settings.quick_metrics import quick_specs
 
-    asked = make_metrics([MetricSpec.model_validate(text) for text in METRICS])
+    asked = make_metrics(quick_specs())
     return list(evaluate(part.problem, part.attributions, [a.metric for a in asked]).rows())
 
 

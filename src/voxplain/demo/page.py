@@ -92,19 +92,19 @@ def _predicted(part: Part) -> list[Predicted]:
 def _words(parts: Sequence[Part], software: Mapping[str, str], seed: int) -> dict[str, Any]:
     """Identity, confidence, limits and the paragraph."""
     from voxplain.metric.candidate import meaning_of
+    from voxplain.metric.nulls import DRAWS
     from voxplain.report.identity import Identity
     from voxplain.report.limits import Ran, limits
     from voxplain.report.methods_text import Described, paragraph
     from voxplain.report.prediction import sentences
     from voxplain.study.explaining.page import metrics_told
     from voxplain.study.provenance import now
-    from voxplain.study.settings.config import MetricSpec
-    from voxplain.study.settings.quick_metrics import METRICS
+    from voxplain.study.settings.quick_metrics import quick_specs
 
     models = {part.subject.model.name: _network(part) for part in parts}
     cards = [card for part in parts for card in part.cards]
     meanings = {m: meaning_of(a) for part in parts for m, a in part.attributions.items()}
-    quick = metrics_told([MetricSpec.model_validate(text) for text in METRICS], 8)
+    quick = metrics_told(quick_specs(), DRAWS)
     described = Described(
         models=models,
         prepare={},

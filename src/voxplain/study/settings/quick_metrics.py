@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voxplain.study.settings.config import MetricSpec
 
 QUICK = "quick"
 # Of faithfulness the one whose nulls cost no pass; randomisation in three stages; whether rounding changes the map.
@@ -33,3 +36,17 @@ def quick_metrics(asked: Any) -> Any:
 def _names(text: str) -> list[str]:
     """Names between commas; with parameters, which have commas of their own, it is one name."""
     return [text] if ":" in text else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def quick_specs() -> list[MetricSpec]:
+    """What ``quick`` stands for, as settings hold it.
+
+    >>> [spec.name for spec in quick_specs()][:2]
+    ['faithfulness_correlation', 'mprt_absolute']
+    """
+    from pydantic import TypeAdapter
+
+    from voxplain.study.settings.config import Metric
+
+    reading: TypeAdapter[MetricSpec] = TypeAdapter(Metric)
+    return [reading.validate_python(text) for text in METRICS]
