@@ -81,12 +81,13 @@ def test_the_target_s_own_region_comes_first_in_words() -> None:
     )
     first, *rest = found.sentences
     assert (
-        first == "Hippocampus itself holds 62 % of what argues for it; the next is Amygdala (9 %), 4 mm away."
+        first
+        == "Hippocampus itself holds 62 % of what argues for it; the next is Amygdala (9 %), 4.2 mm away."
     )
     assert rest == ["7 % of the map lies outside of the body."]
     elsewhere = replace(found, rows=(row("Amygdala", 0.7), row("Hippocampus", 0.2)))
     assert elsewhere.sentences[0].startswith(
-        "Amygdala holds 70 % of what argues for it, 4 mm away; Hippocampus"
+        "Amygdala holds 70 % of what argues for it, 4.2 mm away; Hippocampus"
     )
     unsigned = replace(found, signed=False)
     assert unsigned.sentences[0].startswith("Hippocampus itself holds 50 % of the map")

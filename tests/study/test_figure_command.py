@@ -17,7 +17,7 @@ TEXT = "{http://www.w3.org/2000/svg}text"
 def explained(folder, voxplain) -> Path:
     found = voxplain(
         "explain", "--image", "scan.nii.gz", "--model", "nets.py:linear", "--method", "input-x-gradient", "--method",
-        "gradient", "--target", "1", "--out", "ex",
+        "gradient", "--target", "1", "--metrics", "rounding_stability", "--out", "ex",
     )  # fmt: skip
     assert found.code == 0, found.err
     return folder

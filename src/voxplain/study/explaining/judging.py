@@ -13,6 +13,7 @@ from voxplain.metric import evaluate
 from voxplain.metric.nulls import null_candidates
 from voxplain.study.explaining.paths import working_path
 from voxplain.study.ledger.fingerprint import of_named_files, of_parts
+from voxplain.study.ledger.ledger import METRIC, Ledger
 from voxplain.study.make import AskedMetric, make_metrics
 from voxplain.study.working.planned import planned
 
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
     from voxplain.engine import Passes, Problem
     from voxplain.study.explaining.unit import Unit
     from voxplain.study.ledger.journal import Journal
-    from voxplain.study.ledger.ledger import Ledger
     from voxplain.study.progress import Show
     from voxplain.study.settings.config import ExplainSettings
 
 Rows = list[dict[str, Any]]
-PREFIX = "metric-"  # of the ledger's units, which are no methods
 
 
 def judged_before(
@@ -34,7 +33,7 @@ def judged_before(
     """Rows of the metrics that an earlier run found for exactly these maps."""
     found = {}
     for name, asked in _asked(settings).items():
-        kept = ledger.done(PREFIX + name, _key(asked, units, done, settings))
+        kept = ledger.done(METRIC + name, _key(asked, units, done, settings))
         if kept is not None:
             found[name] = kept["rows"]
     return found
@@ -82,7 +81,7 @@ def judge(
             continue
         rows = [{**row, "tells": None if row["tells"] is None else bool(row["tells"])} for row in made.rows()]
         key = _key(asked, units, done, settings)
-        found[name] = ledger.finish(PREFIX + name, key, [], {"rows": rows})["rows"]
+        found[name] = ledger.finish(METRIC + name, key, [], {"rows": rows})["rows"]
         journal.note("judged", metric=name, seconds=round(perf_counter() - started, 3))
         print(f"{name}: judged in {perf_counter() - started:.1f} s", flush=True)
     return found

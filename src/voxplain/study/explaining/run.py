@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import voxplain
 from voxplain.case.atomic import write_whole
 from voxplain.errors import InputError, ModelError, StorageError
-from voxplain.study.explaining.judging import PREFIX, judge, judged_before, lacking, metric_costs
+from voxplain.study.explaining.judging import judge, judged_before, lacking, metric_costs
 from voxplain.study.explaining.outcome import DONE, write_results
 from voxplain.study.explaining.prediction import file_notes, predict, refuse_another_case
 from voxplain.study.explaining.unit import Unit, failed_rows, refusal, unit_names, work
 from voxplain.study.ledger.fingerprint import of_named_files, of_parts, of_run
 from voxplain.study.ledger.journal import Journal, versions
-from voxplain.study.ledger.ledger import Ledger
+from voxplain.study.ledger.ledger import METRIC, Ledger
 from voxplain.study.make import make_case, make_methods, make_metrics, make_model, make_targets
 from voxplain.study.progress import Show
 from voxplain.study.settings.template import resolved
@@ -131,7 +131,7 @@ def do(
 def tell_of_others(ledger: Ledger, units: Sequence[Unit], journal: Journal) -> None:
     """Name the methods of earlier runs whose results lie in the folder though they are not asked for now."""
     known = {"prediction", *(u.name for u in units)}
-    others = [name for name in ledger.units() if name not in known and not name.startswith(PREFIX)]
+    others = [name for name in ledger.units() if name not in known and not name.startswith(METRIC)]
     if others:
         journal.note("older results", methods=others)
         say(

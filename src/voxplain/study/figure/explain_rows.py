@@ -34,7 +34,7 @@ def explain_rows(folder: Path, asked: Asked) -> Rows:
     settings, ledger = dict(read_yaml(folder / SETTINGS)), Ledger(folder)
     case = _read(settings, folder)
     pick(str(folder), "case", asked.cases, [case.id])
-    told = {name: ledger.last(name) for name in ledger.units() if name != "prediction"}
+    told = ledger.methods()
     methods = pick(str(folder), "method", asked.methods, in_order(settings, told))
     rows = {(m, str(row["target"])): row for m in methods for row in told[m].get("rows", ())}
     targets = pick(str(folder), "target", asked.targets, (target for _, target in rows))

@@ -12,6 +12,8 @@ from typing import Any
 
 from voxplain.case.atomic import write_whole
 
+METRIC = "metric-"  # begins the units of `voxplain explain --metrics`
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -74,6 +76,11 @@ class Ledger:
         """All units of which something lies in the folder."""
         names = sorted(path.stem for path in (self.out / "ledger").glob("*.json"))
         return [name for name in names if not name.startswith(".") and self._read(name)]
+
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """Method -> what it left, in a folder of `voxplain explain`: metrics and the prediction are no methods."""
+        units = (unit for unit in self.units() if not unit.startswith(METRIC))
+        return {unit: left for unit in units if "rows" in (left := self.last(unit))}
 
     def key(self, unit: str) -> str | None:
         """Under which key the unit is done; none where it is not."""

@@ -41,7 +41,7 @@ class StoredExplanation(Stored):
         return str(known)[:12]
 
     def methods(self) -> list[str]:
-        return sorted(unit for unit in self.ledger.units() if "rows" in self.ledger.last(unit))
+        return sorted(self.ledger.methods())
 
     def told(self, method: str) -> dict[str, Any]:
         found = self.ledger.last(method)

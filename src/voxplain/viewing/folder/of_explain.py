@@ -108,8 +108,7 @@ class ExplainFolder:
 
     def _made(self) -> dict[str, dict[str, Any]]:
         """Method -> what it left."""
-        units = (unit for unit in self.ledger.units() if unit != "prediction")
-        return {unit: made for unit in units if "rows" in (made := self.ledger.last(unit))}
+        return self.ledger.methods()
 
 
 def _is_number(value: object) -> bool:
