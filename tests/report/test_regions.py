@@ -20,6 +20,7 @@ from voxplain.engine import Problem
 from voxplain.report.region_sums import region_tables
 from voxplain.report.regions import LEAST_CASES, RegionRow, Regions, from_plain, percent, with_cohort
 from voxplain.report.templating import templates
+from voxplain.study.explaining.page import outside_of
 
 
 def tables(p: Problem, name: str, partition: Partition) -> list[Regions]:
@@ -81,12 +82,13 @@ def test_the_target_s_own_region_comes_first_in_words() -> None:
     )
     first, *rest = found.sentences
     assert (
-        first == "Hippocampus itself holds 62 % of what argues for it; the next is Amygdala (9 %), 4 mm away."
+        first
+        == "Hippocampus itself holds 62 % of what argues for it; the next is Amygdala (9 %), 4.2 mm away."
     )
     assert rest == ["7 % of the map lies outside of the body."]
     elsewhere = replace(found, rows=(row("Amygdala", 0.7), row("Hippocampus", 0.2)))
     assert elsewhere.sentences[0].startswith(
-        "Amygdala holds 70 % of what argues for it, 4 mm away; Hippocampus"
+        "Amygdala holds 70 % of what argues for it, 4.2 mm away; Hippocampus"
     )
     unsigned = replace(found, signed=False)
     assert unsigned.sentences[0].startswith("Hippocampus itself holds 50 % of the map")
@@ -231,3 +233,12 @@ def test_evidence_adds_up_to_the_score() -> None:
 def test_percent_never_hides_what_is_there() -> None:
     assert percent(1e-5) == "below 0.1 %"
     assert percent(0.0) == "0 %"
+
+
+def test_a_map_of_zeros_lies_nowhere() -> None:
+    empty = tuple(replace(row(name, 0.0, 0.0), net=0.0, absolute=0.0) for name in ("liver", OUT))
+    found = Regions("grad_cam", "liver", "predicted", empty, own="liver", signed=False)
+    assert found.sentences == ("The map of liver is zero.",)
+    assert outside_of([found]) == {}  # no praise for a map that lies in the body
+    full = replace(found, rows=tuple(replace(r, absolute=1.0, mass=0.5) for r in empty))
+    assert outside_of([full])["grad_cam"][0] == 0.5

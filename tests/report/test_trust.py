@@ -12,6 +12,7 @@ from voxplain.report.trust import HARDLY, RANDOMISED, Asked, Trust, panels
 from voxplain.study.results.shown import light_of
 
 NAN = float("nan")
+NEAR = (0.7, 0.99, 0.8, 0.98, 0.85, 0.97, 0.95, 0.86)  # some above 0.88, some below
 
 
 def faithful(
@@ -119,6 +120,22 @@ def test_a_verdict_over_cases_is_never_bettered() -> None:
     assert panel(enough, verdicts=[held]).level == "good"
     partly = Verdict("gradient", "partly", "better than its nulls on 1 of 2", 8, (), "partly")
     assert panel(enough, verdicts=[partly]).level == "warn"
+    beside = [
+        faithful(v, c, tells=False) | {"null_edges": 0.88} for c, v in zip("abcdefgh", NEAR, strict=True)
+    ]
+    fails = Verdict("gradient", "fails", "no better than edges on faithfulness (8 cases)", 8, (), "fails")
+    near = panel([r for row in beside for r in (row, randomised(0.1, row["case"]))], verdicts=[fails])
+    assert [c.level for c in near.checks if c.kind == "faithfulness"] == ["warn"]  # no test alone is red
+    assert (near.level, near.text) == ("bad", fails.text)
+
+
+def test_what_was_asked_for_and_has_no_figure_says_why() -> None:
+    """ "Run again with --metrics quick" helps nobody who did."""
+    why = "no removal changed the score: larger parts or another baseline"
+    found = panel([faithful(NAN, tells=None) | {"note": why}, randomised(NAN) | {"note": "the map is zero"}])
+    assert {c.kind: c.reason for c in found.checks}["faithfulness"] == why
+    assert found.level == "info"
+    assert found.text == f"cannot tell: randomisation and faithfulness not measured (the map is zero; {why})"
 
 
 def test_the_page_shows_the_light_beside_the_map_and_never_green_by_a_gap_alone() -> None:

@@ -143,6 +143,8 @@ def test_an_explanation_of_the_series_gives_the_same_maps_and_segments(studied, 
         *words,
         "--method",
         "gradient",
+        "--metrics",
+        "rounding_stability",
         "--set",
         "model.classes=[background,liver,odd thing]",
     )

@@ -96,6 +96,8 @@ def explained(tmp_path):
                 path = out / "maps" / "scan" / method / f"{row['target']}.nii.gz"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_array(path, voxels(0, m, t), geometry)
+    judged = {"target": TARGETS[0], "method": METHODS[0], "metric": "deletion", "value": 0.4}
+    ledger["metric-deletion"] = {"rows": [judged]}
     (out / "ledger").mkdir()
     for unit, result in ledger.items():
         marker = {"key": "k", "files": {}, "seen": {}, "result": result}

@@ -29,9 +29,8 @@ _AGAINST = {
 }
 _VALUES = {
     "share": (
-        "Values are shares of the score: they add up, over the whole image, to the change of the score from the "
-        "baseline to "
-        "the image."
+        "Values are in the unit of the score. Whether they add up to its change from the baseline to the image is "
+        "told by completeness, among the tests; where that is not measured, as of occlusion, they need not."
     ),
     "slope": (
         "Values are slopes, score per unit of intensity, and do not add up to the score: shares say where the "
@@ -201,17 +200,20 @@ def with_cohort(every: Sequence[Regions]) -> list[Regions]:
 
 
 def _sentences(found: Regions) -> Iterable[str]:
+    size = sum(r.absolute for r in found.rows)
+    if not size:
+        yield f"The map of {found.target} is zero."
+        return
     what = "what argues for it" if found.argues else "the map"
     ranked = sorted(
         (r for r in found.rows if r.name == found.own or _share(found, r)),
         key=lambda r: -(_share(found, r) or 0),
     )
     if not ranked:
-        yield f"Nothing argues for {found.target}." if found.argues else f"The map of {found.target} is zero."
+        yield f"Nothing argues for {found.target}."
     else:
         yield _of_the_first(found, ranked, what)
-    size = sum(r.absolute for r in found.rows)
-    against = sum(r.absolute - r.net for r in found.rows) / (2 * size) if size else 0.0
+    against = sum(r.absolute - r.net for r in found.rows) / (2 * size)
     least = [r for r in found.rows if r.negative]
     if found.signed and least and against > SMALL_PART:
         top = max(least, key=lambda r: r.negative or 0)
@@ -268,7 +270,7 @@ def _far(found: Regions, name: str) -> str:
     if far is None:
         return ""
     unit = "mm" if found.in_mm else "voxels"
-    return f", {far:.0f} {unit} away" if far >= 1 else f", {far:.1f} {unit} away"
+    return f", {far:.0f} {unit} away" if far >= 10 else f", {far:.1f} {unit} away"
 
 
 def _share(found: Regions, row: RegionRow) -> float | None:

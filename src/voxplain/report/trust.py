@@ -114,12 +114,17 @@ def panels(
     for method in methods:
         own = [r for r in rows if r["method"] == method]
         checks = tuple(_checks(method, own, found.get(method), asked, used, needed))
-        out.append(_judged(method, checks, found.get(method), told.get(method), needed))
+        out.append(_judged(method, checks, found.get(method), told.get(method), needed, asked.how))
     return tuple(out)
 
 
 def _judged(
-    method: str, checks: tuple[Check, ...], found: Evidence | None, verdict: Verdict | None, needed: int
+    method: str,
+    checks: tuple[Check, ...],
+    found: Evidence | None,
+    verdict: Verdict | None,
+    needed: int,
+    how: str,
 ) -> Trust:
     measured = [c for c in checks if c.measured and c.level != "info"]
     cases = found.cases if found is not None else 0
@@ -128,16 +133,20 @@ def _judged(
         worst = [c for c in measured if c.level == level]
         if worst:
             return Trust(method, level, worst[0].reason, checks, scope)
+        if verdict is not None and verdict.level == "fails":  # no test alone, but over the cases
+            return Trust(method, "bad", verdict.text, checks, scope)
     passed = {c.kind for c in measured if c.level == "good"}
     lacking = [name for name in ("randomisation", "faithfulness") if name not in passed]
     if lacking:
-        return Trust(method, "info", f"cannot tell: {' and '.join(lacking)} not measured", checks, scope)
+        whys = dict.fromkeys(c.reason for c in checks if c.kind in lacking and c.reason != how)
+        why = f" ({'; '.join(whys)})" if whys else ""
+        return Trust(method, "info", f"cannot tell: {' and '.join(lacking)} not measured{why}", checks, scope)
     text = "changes with the model's weights, and removals cost what it says"
     if verdict is not None and verdict.level == "cannot tell":
         told = f"{text}, on {_count(cases, 'case')} alone; {needed} are needed to say more"
         return Trust(method, "info", told, checks, scope)
     if verdict is not None and verdict.level != "holds":
-        return Trust(method, "bad" if verdict.level == "fails" else "warn", verdict.text, checks, scope)
+        return Trust(method, "warn", verdict.text, checks, scope)
     alone = "" if cases >= needed else f" (on {_count(cases, 'case')} alone)"
     return Trust(method, "good", f"{text}{alone}", checks, scope)
 
@@ -181,7 +190,8 @@ def _of_randomised(found: Randomised, rules: Rules) -> tuple[Level, str]:
 def _faithfulness(rows: Sequence[Row], found: Evidence | None, asked: Asked, needed: int) -> Iterable[Check]:
     tests = found.tests if found is not None else ()
     if not tests:
-        yield _unmeasured("faithfulness", "Faithfulness", asked.how)
+        whys = [str(r["note"]) for r in rows if r.get("family") == "faithfulness" and r["note"]]
+        yield _unmeasured("faithfulness", "Faithfulness", whys[0] if whys else asked.how)
         return
     own = [[r for r in rows if r["metric"] == test.metric] for test in tests]
     judged = [

@@ -93,9 +93,12 @@ def _trusted(results: Sequence[Result], regions: Sequence[Regions]) -> Asked:
 
 
 def outside_of(regions: Sequence[Regions]) -> dict[str, tuple[float, float]]:
-    """Method -> shares of its maps, and of the image, outside of the body: means over its tables."""
+    """Method -> shares of its maps, and of the image, outside of the body: means over its tables.
+
+    A map of zeros lies nowhere: nothing is said of it.
+    """
     found: dict[str, list[tuple[float, float]]] = {}
-    for one in regions:
+    for one in (r for r in regions if any(row.absolute for row in r.rows)):
         row = one.outside
         if row is not None:
             voxels = sum(r.voxels for r in one.rows)
