@@ -17,15 +17,24 @@ def told(found: Sequence[Agreement]) -> str:
         sizes = ((len(one.readers), "reader"), (one.cases, "case"), (one.units, "unit"))
         title = f"{one.question}: " + ", ".join(count(n, what) for n, what in sizes)
         lines = [
-            ["Krippendorff's alpha (ordinal)", f"{count(one.shared, 'unit')} by two or more", _interval(one.alpha)],
+            [
+                "Krippendorff's alpha (ordinal)",
+                f"{count(one.shared, 'unit')} by two or more",
+                _interval(one.alpha),
+            ],
             ["ICC(2,1)", f"{count(one.whole, 'unit')} by all", _interval(one.icc)],
             *(
-                [f"weighted kappa: {p.first}, {p.second}", f"{count(p.units, 'unit')} by both", _interval(p.kappa)]
+                [
+                    f"weighted kappa: {p.first}, {p.second}",
+                    f"{count(p.units, 'unit')} by both",
+                    _interval(p.kappa),
+                ]
                 for p in one.pairs
             ),
         ]
         means = [
-            [m.method, f"{count(m.ratings, 'rating')} of {count(m.cases, 'case')}", _interval(m.mean)] for m in one.methods
+            [m.method, f"{count(m.ratings, 'rating')} of {count(m.cases, 'case')}", _interval(m.mean)]
+            for m in one.methods
         ]
         parts.append("\n".join([title, *_columns(lines), "mean, from 1 to 5", *_columns(means)]))
     last = (
