@@ -13,7 +13,7 @@ from viewing_folder import LPS, METHODS, SHAPE, TARGETS, ViewedStudy, voxels
 import voxplain
 from voxplain.case import Geometry, write_array
 from voxplain.cli.app import run
-from voxplain.viewing import Note
+from voxplain.viewing import Note, study_agreement
 from voxplain.viewing.folder import opened
 from voxplain.viewing.notes import NoteBook
 from voxplain.viewing.server.plain import VOLUME_HEADER
@@ -27,8 +27,9 @@ def rate(study: ViewedStudy) -> None:
                 book.add(Note("net", f"c{case}", method, reader, stars, 6 - stars, "=1", "A"))
 
 
-def test_agreement_is_printed(own_study: ViewedStudy, capsys):
+def test_agreement_is_printed(own_study: ViewedStudy, capsys, monkeypatch):
     rate(own_study)
+    monkeypatch.setitem(study_agreement.__kwdefaults__, "draws", 50)
     assert run(["view", str(own_study.out), "--agreement"]) == 0
     out = capsys.readouterr().out
     assert "usefulness: 2 readers, 4 cases, 12 units" in out
@@ -39,7 +40,7 @@ def test_agreement_is_printed(own_study: ViewedStudy, capsys):
         "gradient  8 ratings of 4 cases",
     ):
         assert words in out
-    found = voxplain.study_agreement(own_study.out)
+    found = voxplain.study_agreement(own_study.out, draws=10)
     assert f"{found[0].alpha.value:.2f}" in out and found[0].methods[0].mean.value == 4.5
 
 
@@ -56,6 +57,11 @@ def test_notes_are_exported(own_study: ViewedStudy, capsys, tmp_path):
 def test_without_notes_there_is_one_line(own_study: ViewedStudy, capsys, what):
     assert run(["view", str(own_study.out), *what]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_seed_that_is_none_is_told(own_study: ViewedStudy, capsys):
+    assert run(["view", str(own_study.out), "--agreement", "--seed", "-1"]) == 2
+    assert "--seed" in capsys.readouterr().err
 
 
 def test_what_is_no_study_is_refused(capsys, tmp_path):

@@ -241,6 +241,7 @@ def test_a_port_that_is_taken_is_told_in_one_line():
             bound(wrong)
 
 
+@pytest.mark.long
 def test_the_command_serves_until_ctrl_c(study: ViewedStudy):
     command = [sys.executable, "-m", "voxplain", "view", str(study.out), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

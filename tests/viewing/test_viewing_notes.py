@@ -74,12 +74,12 @@ def test_a_later_note_counts_and_the_earlier_one_stays(own_study: ViewedStudy):
      {"usefulness": "3"}, {"agreement": []}, {"text": None}, {"text": "x" * 10_001},
      {"usefulness": None, "agreement": None, "text": "  "}],
 )  # fmt: skip
-def test_what_is_no_note_is_refused_by_its_field(own_study: ViewedStudy, wrong):
-    answer = client_of(own_study.out).post("/api/items/0/notes", {**SAID, **wrong})
+def test_what_is_no_note_is_refused_by_its_field(study: ViewedStudy, wrong):
+    answer = client_of(study.out).post("/api/items/0/notes", {**SAID, **wrong})
     field = next(iter(wrong)) if len(wrong) == 1 else "note:"
     assert answer.status == 400 and field in answer.text
     assert "\n" not in answer.text
-    assert not (own_study.out / "notes.sqlite").exists()
+    assert not (study.out / "notes.sqlite").exists()
 
 
 def test_control_characters_do_not_stay_in_text(own_study: ViewedStudy):

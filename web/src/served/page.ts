@@ -36,6 +36,8 @@ export class Page {
   private far = make("p", { class: "vs-told vs-far", role: "status" });
   private onward = press("Next unfinished case", () => this.goOn());
   private asked = 0;
+  /** The last case that was asked of the server, answered or not. */
+  private answered: Promise<unknown> = Promise.resolve();
   private number = -1;
 
   constructor(root: HTMLElement, private api: Api, readonly study: Study) {
@@ -90,7 +92,12 @@ export class Page {
     }
     const hint = { target: link.target ?? "", method: link.methods?.[0] ?? "" };
     this.place.setAttribute("aria-busy", "true");
-    const of = await this.api.item(number, hint);
+    // a key that is held down passes many cases, and reading each would keep the server busy long after
+    await this.answered;
+    if (stale()) return;
+    const asking = this.api.item(number, hint);
+    this.answered = asking.catch(() => null);
+    const of = await asking;
     if (stale()) return;
     this.number = number;
     this.place.hidden = false;
