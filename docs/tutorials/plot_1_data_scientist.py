@@ -214,7 +214,11 @@ vx.run_study(vx.load_study(folder / "study.yaml"), dry_run=True)
 # numbers (``voxplain figure``, :doc:`/figures`).
 
 drawing = vx.figure_grid(
-    folder / "out", names={"guided_backprop": "guided backpropagation"}, path=folder / "figure.pdf"
+    folder / "out",
+    at=(0, 0, 6),  # mm; outlines of all the folds would hide the maps
+    outlines=False,
+    names={"guided_backprop": "guided backpropagation"},
+    path=folder / "figure.pdf",
 )
 print(drawing.caption)
 

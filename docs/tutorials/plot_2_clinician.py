@@ -113,6 +113,8 @@ figure.axes[0].axis("off")
 #    :header-rows: 1
 #    :widths: 30 70
 #
+#    * - The reason
+#      - It means
 #    * - *does not change*, or *changes too little, when the model's weights are randomised*; of a study: *fails
 #        randomisation*
 #      - The map stays much the same when the network's knowledge is wiped. It shows the scan, not the reason.
