@@ -130,6 +130,22 @@ def test_the_folder_of_explain_is_served_alike(explained):
     assert found["labels"][0]["outlined"][0]["name"] == "liver"
 
 
+def test_metrics_of_an_explanation_decide_its_lights(explained):
+    """The light of the page, not "not checked", where `voxplain explain --metrics` judged the maps."""
+    settings = yaml.safe_load((explained / "explain.yaml").read_text())
+    (explained / "explain.yaml").write_text(yaml.safe_dump({**settings, "metrics": ["mprt_absolute"]}))
+    row = {
+        "case": "scan", "model": "net", "target": TARGETS[0], "method": METHODS[0], "metric": "mprt_absolute",
+        "family": "randomisation", "better": "lower", "value": 0.99, "null_gradient": 0.2, "excess": 0.99,
+        "tells": None, "note": "",
+    }  # fmt: skip
+    marker = {"key": "k", "files": {}, "seen": {}, "result": {"rows": [row]}}
+    (explained / "ledger" / "metric-deletion.json").unlink()
+    (explained / "ledger" / "metric-mprt_absolute.json").write_text(json.dumps(marker))
+    found = client_of(explained).get("/api/items/0").json()["targets"][0]["maps"]
+    assert (found[0]["light"], found[0]["verdict"]) == ("bad", "do not rely on it")
+
+
 def test_an_explanation_that_was_cut_off_is_told(explained, capsys):
     (explained / "ledger" / "prediction.json").unlink()
     assert run(["view", str(explained)]) == 2

@@ -15,7 +15,7 @@ from voxplain.report.limits import SMALL_ML, SMALL_VOXELS, Ran, limits
 from voxplain.report.methods_text import Described, paragraph
 from voxplain.report.prediction import of_classes, sentences
 from voxplain.report.regions import Regions, from_plain
-from voxplain.report.trust import Asked, panels
+from voxplain.report.trust import Asked, Trust, panels
 from voxplain.study.ledger.journal import versions
 from voxplain.study.make import make_metric
 from voxplain.study.prepared_words import prepared_words, windows_words
@@ -76,10 +76,18 @@ def page_of(
         identity=Identity(now(), settings.report.intended_use, models, files, software),
         confidence=told,
         regions=regions,
-        trust=panels([c.name for c in cards], judged, _trusted(results, regions)),
+        trust=tested([c.name for c in cards], results, judged),
         limits=limits(_ran(settings, overview, results, cards)),
         paragraph=paragraph(_described(settings, overview, cards, models, software)),
     )
+
+
+def tested(
+    methods: Sequence[str], results: Sequence[Result], judged: Sequence[Mapping[str, Any]]
+) -> tuple[Trust, ...]:
+    """A panel of tests per method, from what the methods left and the rows of metrics."""
+    regions = tuple(from_plain(one) for r in results for one in r.get("regions", ()))
+    return panels(methods, judged, _trusted(results, regions))
 
 
 def _trusted(results: Sequence[Result], regions: Sequence[Regions]) -> Asked:

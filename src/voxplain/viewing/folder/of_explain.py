@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from voxplain.errors import InputError
+from voxplain.report.templating import LEVELS
 from voxplain.settings.fields import CHECKED
 from voxplain.settings.reading import read_yaml
+from voxplain.study.explaining.page import tested
 from voxplain.study.explaining.paths import map_path, prediction_path
-from voxplain.study.explaining.units import PREDICTION, method_results
+from voxplain.study.explaining.units import METRIC, PREDICTION, method_results
 from voxplain.study.ledger.ledger import Ledger
 from voxplain.study.make import make_case
 from voxplain.study.settings.anchor import anchored
@@ -99,13 +101,20 @@ class ExplainFolder:
                 if _is_number(row.get("score")):
                     scores[target] = float(row["score"])
                 cells |= {(n, method, target): float(row[n]) for n in FREE if _is_number(row.get(n))}
-        return Figures(scores, cells, {m: _light(made) for m, made in self._made().items()})
+        return Figures(scores, cells, self._lights())
 
     def verdicts(self, model: str) -> dict[str, Light]:
-        return {method: _light(made) for method, made in self._made().items()}
+        return self._lights()
 
     def region_table(self) -> Path | None:
         return None
+
+    def _lights(self) -> dict[str, Light]:
+        """Method -> the light that the page has: of its tests where there were any, else of its maps' own checks."""
+        made, units = self._made(), self.ledger.units() if self.settings.metrics else []
+        rows = [r for u in units if u.startswith(METRIC) for r in self.ledger.last(u).get("rows", ())]
+        panels = {p.method: p.level for p in tested(list(made), list(made.values()), rows)} if rows else {}
+        return {method: _light(left, panels.get(method)) for method, left in made.items()}
 
     def _made(self) -> dict[str, dict[str, Any]]:
         """Method -> what it left."""
@@ -116,8 +125,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _light(made: dict[str, Any]) -> Light:
-    """The worst of the checks of a method's maps."""
+def _light(made: dict[str, Any], judged: Level | None) -> Light:
+    """That of the tests; a fault of a map itself is stronger, and without tests the worst check of the maps counts."""
     levels: set[Level] = {f["level"] for section in made.get("sections", ()) for f in section["findings"]}
     level: Level = next((level for level in WORST if level in levels), "info")
-    return level, WORDS[level]
+    return (level, WORDS[level]) if judged is None or level == "bad" else (judged, LEVELS[judged])
