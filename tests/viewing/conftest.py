@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,10 +29,22 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> ViewedStudy:
     return ViewedStudy(tmp_path_factory.mktemp("viewed"))
 
 
+@pytest.fixture(scope="session")
+def _three(tmp_path_factory: pytest.TempPathFactory) -> ViewedStudy:
+    return ViewedStudy(tmp_path_factory.mktemp("three") / "study", 3, undone=(1,))
+
+
 @pytest.fixture
-def own_study(tmp_path: Path) -> ViewedStudy:
-    """Three cases, the second not done, to write into."""
-    return ViewedStudy(tmp_path / "study", 3, undone=(1,))
+def own_study(_three: ViewedStudy, tmp_path: Path) -> ViewedStudy:
+    """Three cases, the second not done, to write into: a copy, since making one takes longer."""
+    whole, own = _three.out.parent, copy.copy(_three)
+    shutil.copytree(whole, tmp_path / "study")
+    own.images, own.out = tmp_path / "study" / "images", tmp_path / "study" / "out"
+    settings = own.out / "study.yaml"
+    settings.write_text(
+        settings.read_text(encoding="utf-8").replace(str(whole), str(tmp_path / "study")), encoding="utf-8"
+    )
+    return own
 
 
 def client_of(out: Path, **how: Any) -> Client:

@@ -59,11 +59,12 @@ def test_values_and_units_do_not_tell_who_made_a_map(own_study: ViewedStudy):
 
 
 def test_a_letters_map_is_the_methods_map(own_study: ViewedStudy):
-    client = client_of(own_study.out, blinded=True)
-    letters = Blinding(opened(own_study.out), 0).letters("Anna", opened(own_study.out).items[0])
+    client, open_one = client_of(own_study.out, blinded=True), client_of(own_study.out)
+    folder = opened(own_study.out)
+    letters = Blinding(folder, 0).letters("Anna", folder.items[0])
     for m, method in enumerate(letters.values()):
         found = np.frombuffer(client.get(f"/api/items/0/maps/1/{m}", ANNA).body, "<f4")
-        plain = client_of(own_study.out).get(f"/api/items/0/maps/1/{METHODS.index(method)}")
+        plain = open_one.get(f"/api/items/0/maps/1/{METHODS.index(method)}")
         expected = np.frombuffer(plain.body, "<f4") / json.loads(plain.headers[VOLUME_HEADER])["limit"]
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
