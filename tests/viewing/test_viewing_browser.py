@@ -91,6 +91,7 @@ def test_volumes_are_loaded_when_they_are_looked_at(study: ViewedStudy, running,
     assert items[-1] == "/api/items/7" and len(items) <= 2 and page.ask("p.viewer.case.name") == "case-7"
 
 
+@pytest.mark.long
 def test_a_link_gives_the_same_view_again(study: ViewedStudy, running, go):
     server = running(study.out)
     page = go(server)
