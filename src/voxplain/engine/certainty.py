@@ -110,8 +110,8 @@ def decided(z: Tensor, output: Output) -> tuple[Tensor, Tensor]:
 def of_two(share: Tensor) -> Tensor:
     """Entropy in bits of yes or no.
 
-    >>> of_two(torch.tensor([0.5, 0.89, 1.0])).round(decimals=2)
-    tensor([1.0000, 0.5000, 0.0000])
+    >>> of_two(torch.tensor([0.5, 0.89, 0.999])).round(decimals=2)
+    tensor([1.0000, 0.5000, 0.0100])
     """
     rest = 1 - share
     bits: Tensor = -(torch.special.xlogy(share, share) + torch.special.xlogy(rest, rest)) / math.log(2)

@@ -16,7 +16,7 @@ const ARROWS: Record<string, [number, number]> = {
 };
 
 export class Pane {
-  readonly canvas = make("canvas", { tabindex: "0", role: "img" });
+  readonly canvas = make("canvas", { tabindex: "0", role: "img", "aria-label": "not drawn yet" });
   readonly title = make("span", { class: "vx-where" });
   readonly whole = make("div", { class: "vx-panel" }, this.title, this.canvas);
 
