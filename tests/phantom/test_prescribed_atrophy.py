@@ -84,7 +84,7 @@ def test_the_image_moves_with_its_label():
     assert not np.array_equal(found.case.image, case.image)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.real
 def test_a_real_label_map_gets_smaller_hippocampi_and_larger_ventricles():
     import nibabel as nib

@@ -55,6 +55,7 @@ def test_a_streamed_table_of_a_real_network_is_the_sum_of_its_maps(data):
                 assert told[name, region, statistic] == pytest.approx(expected, rel=1e-6, abs=1e-6 * size)
 
 
+@pytest.mark.long
 def test_a_real_game_shares_out_exactly_what_taking_all_away_costs(data):
     """Four regions, 2⁴ coalitions of one window: efficiency, and occlusion by the definition."""
     case = cube(head(data), (-18.0, -4.0, 16.0), 60)

@@ -398,6 +398,7 @@ def test_figures_of_older_settings_are_not_shown_as_today_s(lone: Place) -> None
     assert "other parameters" in text
 
 
+@pytest.mark.long
 def test_what_is_only_added_makes_no_result_an_earlier_one(lone: Place) -> None:
     """Nor what changes how maps are shown."""
     lone.write("[gradient]", "[complexity]", "run: {workers: 1}\n")
