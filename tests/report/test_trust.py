@@ -8,7 +8,7 @@ from voxplain.metric.comparison import Verdict
 from voxplain.report import Finding, Page, Section, render
 from voxplain.report.page import light_of as light_of_map
 from voxplain.report.study import ModelComparison
-from voxplain.report.trust import HARDLY, RANDOMISED, Asked, Trust, panels
+from voxplain.report.trust import HARDLY, RANDOMISED, REFERENCE, Asked, Trust, panels
 from voxplain.study.results.shown import light_of
 
 NAN = float("nan")
@@ -91,6 +91,14 @@ def test_the_reason_is_said_in_words() -> None:
     assert "does not change when the model's weights are randomised: do not trust it" in RANDOMISED
     told = panel([faithful(0.05, tells=False), randomised(0.1)]).text
     assert told == "no better than a random map: the map may not show what the model uses"
+
+
+@pytest.mark.parametrize(("likeness", "level"), [(0.2, "good"), (0.7, "warn")])
+def test_the_plain_gradient_is_not_measured_by_itself(likeness, level):
+    own = randomised(0.0) | {"value": likeness, "null_gradient": likeness}
+    found = panel([faithful(), own])
+    assert found.level == level
+    assert (found.text == REFERENCE) == (level == "warn")
 
 
 @pytest.mark.parametrize(

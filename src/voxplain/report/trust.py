@@ -24,6 +24,7 @@ Row = Mapping[str, Any]
 AGREEMENT = "mean_agreement"
 RANDOMISED = "this map does not change when the model's weights are randomised: do not trust it"
 HARDLY = "this map changes too little when the model's weights are randomised: do not trust it"
+REFERENCE = "much of this map is there with other weights, too; others are compared with it, so this is no verdict"
 SAME = 0.95  # likeness from which a map does not change
 FAITHFUL = "removing what the map calls important costs more than with maps that know nothing of the model"
 UNFAITHFUL = "the map may not show what the model uses"
@@ -182,6 +183,8 @@ def _of_randomised(found: Randomised, rules: Rules) -> tuple[Level, str]:
     one = found.cases == 1
     if found.status == "fails" or (one and found.excess > rules.randomised):
         return "bad", RANDOMISED if found.mean >= SAME else HARDLY
+    if found.mean == found.gradient and found.mean >= rules.randomised:  # it cannot fail against itself
+        return "warn", REFERENCE
     if found.status == "passes" or one:
         return "good", "the map changes when the model's weights are randomised, as it must"
     return "warn", "open: over these cases the map may or may not change with the model's weights"
