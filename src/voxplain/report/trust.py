@@ -24,7 +24,9 @@ Row = Mapping[str, Any]
 AGREEMENT = "mean_agreement"
 RANDOMISED = "this map does not change when the model's weights are randomised: do not trust it"
 HARDLY = "this map changes too little when the model's weights are randomised: do not trust it"
-REFERENCE = "much of this map is there with other weights, too; others are compared with it, so this is no verdict"
+REFERENCE = (
+    "much of this map is there with other weights, too; others are compared with it, so this is no verdict"
+)
 SAME = 0.95  # likeness from which a map does not change
 FAITHFUL = "removing what the map calls important costs more than with maps that know nothing of the model"
 UNFAITHFUL = "the map may not show what the model uses"
