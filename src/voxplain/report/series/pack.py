@@ -17,7 +17,7 @@ from voxplain.report.colours import OPAQUE, STOPS, Scale
 from voxplain.report.series.shown import ShownLayer, ShownSeries
 from voxplain.report.viewer import MB, reduce
 from voxplain.report.viewer.grid import Grid
-from voxplain.report.viewer.pack import HOPE, ROOMS, Room, image_lost, of_grid, pack_labels
+from voxplain.report.viewer.pack import Room, first_that_fits, image_lost, of_grid, pack_labels
 from voxplain.report.viewer.quantise import Quantised, image, signed
 from voxplain.report.viewer.reduce import Factors
 from voxplain.report.viewer.windows import presets
@@ -84,14 +84,11 @@ def _best(series: ShownSeries, prefix: str, budget: float) -> Room | None:
     values = series.image.size
     values += 0 if series.frames is None else series.frames.size
     values += sum(layer.values.size for layer in series.layers if layer.values is not series.frames)
-    for fine, times in ROOMS:
-        stored = values / np.prod(reduce.factors(grid.view.shape, times))
-        if HOPE * stored * (2 if fine else 1) > budget and (fine or times < 8):
-            continue
-        room = Room(prefix)
-        if _fill(room, series, grid, fine, times, budget):
-            return room
-    return None
+
+    def fill(room: Room, fine: bool, times: int) -> bool:
+        return _fill(room, series, grid, fine, times, budget)
+
+    return first_that_fits(grid, values, prefix, budget, fill)
 
 
 def _fill(room: Room, series: ShownSeries, grid: Grid, fine: bool, times: int, budget: float) -> bool:

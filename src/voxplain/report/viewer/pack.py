@@ -121,12 +121,28 @@ class Room:
 def _best(case: ShownCase, prefix: str, budget: float) -> Room | None:
     grid = Grid.of(case.image.shape, case.geometry)
     layers = 1 + sum(len(t.maps) for t in case.targets)
+
+    def fill(room: Room, fine: bool, times: int) -> bool:
+        return _fill(room, case, grid, fine, times, budget)
+
+    return first_that_fits(grid, case.image.size * layers, prefix, budget, fill)
+
+
+def first_that_fits(
+    grid: Grid, values: int, prefix: str, budget: float, fill: Callable[[Room, bool, int], bool]
+) -> Room | None:
+    """The first of `ROOMS` into which all goes; those that are hopeless are not tried, but for the coarsest.
+
+    Args:
+        values: how many there are on the full grid.
+        fill: fills a room, fine or not, on a grid so many times as coarse; whether all of it fits.
+    """
     for fine, times in ROOMS:
-        voxels = case.image.size / np.prod(reduce.factors(grid.view.shape, times))
-        if HOPE * voxels * layers * (2 if fine else 1) > budget and (fine or times < 8):
+        stored = values / np.prod(reduce.factors(grid.view.shape, times))
+        if HOPE * stored * (2 if fine else 1) > budget and (fine or times < 8):
             continue
         room = Room(prefix)
-        if _fill(room, case, grid, fine, times, budget):
+        if fill(room, fine, times):
             return room
     return None
 
